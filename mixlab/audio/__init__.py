@@ -1,0 +1,1 @@
+"""Room audio: levels, loudness, resampling and files; pure functions with units in their names."""

@@ -1,0 +1,1 @@
+"""Room language: what advice says, how it is put into words, and how words are read back."""

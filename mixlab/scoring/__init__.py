@@ -1,0 +1,24 @@
+"""Room scoring: advice against problem; pure metrics, used by validation and by evaluation alike."""
+
+from mixlab.scoring.bootstrap import Difference, SongBootstrap, paired_difference
+from mixlab.scoring.closed_loop import ClosedLoop, closed_loop
+from mixlab.scoring.metrics import METRICS, outcomes
+from mixlab.scoring.prediction import Prediction, read_predictions, write_predictions
+from mixlab.scoring.scores import Group, Scores, compare, score
+
+__all__ = [
+    "METRICS",
+    "ClosedLoop",
+    "Difference",
+    "Group",
+    "Prediction",
+    "Scores",
+    "SongBootstrap",
+    "closed_loop",
+    "compare",
+    "outcomes",
+    "paired_difference",
+    "read_predictions",
+    "score",
+    "write_predictions",
+]

@@ -1,0 +1,86 @@
+"""Room scoring: the closed loop applies the advice to the faders and measures what error is left."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixlab.language.advice import Advice
+from mixlab.scoring.bootstrap import RESAMPLES, SongBootstrap, mean_outcome
+from mixlab.scoring.metrics import needed_directions
+from mixlab.scoring.prediction import Prediction
+from mixlab.scoring.scores import headline_predictions
+
+
+@dataclass(frozen=True)
+class ClosedLoop:
+    """RMS gain error in dB that is left after the advice was applied, each with its 95 % interval by song."""
+
+    residual_db: float
+    """Mean over items with an error."""
+    residual_interval_db: tuple[float, float]
+    harm_db: float
+    """Mean over balanced items, where doing nothing leaves 0 dB."""
+    harm_interval_db: tuple[float, float]
+    do_nothing_residual_db: float
+    """What doing nothing leaves on the items with an error."""
+    do_nothing_interval_db: tuple[float, float]
+
+    def flat(self, prefix: str = "closed_loop") -> dict[str, float]:
+        """``prefix/residual_db`` and so on, with ``_low`` and ``_high``; figures without items are left out."""
+        named = {
+            "residual_db": (self.residual_db, self.residual_interval_db),
+            "harm_db": (self.harm_db, self.harm_interval_db),
+            "do_nothing_residual_db": (self.do_nothing_residual_db, self.do_nothing_interval_db),
+        }
+        flat: dict[str, float] = {}
+        for name, (value, (low, high)) in named.items():
+            if np.isfinite(value):
+                flat |= {f"{prefix}/{name}": value, f"{prefix}/{name}_low": low, f"{prefix}/{name}_high": high}
+        return flat
+
+
+def residuals_db(predictions: Sequence[Prediction]) -> NDArray[np.float64]:
+    """RMS over the active non-anchor stems of (error + advised gain) in dB, shape (items,).
+
+    Balance is relative to the anchor: a move of the anchor itself shifts all other stems the other way. Moves of stems
+    that are not in the segment do nothing, and a response that did not parse moves nothing.
+    """
+    return np.array([_residual_db(prediction) for prediction in predictions], dtype=np.float64)
+
+
+def closed_loop(predictions: Sequence[Prediction], resamples: int = RESAMPLES, seed: int = 0) -> ClosedLoop:
+    """Apply the advice on the headline items and measure what is left.
+
+    Raises:
+        ValueError: if no prediction has a headline prompt.
+    """
+    predictions = headline_predictions(predictions)
+    if not predictions:
+        raise ValueError("no item has a headline prompt (audio_only, advice_seeking), so there is no loop to close")
+    faulty = np.array([bool(needed_directions(prediction.problem)) for prediction in predictions])
+    after = residuals_db(predictions)
+    before = residuals_db([replace(prediction, advice=Advice()) for prediction in predictions])
+    bootstrap = SongBootstrap([prediction.problem.song_id for prediction in predictions], resamples, seed)
+    residual, harm = np.where(faulty, after, np.nan), np.where(faulty, np.nan, after)
+    nothing = np.where(faulty, before, np.nan)
+    return ClosedLoop(
+        mean_outcome(residual),
+        bootstrap.interval(residual),
+        mean_outcome(harm),
+        bootstrap.interval(harm),
+        mean_outcome(nothing),
+        bootstrap.interval(nothing),
+    )
+
+
+def _residual_db(prediction: Prediction) -> float:
+    problem, advice = prediction.problem, prediction.advice or Advice()
+    if not problem.candidates:
+        return 0.0
+    anchor_db = problem.error_db(problem.anchor) + advice.gain_db(problem.anchor)
+    left = [problem.error_db(stem) + advice.gain_db(stem) - anchor_db for stem in problem.candidates]
+    return float(np.sqrt(np.mean(np.square(left))))

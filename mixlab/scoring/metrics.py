@@ -1,0 +1,136 @@
+"""Room scoring: the outcome of every single item, as arrays from which each metric is a mean.
+
+An outcome is a number per item, NaN where the metric does not apply to the item; a metric is the mean of its
+outcome over the items where it applies. Advice that did not parse is wrong in every metric.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixlab.language.advice import Direction, State, Verdict
+from mixlab.scoring.prediction import Prediction
+from mixlab.synthesis.problem import Problem
+
+METRICS: dict[str, tuple[str, ...]] = {
+    "joint_accuracy": ("joint_accuracy",),
+    "direction_accuracy": ("direction_accuracy",),
+    "stem_accuracy": ("stem_accuracy",),
+    "balanced_accuracy": ("balanced_accuracy",),
+    "false_alarm_rate": ("false_alarm_rate",),
+    "missed_error_rate": ("missed_error_rate",),
+    "gain_mae_db": ("gain_mae_db",),
+    "gain_mae_located_db": ("gain_mae_located_db",),
+    "within_1_db": ("within_1_db",),
+    "within_3_db": ("within_3_db",),
+    "parse_rate": ("parse_rate",),
+    "verdict_balanced_accuracy": ("right_claim_confirmed", "wrong_claim_corrected"),
+}
+"""Each metric with the outcomes whose means it averages (more than one only for a balanced accuracy)."""
+
+VERDICT_OUTCOMES = METRICS["verdict_balanced_accuracy"]
+"""The outcomes that exist only where the user made a claim."""
+
+TOLERANCE_DB = 1e-9
+"""Keeps a gain that is 1 dB away by rounding of floats within 1 dB."""
+
+
+def outcomes(predictions: Sequence[Prediction], reads_claims: bool = True) -> dict[str, NDArray[np.float64]]:
+    """The outcome of each item.
+
+    - ``joint_accuracy``: the advice moves exactly the faulty stems, each in the right direction. Balanced is a
+      class: an item without errors is right if the advice parsed and moves nothing.
+    - ``direction_accuracy``: the set of directions advised is the needed one, whatever the stems (raise, lower,
+      or nothing to move: leave).
+    - ``stem_accuracy``: the set of stems advised is the needed one (none for a balanced item).
+    - ``balanced_accuracy``: the contract's name for "balanced items right": the share of balanced items that were
+      called balanced. Not a mean over classes.
+    - ``false_alarm_rate``: a balanced item was given a move.
+    - ``missed_error_rate``: an item with an error was given no move (called balanced, or did not parse).
+    - ``gain_mae_db``: over items with an error, the distance in dB between the gain advised for the faulty stem and
+      the one needed, which is minus the exact injected error, unrounded. Advice that names another stem, leaves
+      or does not parse counts as 0 dB on the faulty stem. With several faulty stems, the mean over them.
+    - ``gain_mae_located_db``: the same, only over items where stem and direction are right.
+    - ``within_1_db``, ``within_3_db``: items with an error where that distance is at most 1 or 3 dB.
+    - ``parse_rate``: the response could be read as advice.
+    - ``right_claim_confirmed``, ``wrong_claim_corrected``: over items with a right, or a wrong, claim; no verdict is
+      wrong. Their mean is ``verdict_balanced_accuracy``.
+
+    Args:
+        predictions: one per item.
+        reads_claims: False for a method that never sees what the user says; the outcomes of claims then apply nowhere.
+
+    Returns:
+        Outcome name -> float64 array of shape (items,), NaN where it does not apply.
+    """
+    names = [name for columns in METRICS.values() for name in columns]
+    rows = [_item(prediction, reads_claims) for prediction in predictions]
+    return {name: np.array([row.get(name, np.nan) for row in rows], dtype=np.float64) for name in names}
+
+
+def needed_directions(problem: Problem) -> dict[str, Direction]:
+    """What has to be done: each faulty stem with the direction that undoes its error; empty where balanced."""
+    return {error.stem: Direction.of(-error.gain_db) for error in problem.errors if error.gain_db != 0}
+
+
+def claim_is_right(problem: Problem) -> bool | None:
+    """Whether the user's claim holds for the injected errors; None where there is no claim."""
+    if problem.claim is None:
+        return None
+    needed = needed_directions(problem)
+    if problem.claim.state is State.BALANCED:
+        return not needed
+    return problem.claim.stem is not None and needed.get(problem.claim.stem) is problem.claim.direction
+
+
+def gain_distance_db(prediction: Prediction) -> float:
+    """Mean distance in dB between advised and needed gain over the faulty stems; NaN for a balanced item."""
+    needed = needed_directions(prediction.problem)
+    if not needed:
+        return float("nan")
+    advice = prediction.advice
+    advised = {stem: 0.0 if advice is None else advice.gain_db(stem) for stem in needed}
+    return float(np.mean([abs(advised[stem] + prediction.problem.error_db(stem)) for stem in needed]))
+
+
+def is_joint_right(prediction: Prediction) -> bool:
+    """Whether the advice moves exactly the faulty stems, each in the right direction (nothing where balanced)."""
+    return prediction.advice is not None and _advised(prediction) == needed_directions(prediction.problem)
+
+
+def _advised(prediction: Prediction) -> dict[str, Direction]:
+    return {} if prediction.advice is None else {move.stem: move.direction for move in prediction.advice.moves}
+
+
+def _item(prediction: Prediction, reads_claims: bool) -> dict[str, float]:
+    """The outcomes that apply to one item."""
+    parsed = prediction.advice is not None
+    needed, advised = needed_directions(prediction.problem), _advised(prediction)
+    row = {
+        "parse_rate": float(parsed),
+        "joint_accuracy": float(parsed and advised == needed),
+        "direction_accuracy": float(parsed and set(advised.values()) == set(needed.values())),
+        "stem_accuracy": float(parsed and set(advised) == set(needed)),
+    }
+    if needed:
+        distance_db = gain_distance_db(prediction)
+        row["missed_error_rate"] = float(not advised)
+        row["gain_mae_db"] = distance_db
+        row["within_1_db"] = float(distance_db <= 1.0 + TOLERANCE_DB)
+        row["within_3_db"] = float(distance_db <= 3.0 + TOLERANCE_DB)
+        if row["joint_accuracy"]:
+            row["gain_mae_located_db"] = distance_db
+    else:
+        row["balanced_accuracy"] = float(parsed and not advised)
+        row["false_alarm_rate"] = float(bool(advised))
+    right = claim_is_right(prediction.problem)
+    if reads_claims and right is not None:
+        verdict = None if prediction.advice is None else prediction.advice.verdict
+        if right:
+            row["right_claim_confirmed"] = float(verdict is Verdict.CONFIRMED)
+        else:
+            row["wrong_claim_corrected"] = float(verdict is Verdict.CORRECTED)
+    return row

@@ -1,0 +1,114 @@
+"""Room scoring: a prediction is a response to a problem, with what was understood of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mixlab.errors import InputFileError
+from mixlab.language.advice import Advice, Move, Verdict
+from mixlab.synthesis.problem import Problem
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A response to one problem.
+
+    `advice` is None where the text could not be read as advice; scoring counts that as wrong.
+    """
+
+    problem: Problem
+    text: str
+    advice: Advice | None
+    prompt: str = ""
+    """What the user said; empty where only audio was given."""
+    reference: str = ""
+    """The right response, in words."""
+
+    def to_json(self) -> dict[str, Any]:
+        """One row of predictions.jsonl: the problem's own keys and what was said about it."""
+        moves = () if self.advice is None else self.advice.moves
+        verdict = None if self.advice is None else self.advice.verdict
+        return {
+            **self.problem.to_json(),
+            "prompt": self.prompt,
+            "reference": self.reference,
+            "text": self.text,
+            "advice": [
+                {
+                    "stem": move.stem,
+                    "direction": str(move.direction),
+                    "gain_db": move.gain_db,
+                    "low_db": move.low_db,
+                    "high_db": move.high_db,
+                }
+                for move in moves
+            ],
+            "verdict": None if verdict is None else str(verdict),
+            "parsed": self.advice is not None,
+        }
+
+    @classmethod
+    def from_json(cls, record: dict[str, Any]) -> Prediction:
+        """The inverse of `to_json`.
+
+        Raises:
+            KeyError, TypeError, ValueError: if a key is missing or a value cannot be what it should.
+        """
+        advice = None
+        if record["parsed"]:
+            moves = tuple(Move(move["stem"], move["low_db"], move["high_db"]) for move in record["advice"])
+            advice = Advice(moves, None if record["verdict"] is None else Verdict(record["verdict"]))
+        return cls(Problem.from_json(record), record["text"], advice, record["prompt"], record["reference"])
+
+
+def write_predictions(path: str | Path, predictions: Iterable[Prediction]) -> None:
+    """Write one JSON object a line; the file appears whole or not at all."""
+    lines = (json.dumps(prediction.to_json(), ensure_ascii=False, allow_nan=False) for prediction in predictions)
+    write_atomically(Path(path), "".join(line + "\n" for line in lines))
+
+
+def read_predictions(path: str | Path) -> list[Prediction]:
+    """Read what `write_predictions` wrote; empty lines are skipped.
+
+    Raises:
+        InputFileError: naming the file, and the line where one is not a prediction.
+    """
+    path = Path(path)
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputFileError(f"cannot read predictions from {path}: {error}") from error
+    predictions = []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            predictions.append(Prediction.from_json(json.loads(line)))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            what = f"lacks the key {error}" if isinstance(error, KeyError) else str(error)
+            raise InputFileError(
+                f"{path}, line {number} is not a prediction ({what}); remove the line or write the file again"
+            ) from error
+    return predictions
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write `text` as UTF-8 to a temporary neighbour of `path`, then move it there; parent folders are created."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o666 & ~umask)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,100 @@
+"""Room synthesis: a problem made audible and readable: clips, labels, prompt and response; no chance in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixlab.audio.levels import apply_gain
+from mixlab.language.advice import Advice
+from mixlab.language.templates import clip_label, render_prompt, render_response
+from mixlab.synthesis.problem import Problem, PromptCategory
+
+
+class Inputs(StrEnum):
+    """Which clips the model hears."""
+
+    STEMS = "stems"
+    """The anchor's clip, then one for each other track."""
+    ANCHOR_REST = "anchor_rest"
+    """The anchor's clip, then the sum of the other tracks."""
+    MIXTURE = "mixture"
+    """One clip, the sum of all tracks; the anchor is only named."""
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One sound that the model hears, with the label that introduces it in the prompt.
+
+    Attributes:
+        stems: the stems that are summed in it.
+        samples: shape (samples,), float32, mono at the model's rate.
+    """
+
+    label: str
+    stems: tuple[str, ...]
+    samples: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Example:
+    """A problem with its clips, the user's sentence (empty for audio only) and the right response."""
+
+    problem: Problem
+    clips: tuple[Clip, ...]
+    prompt: str
+    response: str
+    reference: Advice
+
+
+def make_clips(
+    stems: Mapping[str, NDArray[np.float32]], order: tuple[str, ...], anchor: str, inputs: Inputs
+) -> tuple[Clip, ...]:
+    """Lay out stems as clips.
+
+    Args:
+        stems: samples of each stem, gains applied; each of shape (samples,).
+        order: the stems to use, the anchor first.
+    """
+    if inputs is Inputs.MIXTURE:
+        groups: list[tuple[str, ...]] = [order]
+    elif inputs is Inputs.ANCHOR_REST:
+        groups = [order[:1], order[1:]]
+    else:
+        groups = [(stem,) for stem in order]
+    return tuple(
+        Clip(clip_label(group, anchor), group, np.sum([stems[stem] for stem in group], axis=0, dtype=np.float32))
+        for group in groups
+    )
+
+
+def make_example(
+    problem: Problem, stems: Mapping[str, NDArray[np.float32]], inputs: Inputs, reference: Advice
+) -> Example:
+    """Make a problem audible and readable.
+
+    Args:
+        stems: unmodified samples of the problem's stems, each of shape (samples,), float32.
+        reference: the right advice, which the response puts into words.
+    """
+    common_db = problem.headroom_gain_db + problem.master_gain_db
+    heard = {stem: apply_gain(stems[stem], common_db + problem.error_db(stem)) for stem in problem.stems}
+    # One generator for each text, so that a change of the prompt bank does not reword the responses.
+    prompt_rng = np.random.default_rng([problem.wording_seed, 0])
+    response_rng = np.random.default_rng([problem.wording_seed, 1])
+    prompt = (
+        ""
+        if problem.prompt_category is PromptCategory.AUDIO_ONLY
+        else render_prompt(problem.claim, problem.anchor, prompt_rng)
+    )
+    return Example(
+        problem=problem,
+        clips=make_clips(heard, problem.stems, problem.anchor, inputs),
+        prompt=prompt,
+        response=render_response(reference, problem.anchor, problem.claim, response_rng),
+        reference=reference,
+    )
