@@ -1,0 +1,262 @@
+"""Room language: labels, prompts and responses put into words from the banks in ``data/``.
+
+What chance decides (`draw_response`, indices of templates) is apart from the filling (`fill_response`, pure), so
+that every combination can be enumerated and read back by `mixlab.language.parse.parse`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from mixlab.language.advice import Advice, Claim, Direction, Move, State, Verdict
+from mixlab.language.wording import (
+    STEM_NAMES,
+    RangeForm,
+    amount_fields,
+    fill,
+    is_plural,
+    label_name,
+    list_names,
+    load_data,
+    sentence_name,
+)
+
+_REST = "the rest of the mix"
+_STATE_TO_FIX = {Direction.RAISE: State.TOO_QUIET, Direction.LOWER: State.TOO_LOUD}
+_RANGE_FORMS = tuple(RangeForm)
+
+
+@dataclass(frozen=True)
+class PromptBank:
+    """User sentences: requests for advice, and a description for each state that a user may claim."""
+
+    advice_seeking: tuple[str, ...]
+    claims: Mapping[State, tuple[str, ...]]
+
+    def templates(self, claim: Claim | None) -> tuple[str, ...]:
+        """The templates that fit what the user says."""
+        return self.advice_seeking if claim is None else self.claims[claim.state]
+
+
+@dataclass(frozen=True)
+class ResponseBank:
+    """Parts of responses: descriptions of a state, solutions in a direction, verdicts on a claim."""
+
+    descriptions: Mapping[State, tuple[str, ...]]
+    solutions: Mapping[Direction, tuple[str, ...]]
+    verdicts: Mapping[Verdict, Mapping[State, tuple[str, ...]]]
+
+
+@dataclass(frozen=True)
+class PartWording:
+    """Which description, solution and form of a range are used for one move (or for the balance)."""
+
+    description: int
+    solution: int
+    range_form: RangeForm = RangeForm.TO
+
+
+@dataclass(frozen=True)
+class ResponseWording:
+    """Which templates a response uses: one part for each move, a single one where there is no move."""
+
+    parts: tuple[PartWording, ...]
+    verdict: int = 0
+    order: tuple[int, ...] = field(default=())
+    """The order in which the moves are spoken of; empty for the order of the advice."""
+
+
+def prompt_bank() -> PromptBank:
+    """The bank of user sentences."""
+    data = load_data("prompts")
+    return PromptBank(tuple(data["advice_seeking"]), {state: tuple(data[state]) for state in State})
+
+
+def response_bank() -> ResponseBank:
+    """The bank of response parts."""
+    data = load_data("responses")
+    return ResponseBank(
+        descriptions={state: tuple(data["descriptions"][state]) for state in State},
+        solutions={direction: tuple(data["solutions"][direction]) for direction in Direction},
+        verdicts={verdict: {state: tuple(data["verdicts"][verdict][state]) for state in State} for verdict in Verdict},
+    )
+
+
+def clip_label(stems: Sequence[str], anchor: str) -> str:
+    """The words that introduce a clip.
+
+    "Anchor, bass:" for the anchor alone, "Vocals:" for another stem, "The rest, drums and vocals:" for a sum
+    without the anchor, "Mixture, anchor bass:" for a sum with it.
+
+    Raises:
+        ValueError: if there is no stem.
+    """
+    if not stems:
+        raise ValueError("a clip needs at least one stem, got none")
+    if anchor in stems:
+        kind, stem = ("anchor" if len(stems) == 1 else "mixture"), label_name(anchor)
+    else:
+        kind, stem = ("stem" if len(stems) == 1 else "rest"), label_name(stems[0])
+    fields = {"stem": stem, "Stem": stem[:1].upper() + stem[1:], "stems": list_names(stems)}
+    return fill(load_data("layout")[kind], fields)
+
+
+def fill_prompt(template: str, claim: Claim | None, anchor: str) -> str:
+    """A user sentence from a template of the prompt bank."""
+    stem = anchor if claim is None or claim.stem is None else claim.stem
+    fields = {"stem": sentence_name(stem), "anchor": sentence_name(anchor)}
+    return fill(template, fields, is_plural(stem))
+
+
+def render_prompt(claim: Claim | None, anchor: str, rng: np.random.Generator) -> str:
+    """What the user says: the claim, or a request for advice where there is none; one draw from `rng`."""
+    templates = prompt_bank().templates(claim)
+    return fill_prompt(templates[rng.integers(len(templates))], claim, anchor)
+
+
+def draw_response(advice: Advice, claim: Claim | None, rng: np.random.Generator) -> ResponseWording:
+    """Draw the templates of a response.
+
+    Raises:
+        ValueError: if the verdict does not fit the claim or the moves (see `check_verdict`).
+    """
+    check_verdict(advice, claim)
+    bank = response_bank()
+    verdict = 0
+    if advice.verdict is not None and claim is not None:
+        verdict = int(rng.integers(len(bank.verdicts[advice.verdict][claim.state])))
+    parts = []
+    for direction in [move.direction for move in advice.moves] or [Direction.LEAVE]:
+        parts.append(
+            PartWording(
+                description=int(rng.integers(len(bank.descriptions[_state(direction)]))),
+                solution=int(rng.integers(len(bank.solutions[direction]))),
+                range_form=_RANGE_FORMS[rng.integers(len(_RANGE_FORMS))],
+            )
+        )
+    order = tuple(int(index) for index in rng.permutation(len(advice.moves)))
+    return ResponseWording(tuple(parts), verdict, order)
+
+
+def fill_response(advice: Advice, anchor: str, claim: Claim | None, wording: ResponseWording) -> str:
+    """A response in the given wording: the verdict, if any, then a description and a solution for each move.
+
+    Raises:
+        ValueError: if the verdict does not fit the claim or the moves, or the wording the number of moves.
+    """
+    check_verdict(advice, claim)
+    if len(wording.parts) != max(1, len(advice.moves)):
+        raise ValueError(f"the wording has {len(wording.parts)} parts for {len(advice.moves)} moves")
+    bank = response_bank()
+    sentences = []
+    if advice.verdict is not None and claim is not None:
+        template = bank.verdicts[advice.verdict][claim.state][wording.verdict]
+        sentences.append(_fill_verdict(template, claim))
+    for index in wording.order or range(len(advice.moves)):
+        sentences.append(_fill_move(bank, advice.moves[index], anchor, wording.parts[index]))
+    if not advice.moves:
+        part = wording.parts[0]
+        fields = {"reference": f"the {sentence_name(anchor)}"}
+        sentences.append(fill(bank.descriptions[State.BALANCED][part.description], fields))
+        sentences.append(bank.solutions[Direction.LEAVE][part.solution])
+    return " ".join(sentences)
+
+
+def render_response(advice: Advice, anchor: str, claim: Claim | None, rng: np.random.Generator) -> str:
+    """The advice in words that `parse` reads back exactly; the wording is drawn from `rng`.
+
+    Raises:
+        ValueError: if the verdict does not fit the claim or the moves (see `check_verdict`).
+    """
+    return fill_response(advice, anchor, claim, draw_response(advice, claim, rng))
+
+
+def check_verdict(advice: Advice, claim: Claim | None) -> None:
+    """Refuse a response that would contradict itself.
+
+    Raises:
+        ValueError: if there is a verdict without a claim, or if the moves do what the corrected claim asks for, or
+            do not do what the confirmed claim asks for.
+    """
+    if advice.verdict is None:
+        return
+    if claim is None:
+        raise ValueError(f"a verdict needs a claim to judge, got {advice.verdict!s} and no claim")
+    if claim.stem is None:
+        holds = advice.is_balanced
+    else:
+        holds = Direction.of(advice.gain_db(claim.stem)) is claim.direction
+    if holds != (advice.verdict is Verdict.CONFIRMED):
+        raise ValueError(f"the verdict {advice.verdict!s} on {claim} does not fit the moves {advice.moves}")
+
+
+def all_texts(stems: Sequence[str] = STEM_NAMES, numbers: Sequence[int] = range(1, 25)) -> Iterator[str]:
+    """Every label, prompt template and response part, filled with every stem and number: words for a tokenizer.
+
+    Each template appears with each stem and each number appears with each solution of one stem; it is not the
+    cross product of all parts.
+    """
+    for anchor in stems:
+        yield from (clip_label((stem,), anchor) for stem in stems)
+        yield clip_label(tuple(stems), anchor)
+        if len(stems) > 1:
+            yield clip_label([stem for stem in stems if stem != anchor], anchor)
+        yield from _prompt_texts(anchor, stems)
+    for index, stem in enumerate(stems):
+        anchor = stems[index - 1]
+        yield from _response_texts(stem, anchor, numbers)
+
+
+def _prompt_texts(anchor: str, stems: Sequence[str]) -> Iterator[str]:
+    claims: list[Claim | None] = [None, Claim(State.BALANCED)]
+    claims += [Claim(state, stem) for stem in stems for state in (State.TOO_LOUD, State.TOO_QUIET)]
+    for claim in claims:
+        yield from (fill_prompt(template, claim, anchor) for template in prompt_bank().templates(claim))
+
+
+def _response_texts(stem: str, anchor: str, numbers: Sequence[int]) -> Iterator[str]:
+    bank = response_bank()
+    for by_state in bank.verdicts.values():
+        for state, templates in by_state.items():
+            claim = Claim(state, None if state is State.BALANCED else stem)
+            yield from (_fill_verdict(template, claim) for template in templates)
+    descriptions = max(len(templates) for templates in bank.descriptions.values())
+    solutions = max(len(templates) for templates in bank.solutions.values())
+    signs = {Direction.RAISE: 1, Direction.LOWER: -1, Direction.LEAVE: 0}
+    for direction, sign in signs.items():
+        for index in range(max(descriptions, solutions, len(numbers)) if sign else max(descriptions, solutions)):
+            low = float(numbers[index % len(numbers)])
+            for high, form in ((low, RangeForm.TO), (float(max(numbers)), _RANGE_FORMS[index % 2])):
+                ends = sorted((sign * low, sign * high))
+                advice = Advice((Move(stem, *ends),) if sign else ())
+                part = PartWording(
+                    index % len(bank.descriptions[_state(direction)]), index % len(bank.solutions[direction]), form
+                )
+                yield fill_response(advice, anchor, None, ResponseWording((part,)))
+
+
+def _state(direction: Direction) -> State:
+    return _STATE_TO_FIX.get(direction, State.BALANCED)
+
+
+def _fill_verdict(template: str, claim: Claim) -> str:
+    if claim.stem is None:
+        return template
+    return fill(template, {"stem": sentence_name(claim.stem)}, is_plural(claim.stem))
+
+
+def _fill_move(bank: ResponseBank, move: Move, anchor: str, part: PartWording) -> str:
+    low_db, high_db = sorted((abs(move.low_db), abs(move.high_db)))
+    fields = {
+        "stem": sentence_name(move.stem),
+        "reference": _REST if move.stem == anchor else f"the {sentence_name(anchor)}",
+        **amount_fields(low_db, high_db, part.range_form),
+    }
+    templates = (
+        bank.descriptions[_state(move.direction)][part.description],
+        bank.solutions[move.direction][part.solution],
+    )
+    return " ".join(fill(template, fields, is_plural(move.stem)) for template in templates)
