@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.random import Generator
 
@@ -15,6 +17,8 @@ _FORM = ("intro", "verse", "chorus", "verse", "bridge", "chorus")
 _FORM_LEVEL_DB = {"intro": -2.0, "verse": -0.5, "chorus": 1.5, "bridge": 0.5}
 _STEM_LEVEL_SIGMA_DB = 0.8
 _COLOUR_SIGMA_DB = 0.4
+_REGISTER_SEMITONES = {"bass": 3.0, "drums": 0.0, "vocals": 2.5, "other": 4.0}
+"""How far up or down a song moves the register of a role."""
 _BARS_BELOW_100_BPM, _BARS_ABOVE = 2, 4
 
 
@@ -42,11 +46,13 @@ def compose(
     style = genre_named(genre) if isinstance(genre, str) else genre
     outline = _outline(stream(seed, "outline"), style, shifted, duration_s)
     choice = stream(seed, "timbres")
-    timbres, colour = {}, {}
+    timbres, colour, parts = {}, {}, {}
     for role in STEMS:
         pool = style.timbre_pool(role, shifted)
         timbres[role] = pool[int(choice.integers(len(pool)))]
         colour[role] = float(choice.normal(0.0, _COLOUR_SIGMA_DB))
+        moved = _REGISTER_SEMITONES[role] * float(choice.uniform(-1.0, 1.0))
+        parts[role] = replace(style.parts[role], centre_midi=style.parts[role].centre_midi + moved)
     balance = stream(seed, "balance")
     deviation_db = {ANCHOR: 0.0}
     for role in STEMS:
@@ -57,7 +63,7 @@ def compose(
         genre=style.name,
         shifted=shifted,
         outline=outline,
-        notes={role: _WRITERS[role](stream(seed, role), outline, style.parts[role]) for role in STEMS},
+        notes={role: _WRITERS[role](stream(seed, role), outline, parts[role]) for role in STEMS},
         timbres=timbres,
         colour=colour,
         deviation_db=deviation_db,

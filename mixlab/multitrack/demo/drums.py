@@ -14,6 +14,8 @@ from mixlab.multitrack.demo.genres import DRUM_VOICES, timbre
 from mixlab.multitrack.demo.score import Notes
 
 _FADE_S = 0.005
+_CLICK_DECAY_S = 0.004
+_CLICK_HZ = (1500.0, 5000.0)
 _TAIL = 6.0
 """Length of a sample in time constants of its decay (52 dB)."""
 
@@ -48,7 +50,8 @@ def drum_sample(
     count = round((_TAIL * decay_s + drum.get("attack_s", 0.0)) * sample_rate)
     seconds = np.arange(count) / sample_rate
     if voice in ("kick", "tom"):
-        sound = _falling_tone(seconds, drum) + float(db_to_amplitude(drum["click_db"])) * _click(rng, seconds, sample_rate)
+        click = _click(rng, seconds, sample_rate)
+        sound = _falling_tone(seconds, drum) + float(db_to_amplitude(drum["click_db"])) * click
     else:
         sound = noise_band(rng, count, drum["band_hz"], colour_db, sample_rate)
         if voice == "snare":
@@ -77,14 +80,16 @@ def noise_band(
     spectrum *= shape * (hz / 1000.0) ** (colour_db / 6.02)
     spectrum[0] = 0.0
     noise = np.fft.irfft(spectrum, count)
-    return noise / np.max(np.abs(noise))
+    return noise / float(np.max(np.abs(noise)))
 
 
 def _falling_tone(seconds: NDArray[np.float64], drum: Mapping[str, Any]) -> NDArray[np.float64]:
-    start_hz, end_hz, sweep_s = drum["start_hz"], drum["end_hz"], drum["sweep_s"]
+    start_hz, end_hz, sweep_s = (float(drum[key]) for key in ("start_hz", "end_hz", "sweep_s"))
     cycles = end_hz * seconds + (start_hz - end_hz) * sweep_s * (1.0 - np.exp(-seconds / sweep_s))
-    return np.sin(2 * np.pi * cycles) * np.exp(-seconds / drum["decay_s"])
+    decay: NDArray[np.float64] = np.exp(-seconds / drum["decay_s"])
+    return np.sin(2 * np.pi * cycles) * decay
 
 
 def _click(rng: Generator, seconds: NDArray[np.float64], sample_rate: int) -> NDArray[np.float64]:
-    return noise_band(rng, len(seconds), (1500.0, 5000.0), 0.0, sample_rate) * np.exp(-seconds / 0.004)
+    decay: NDArray[np.float64] = np.exp(-seconds / _CLICK_DECAY_S)
+    return noise_band(rng, len(seconds), _CLICK_HZ, 0.0, sample_rate) * decay

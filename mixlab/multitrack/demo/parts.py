@@ -95,10 +95,10 @@ def write_vocals(rng: Generator, outline: Outline, part: Part) -> Notes:
     for bar in range(outline.bars):
         section = outline.section_of(bar)
         chord = {(outline.root_of(bar) + tone) % 7 for tone in (0, 2, 4)}
-        reach = centre + (2 if section.loud else 0)
+        reach = centre + (1 if section.loud else 0)
         for step, length, _ in strokes(pattern("vocals", chosen[section.loud])):
             degree += int(rng.choice([-2, -1, -1, 0, 0, 1, 1, 2]))
-            degree = int(np.clip(degree, reach - 4, reach + 4))
+            degree = int(np.clip(degree, reach - 3, reach + 3))
             if step % 8 == 0 and degree % 7 not in chord:
                 degree += 1 if (degree + 1) % 7 in chord else -1
             start_s, span_s = _span_s(rng, outline, bar, step, length)
@@ -118,21 +118,15 @@ def write_other(rng: Generator, outline: Outline, part: Part) -> Notes:
         for step, length, symbol in strokes(pattern("other", chosen[section.loud])):
             start_s, span_s = _span_s(rng, outline, bar, step, length)
             level_db = _level_db(rng, section, "other")
-            if symbol != "C":
-                tones_played = [tones[(int(symbol) - 1) % len(tones)]]
-            else:
-                tones_played = tones
-            for place, pitch in enumerate(tones_played):
+            played = tones if symbol == "C" else [tones[(int(symbol) - 1) % len(tones)]]
+            for place, pitch in enumerate(played):
                 delay_s = place * part.strum_s
                 notes.append(Note(start_s + delay_s, max(0.03, part.gate * span_s - delay_s), pitch, level_db))
     return Notes.of(notes)
 
 
 def chord_near(outline: Outline, root: int, part: Part) -> list[int]:
-    """MIDI notes of a chord, from low to high, its lowest tone within half an octave of the register's middle.
-
-    A chord that has tones more than an octave above its lowest keeps them there; a power chord is never inverted.
-    """
+    """MIDI notes of a chord, from low to high; its lowest tone is the nearest one to a third below the register's middle."""
     degrees = [root + tone for tone in CHORDS[part.chord]]
     lowest = outline.pitch_near(degrees[0], part.centre_midi - 4)
     return [lowest + outline.pitch_of(degree) - outline.pitch_of(degrees[0]) for degree in degrees]

@@ -41,13 +41,14 @@ def wavetable(amplitudes: NDArray[np.float64]) -> NDArray[np.float32]:
 def harmonics_hz(base_hz: float, sample_rate: int) -> NDArray[np.float64]:
     """The harmonics of a tone that the sample rate can carry, at least one."""
     count = min(TABLE_SIZE // 2 - 1, max(1, int(_HIGHEST * sample_rate / base_hz)))
-    return base_hz * np.arange(1, count + 1)
+    return base_hz * np.arange(1, count + 1, dtype=np.float64)
 
 
 def read_table(table: NDArray[np.float32], base_hz: float, count: int, sample_rate: int) -> NDArray[np.float32]:
     """`count` samples of a wavetable repeated at `base_hz`, from its beginning."""
     positions = np.arange(count, dtype=np.float64) * (base_hz * TABLE_SIZE / sample_rate)
-    return table[positions.astype(np.int32) & (TABLE_SIZE - 1)]
+    samples: NDArray[np.float32] = table[positions.astype(np.int32) & (TABLE_SIZE - 1)]
+    return samples
 
 
 def tone_amplitudes(
@@ -129,7 +130,9 @@ def _body(
 
 def _envelope(sound: Mapping[str, Any], attack: int, count: int, sample_rate: int) -> NDArray[np.float32]:
     sustain = sound["sustain"]
-    envelope = sustain + (1.0 - sustain) * np.exp(-np.arange(count) / (sound["decay_s"] * sample_rate))
+    envelope: NDArray[np.float64] = sustain + (1.0 - sustain) * np.exp(
+        -np.arange(count) / (sound["decay_s"] * sample_rate)
+    )
     rise = min(attack, count)
     envelope[:rise] *= np.linspace(0.0, 1.0, attack)[:rise]
     return envelope.astype(np.float32)

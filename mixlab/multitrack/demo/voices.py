@@ -62,7 +62,8 @@ def render_voice(
     attack, release = round(voice["attack_s"] * sample_rate), round(_RELEASE_S * sample_rate)
     breath = _noise(rng, _BREATH_S, _BREATH_HZ, sample_rate) * np.float32(4.0 * voice["breath"])
     consonant = _noise(rng, _CONSONANT_S, voice["consonant_hz"], sample_rate)
-    consonant *= np.hanning(len(consonant)).astype(np.float32) * np.float32(4.0 * db_to_amplitude(voice["consonant_db"]))
+    consonant *= np.float32(4.0 * db_to_amplitude(voice["consonant_db"]))
+    consonant *= np.hanning(len(consonant)).astype(np.float32)
     tables: dict[tuple[int, float], NDArray[np.float32]] = {}
     gains = db_to_amplitude(notes.level_db).astype(np.float32)
     track = np.zeros(frames + len(consonant), dtype=np.float32)
