@@ -91,7 +91,7 @@ def score(
 
     Args:
         predictions: one per item.
-        resamples: of the bootstrap by song; 0 leaves the intervals NaN-free by repeating the value (for validation).
+        resamples: of the bootstrap by song; 0 skips it (for validation): both ends of an interval are the value.
         seed: of the bootstrap.
         reads_claims: False for a method that never sees the user's claim; it then has no ``verdict_balanced_accuracy``.
 
@@ -113,8 +113,12 @@ def score(
         by_prompt = axis == "prompt_category"
         source, counted = (columns, np.ones_like(headline)) if by_prompt else (headline_columns, headline)
         groups[axis] = {
-            value: _group({name: np.where(mask, column, np.nan) for name, column in source.items()}, mask & counted,
-                          songs, bootstrap)
+            value: _group(
+                {name: np.where(mask, column, np.nan) for name, column in source.items()},
+                mask & counted,
+                songs,
+                bootstrap,
+            )
             for value, mask in members.items()
         }
     return Scores(_group(headline_columns, headline, songs, bootstrap), groups)
@@ -134,7 +138,8 @@ def compare(
             not a plain mean of one outcome.
     """
     if len(METRICS.get(metric, ())) != 1:
-        raise ValueError(f"cannot compare {metric!r}; use one of {sorted(n for n, c in METRICS.items() if len(c) == 1)}")
+        plain = sorted(name for name, parts in METRICS.items() if len(parts) == 1)
+        raise ValueError(f"cannot compare {metric!r}; use one of {', '.join(plain)}")
     a, b = ({p.problem.item_id: p for p in predictions} for predictions in (predictions_a, predictions_b))
     _check_items(predictions_a)
     _check_items(predictions_b)
@@ -198,8 +203,10 @@ def _group(
 def _axes(problems: Sequence[Problem]) -> dict[str, dict[str, NDArray[np.bool_]]]:
     """Axis -> value -> which items belong to it, shape (items,); values in a stable order."""
     needed = [needed_directions(problem) for problem in problems]
-    sizes_db = [max((abs(problem.error_db(stem)) for stem in stems), default=0.0)
-                for problem, stems in zip(problems, needed, strict=True)]
+    sizes_db = [
+        max((abs(problem.error_db(stem)) for stem in stems), default=0.0)
+        for problem, stems in zip(problems, needed, strict=True)
+    ]
     faulty = sorted({stem for stems in needed for stem in stems})
     axes = {
         "prompt_category": {

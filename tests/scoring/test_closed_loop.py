@@ -1,0 +1,51 @@
+"""Applying advice to the faders leaves an error that can be heard."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mixlab.language.advice import Advice, Move
+from mixlab.scoring import Prediction, closed_loop
+from mixlab.scoring.closed_loop import residuals_db
+from mixlab.synthesis.problem import PromptCategory
+
+
+def left_db(problem, *moves):
+    advice = Advice(tuple(Move.of(stem, gain_db) for stem, gain_db in moves))
+    return residuals_db([Prediction(problem, "", advice)])[0]
+
+
+def test_what_is_left_is_the_rms_over_the_three_stems_beside_the_anchor(problem):
+    assert left_db(problem(("vocals", -6.0)), ("vocals", 6.0)) == 0
+    assert left_db(problem(("vocals", -6.0))) == pytest.approx(6 / np.sqrt(3))
+    assert left_db(problem(("vocals", -6.0)), ("drums", 6.0)) == pytest.approx(6 * np.sqrt(2 / 3))
+    assert left_db(problem(("vocals", -6.0)), ("vocals", 12.0)) == pytest.approx(6 / np.sqrt(3))
+
+
+def test_moving_the_anchor_unbalances_all_others(problem):
+    assert left_db(problem(), ("bass", 3.0)) == pytest.approx(3.0)
+
+
+def test_a_stem_that_is_not_there_cannot_be_moved(problem):
+    assert left_db(problem(), ("banjo", 6.0)) == 0
+
+
+def test_harm_on_balanced_items_is_reported_apart(mixed_problems, answers):
+    nothing = closed_loop(answers(mixed_problems, None))
+    assert nothing.harm_db == 0 and nothing.residual_db == nothing.do_nothing_residual_db
+    assert nothing.residual_db == pytest.approx((6 + 4 + 5 + 9 + 12 + 3) / 6 / np.sqrt(3))
+    harmful = closed_loop(answers(mixed_problems, Advice((Move.of("vocals", 6.0),))))
+    assert harmful.harm_db == pytest.approx(6 / np.sqrt(3))
+    assert set(harmful.flat()) >= {"closed_loop/residual_db", "closed_loop/harm_db", "closed_loop/residual_db_low"}
+
+
+def test_figures_without_items_are_left_out(problem):
+    flat = closed_loop([Prediction(problem(), "", Advice())]).flat("closed_loop")
+    assert "closed_loop/harm_db" in flat and "closed_loop/residual_db" not in flat
+
+
+def test_only_headline_prompts_close_the_loop(problem):
+    claimed = problem(prompt=PromptCategory.CORRECT_DESCRIPTION)
+    with pytest.raises(ValueError, match="headline prompt"):
+        closed_loop([Prediction(claimed, "", Advice())])

@@ -1,0 +1,201 @@
+"""What counts as right: statements about metrics, and broken models that score exactly as they should."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mixlab.language.advice import Advice, Claim, Direction, Move, State, Verdict
+from mixlab.scoring import METRICS, Prediction, compare, outcomes, score
+from mixlab.synthesis.problem import PromptCategory
+
+
+def one(problem, *moves, verdict=None):
+    """The outcomes of a single prediction."""
+    advice = Advice(tuple(Move.of(stem, gain_db) for stem, gain_db in moves), verdict)
+    return {name: values[0] for name, values in outcomes([Prediction(problem, "", advice)]).items()}
+
+
+def test_always_raising_the_vocals_by_6_db(mixed_problems, answers):
+    headline = score(answers(mixed_problems, Advice((Move.of("vocals", 6.0),)))).headline
+    assert headline["joint_accuracy"] == 2 / 8
+    assert headline["direction_accuracy"] == 3 / 8
+    assert headline["stem_accuracy"] == 3 / 8
+    assert headline["balanced_accuracy"] == 0
+    assert headline["false_alarm_rate"] == 1
+    assert headline["missed_error_rate"] == 0
+    assert headline["gain_mae_db"] == pytest.approx((0 + 2 + 11 + 9 + 12 + 3) / 6)
+    assert headline["gain_mae_located_db"] == pytest.approx(1.0)
+    assert headline["within_1_db"] == 1 / 6
+    assert headline["within_3_db"] == 3 / 6
+    assert headline["parse_rate"] == 1
+
+
+def test_empty_text_is_wrong_everywhere(mixed_problems, answers):
+    headline = score(answers(mixed_problems, None)).headline
+    for metric in ("joint_accuracy", "direction_accuracy", "stem_accuracy", "balanced_accuracy", "parse_rate"):
+        assert headline[metric] == 0, metric
+    assert headline["missed_error_rate"] == 1
+    assert headline["gain_mae_db"] == pytest.approx((6 + 4 + 5 + 9 + 12 + 3) / 6)
+    assert "gain_mae_located_db" not in headline
+
+
+def test_calling_everything_balanced(mixed_problems, answers):
+    headline = score(answers(mixed_problems, Advice())).headline
+    for metric in ("joint_accuracy", "direction_accuracy", "stem_accuracy"):
+        assert headline[metric] == 2 / 8, metric
+    assert headline["balanced_accuracy"] == 1
+    assert headline["false_alarm_rate"] == 0
+    assert headline["missed_error_rate"] == 1
+    assert headline["gain_mae_db"] == pytest.approx((6 + 4 + 5 + 9 + 12 + 3) / 6)
+
+
+def test_the_right_advice_scores_one(mixed_problems):
+    right = [
+        Prediction(p, "", Advice(tuple(Move.of(error.stem, -error.gain_db) for error in p.errors)))
+        for p in mixed_problems
+    ]
+    headline = score(right).headline
+    assert all(headline[metric] == 1 for metric in ("joint_accuracy", "direction_accuracy", "stem_accuracy"))
+    assert headline["gain_mae_db"] == headline["gain_mae_located_db"] == 0
+
+
+def test_a_gain_is_measured_against_the_exact_error(problem):
+    assert one(problem(("vocals", -6.4)), ("vocals", 6.0))["gain_mae_db"] == pytest.approx(0.4)
+
+
+def test_a_gain_on_another_stem_counts_as_nothing_done(problem):
+    row = one(problem(("vocals", -6.4)), ("drums", 6.0))
+    assert row["gain_mae_db"] == pytest.approx(6.4) and math.isnan(row["gain_mae_located_db"])
+
+
+def test_naming_a_second_stem_is_not_jointly_right_but_its_gain_on_the_faulty_stem_counts(problem):
+    row = one(problem(("vocals", -6.0)), ("vocals", 5.0), ("drums", 3.0))
+    assert row["joint_accuracy"] == row["stem_accuracy"] == 0
+    assert row["direction_accuracy"] == 1
+    assert row["gain_mae_db"] == pytest.approx(1.0)
+
+
+def test_several_errors_need_every_stem(problem):
+    both = problem(("vocals", -6.0), ("drums", 4.0))
+    assert one(both, ("vocals", 6.0), ("drums", -4.0))["joint_accuracy"] == 1
+    assert one(both, ("vocals", 6.0))["joint_accuracy"] == 0
+    assert one(both, ("vocals", 6.0))["gain_mae_db"] == pytest.approx(2.0)
+
+
+def test_a_range_counts_by_its_middle(problem):
+    said = Advice((Move("vocals", 4.0, 7.0),))
+    assert outcomes([Prediction(problem(("vocals", -6.0)), "", said)])["gain_mae_db"][0] == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("distance_db, within_1, within_3", [(1.0, 1, 1), (1.1, 0, 1), (3.0, 0, 1), (3.2, 0, 0)])
+def test_within_includes_its_edge(problem, distance_db, within_1, within_3):
+    row = one(problem(("vocals", -6.2)), ("vocals", 6.2 + distance_db))
+    assert (row["within_1_db"], row["within_3_db"]) == (within_1, within_3)
+
+
+RIGHT, WRONG = PromptCategory.CORRECT_DESCRIPTION, PromptCategory.INCORRECT_DESCRIPTION
+QUIET_VOCALS, QUIET_DRUMS = Claim(State.TOO_QUIET, "vocals"), Claim(State.TOO_QUIET, "drums")
+
+
+def claims(problem, wrong_count):
+    """One right claim and `wrong_count` wrong ones, about vocals that are too quiet."""
+    right = problem(("vocals", -6.0), item="a/right", prompt=RIGHT, claim=QUIET_VOCALS)
+    wrong = [
+        problem(("vocals", -6.0), item=f"b/{index}", prompt=WRONG, claim=QUIET_DRUMS) for index in range(wrong_count)
+    ]
+    return [right, *wrong]
+
+
+@pytest.mark.parametrize(
+    "verdict, expected", [(Verdict.CONFIRMED, 0.5), (Verdict.CORRECTED, 0.5), (None, 0.0)], ids=str
+)
+def test_a_verdict_that_never_changes_has_balanced_accuracy_one_half_and_none_has_zero(problem, verdict, expected):
+    said = Advice((Move.of("vocals", 6.0),), verdict)
+    headline = score([Prediction(p, "", said) for p in claims(problem, wrong_count=9)]).headline
+    assert headline == {"verdict_balanced_accuracy": expected}
+
+
+def test_right_verdicts_score_one_and_a_claim_of_balance_can_be_right(problem):
+    balanced = problem(item="c/0", prompt=RIGHT, claim=Claim(State.BALANCED))
+    predictions = [
+        Prediction(p, "", Advice((), Verdict.CONFIRMED if p.prompt_category is RIGHT else Verdict.CORRECTED))
+        for p in [*claims(problem, 2), balanced]
+    ]
+    assert score(predictions).headline["verdict_balanced_accuracy"] == 1
+    assert "verdict_balanced_accuracy" not in score(predictions, reads_claims=False).headline
+
+
+def test_headline_figures_leave_claims_out_and_the_claims_have_their_own_rows(problem):
+    said = Advice((Move.of("vocals", 6.0),))
+    wrong = problem(("drums", -6.0), item="b/0", prompt=WRONG, claim=QUIET_VOCALS)
+    scores = score([Prediction(problem(("vocals", -6.0), item="a/0"), "", said), Prediction(wrong, "", said)])
+    assert scores.headline["joint_accuracy"] == 1 and scores.overall.items == 1
+    flat = scores.flat("test")
+    assert flat["test/prompt_category=incorrect_description/joint_accuracy"] == 0
+    assert flat["test/prompt_category=audio_only/joint_accuracy"] == 1
+    assert "test/error_category=quiet/joint_accuracy" in flat and flat["test/faulty_stem=drums/items"] == 0
+
+
+def test_metrics_are_reported_by_size_stem_and_genre(mixed_problems, answers):
+    scores = score(answers(mixed_problems, Advice((Move.of("vocals", 6.0),))))
+    assert {name: group.items for name, group in scores.groups["size_db"].items()} == {
+        "balanced": 2, "3-6": 3, "6-9": 1, "9-12": 2,
+    }  # fmt: skip
+    assert {name: group.items for name, group in scores.groups["faulty_stem"].items()} == {
+        "balanced": 2, "vocals": 3, "drums": 2, "other": 1,
+    }  # fmt: skip
+    flat = scores.flat("test")
+    assert flat["test/faulty_stem=vocals/joint_accuracy"] == pytest.approx(2 / 3)
+    assert flat["test/genre=rock/joint_accuracy"] == flat["test/joint_accuracy"]
+    assert flat["test/joint_accuracy_low"] <= flat["test/joint_accuracy"] <= flat["test/joint_accuracy_high"]
+    assert all(math.isfinite(value) for value in flat.values())
+
+
+def test_a_song_without_a_genre_is_unknown(problem):
+    assert list(score([Prediction(problem(genre=None), "", Advice())]).groups["genre"]) == ["unknown"]
+
+
+def test_nothing_to_score_and_an_item_answered_twice_are_refused(problem):
+    with pytest.raises(ValueError, match="no predictions"):
+        score([])
+    with pytest.raises(ValueError, match="'song/0' was answered twice"):
+        score([Prediction(problem(), "", None)] * 2)
+
+
+def test_comparing_needs_the_same_items(mixed_problems, answers, problem):
+    a, b = answers(mixed_problems, Advice()), answers(mixed_problems, Advice((Move.of("vocals", 6.0),)))
+    assert compare(a, list(reversed(b)), "balanced_accuracy").difference == 1
+    assert compare(a, a).low == compare(a, a).high == 0
+    with pytest.raises(ValueError, match="different items"):
+        compare(a, b[:-1])
+    changed = [Prediction(problem(("other", 9.0), item="song0/0"), "", None), *b[1:]]
+    with pytest.raises(ValueError, match="other errors"):
+        compare(a, changed)
+    with pytest.raises(ValueError, match="cannot compare 'verdict_balanced_accuracy'"):
+        compare(a, b, "verdict_balanced_accuracy")
+
+
+STEMS = ["drums", "vocals", "other"]
+gains = st.floats(1.0, 12.0) | st.floats(-12.0, -1.0)
+
+
+@given(
+    error=st.none() | st.tuples(st.sampled_from(STEMS), gains),
+    said=st.none() | st.dictionaries(st.sampled_from(STEMS), gains, max_size=3),
+)
+def test_joint_right_means_stem_and_direction_right(problem, error, said):
+    advice = None if said is None else Advice(tuple(Move.of(stem, gain) for stem, gain in said.items()))
+    prediction = Prediction(problem(*([] if error is None else [error])), "", advice)
+    row = {name: values[0] for name, values in outcomes([prediction]).items()}
+    assert row["joint_accuracy"] <= min(row["stem_accuracy"], row["direction_accuracy"]) <= row["parse_rate"]
+    if error is not None:
+        assert row["within_1_db"] <= row["within_3_db"]
+        needed = Direction.of(-error[1])
+        right = advice is not None and [(m.stem, m.direction) for m in advice.moves] == [(error[0], needed)]
+        assert row["joint_accuracy"] == right
+    assert set(np.concatenate([list(parts) for parts in METRICS.values()])) == set(row)
