@@ -1,0 +1,1 @@
+"""Room evaluation: protocols, baselines and reports; what a figure stands beside."""

@@ -1,0 +1,137 @@
+"""Room evaluation: what a baseline may know of an item, and what all baselines share."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixlab.language.advice import Advice, Direction, Move
+from mixlab.scoring.prediction import Prediction
+from mixlab.synthesis.problem import Problem
+
+
+@dataclass(frozen=True)
+class ListenedItem:
+    """An item with the measurements that baselines work from.
+
+    Baselines other than the oracle read neither `problem.errors` nor `reference` when they advise, and none but
+    `text_only` reads the prompt and the claim.
+    """
+
+    problem: Problem
+    reference: Advice
+    """The right advice."""
+    segment_lufs: Mapping[str, float]
+    """BS.1770 loudness of each stem's clip as heard: gain errors and master gain included."""
+    song_lufs: Mapping[str, float]
+    """Integrated BS.1770 loudness of each stem over the whole unmodified song, at the source's own rate."""
+    log_mel: NDArray[np.float32]
+    """The features that the model hears, shape (clips, mels, frames), in the order of the clips."""
+    clip_stems: tuple[tuple[str, ...], ...]
+    """The stems that are summed in each clip, shape (clips,)."""
+
+
+@dataclass(frozen=True, order=True)
+class AnswerClass:
+    """What joint accuracy tells apart: a stem with a direction, or balanced."""
+
+    stem: str
+    direction: Direction
+
+
+BALANCED_CLASS = AnswerClass("", Direction.LEAVE)
+
+
+class Baseline(ABC):
+    """A method without a language model. It is fitted on items of training songs, then advises on any items."""
+
+    name: ClassVar[str]
+    """Its key in `BASELINES`, in metrics.json and in tables."""
+    reads_claims: ClassVar[bool] = False
+    """Whether it reads what the user says; if not, it has no score for claims."""
+
+    def __init__(self, rounding_db: float = 1.0) -> None:
+        self.rounding_db = rounding_db
+        """Advised gains are rounded to multiples of this; 0 leaves them as they are."""
+
+    @abstractmethod
+    def fit(self, train_items: Sequence[ListenedItem]) -> None:
+        """Learn and tune on items of training songs alone.
+
+        Raises:
+            ValueError: if there is nothing to learn from.
+        """
+
+    @abstractmethod
+    def advise(self, items: Sequence[ListenedItem]) -> list[Advice]:
+        """One advice per item, in order. Raises RuntimeError before `fit`."""
+
+    def move(self, stem: str, gain_db: float) -> Move:
+        """A move with a rounded gain."""
+        return Move.of(stem, rounded_gain(gain_db, self.rounding_db))
+
+    def answer(self, answer: AnswerClass, gain_db: float) -> Advice:
+        """Advice of a class, by a gain in dB whose sign agrees with the class (ignored where balanced)."""
+        return Advice() if answer == BALANCED_CLASS else Advice((self.move(answer.stem, gain_db),))
+
+    def figures(self) -> dict[str, float]:
+        """What fitting found, by name with units, for notes in a report; empty where there is nothing to say."""
+        return {}
+
+
+def rounded_gain(gain_db: float, rounding_db: float) -> float:
+    """`gain_db` to the nearest multiple of `rounding_db`, at least one multiple, sign kept; as it is for 0."""
+    if gain_db == 0:
+        raise ValueError("a gain of 0 dB is no move")
+    if rounding_db <= 0:
+        return float(gain_db)
+    return float(np.sign(gain_db) * max(1, round(abs(gain_db) / rounding_db)) * rounding_db)
+
+
+def right_class(problem: Problem) -> AnswerClass:
+    """The class of the right answer; where several stems are at fault, that of the largest error."""
+    errors = [error for error in problem.errors if error.gain_db != 0]
+    if not errors:
+        return BALANCED_CLASS
+    worst = max(errors, key=lambda error: abs(error.gain_db))
+    return AnswerClass(worst.stem, Direction.of(-worst.gain_db))
+
+
+def needed_gain_db(problem: Problem) -> float:
+    """The gain in dB that undoes the largest error; 0 where balanced."""
+    return -max((error.gain_db for error in problem.errors), key=abs, default=0.0)
+
+
+def gains_by_class(items: Sequence[ListenedItem]) -> dict[AnswerClass, NDArray[np.float64]]:
+    """The needed gains in dB of the items of each class that occurs, sorted by class."""
+    found: dict[AnswerClass, list[float]] = {}
+    for item in items:
+        found.setdefault(right_class(item.problem), []).append(needed_gain_db(item.problem))
+    return {answer: np.array(found[answer]) for answer in sorted(found)}
+
+
+def most_frequent(classes: Sequence[AnswerClass]) -> AnswerClass:
+    """The class that occurs most often; of equals, the first in order."""
+    counts = Counter(classes)
+    return min(counts, key=lambda answer: (-counts[answer], answer))
+
+
+def require_items(items: Sequence[ListenedItem], name: str) -> None:
+    """Raises ValueError if there are no training items."""
+    if not items:
+        raise ValueError(f"the baseline {name!r} needs training items, got none")
+
+
+def predictions_of(items: Sequence[ListenedItem], advice: Sequence[Advice]) -> list[Prediction]:
+    """Predictions without words, for scoring; one per item.
+
+    Raises:
+        ValueError: if the numbers differ.
+    """
+    return [Prediction(item.problem, "", said) for item, said in zip(items, advice, strict=True)]

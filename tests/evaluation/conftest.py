@@ -1,0 +1,107 @@
+"""Simulated songs whose loudness is known exactly, without audio: what the baselines listen to in these tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from mixlab.evaluation.baselines import ListenedItem
+from mixlab.language.advice import Advice, Claim, Direction, Move, State
+from mixlab.synthesis.problem import GainError, Problem, PromptCategory
+
+STEMS = ("bass", "drums", "vocals", "other")
+CATEGORIES = (
+    ("very_quiet", 0.2, -12.0, -6.0),
+    ("quiet", 0.2, -6.0, -3.0),
+    ("no_error", 0.2, 0.0, 0.0),
+    ("loud", 0.2, 3.0, 6.0),
+    ("very_loud", 0.2, 6.0, 12.0),
+)
+BALANCE_DB = {
+    "rock": {"drums": 3.0, "vocals": 2.0, "other": -1.0},
+    "jazz": {"drums": -4.0, "vocals": 4.0, "other": 2.0},
+    "techno": {"drums": 6.0, "vocals": -5.0, "other": -3.0},
+}
+SIGMA_DB = 1.5
+MELS, FRAMES = 6, 4
+
+Draw = Callable[..., list[ListenedItem]]
+
+
+def _claim(rng: np.random.Generator, right: Claim, is_right: bool, candidates: tuple[str, ...]) -> Claim:
+    if is_right:
+        return right
+    moves = [Claim(state, stem) for stem in candidates for state in (State.TOO_LOUD, State.TOO_QUIET)]
+    wrong = [claim for claim in [*moves, Claim(State.BALANCED)] if claim != right]
+    return wrong[int(rng.integers(len(wrong)))]
+
+
+def _draw(
+    songs: int,
+    per_song: int = 4,
+    seed: int = 0,
+    anchor: str = "bass",
+    prompts: tuple[PromptCategory, ...] = (PromptCategory.AUDIO_ONLY,),
+    section_db: float = 0.0,
+) -> list[ListenedItem]:
+    rng = np.random.default_rng(seed)
+    candidates = tuple(stem for stem in STEMS if stem != anchor)
+    stems = (anchor, *candidates)
+    items = []
+    for song in range(songs):
+        genre = list(BALANCE_DB)[song % len(BALANCE_DB)]
+        song_lufs = {"bass": -20.0} | {
+            stem: -20.0 + level_db + SIGMA_DB * rng.standard_normal() for stem, level_db in BALANCE_DB[genre].items()
+        }
+        for index in range(per_song):
+            name, _, low_db, high_db = CATEGORIES[int(rng.integers(len(CATEGORIES)))]
+            errors = ()
+            if high_db != low_db:
+                errors = (GainError(candidates[int(rng.integers(3))], float(rng.uniform(low_db, high_db))),)
+            prompt = prompts[int(rng.integers(len(prompts)))]
+            right = Claim(State.BALANCED)
+            if errors:
+                right = Claim(State.TOO_LOUD if errors[0].gain_db > 0 else State.TOO_QUIET, errors[0].stem)
+            claim = None
+            if prompt.has_claim:
+                claim = _claim(rng, right, prompt is PromptCategory.CORRECT_DESCRIPTION, candidates)
+            master_db = float(rng.uniform(-6, 6))
+            song_id = f"song{seed}-{song}"
+            problem = Problem(
+                f"{song_id}/{index}", song_id, "test", genre, 0.0, 10.0, anchor, stems, errors, name, prompt, claim,
+                0.0, master_db, 0,
+            )  # fmt: skip
+            heard = {
+                stem: song_lufs[stem] + section_db * rng.standard_normal() + problem.error_db(stem) + master_db
+                for stem in stems
+            }
+            log_mel = np.stack(
+                [
+                    0.25 * (heard[stem] / 10.0) + 0.02 * rng.standard_normal((MELS, FRAMES)) + 0.1 * STEMS.index(stem)
+                    for stem in stems
+                ]
+            ).astype(np.float32)
+            moves = tuple(Move.of(error.stem, -float(round(error.gain_db))) for error in errors)
+            items.append(ListenedItem(problem, Advice(moves), heard, song_lufs, log_mel, tuple((s,) for s in stems)))
+    assert all(Direction.of(move.gain_db) is not Direction.LEAVE for item in items for move in item.reference.moves)
+    return items
+
+
+@pytest.fixture(scope="session")
+def draw() -> Draw:
+    """A function that draws items of simulated songs."""
+    return _draw
+
+
+@pytest.fixture(scope="session")
+def prior() -> tuple[tuple[str, float, float, float], ...]:
+    """The default categories of errors."""
+    return CATEGORIES
+
+
+@pytest.fixture(scope="session")
+def balance_db() -> dict[str, dict[str, float]]:
+    """The balance that simulated songs deviate from, by genre, relative to the bass."""
+    return BALANCE_DB
