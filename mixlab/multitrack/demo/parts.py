@@ -100,7 +100,8 @@ def write_vocals(rng: Generator, outline: Outline, part: Part) -> Notes:
             degree += int(rng.choice([-2, -1, -1, 0, 0, 1, 1, 2]))
             degree = int(np.clip(degree, reach - 3, reach + 3))
             if step % 8 == 0 and degree % 7 not in chord:
-                degree += 1 if (degree + 1) % 7 in chord else -1
+                neighbours = [degree + move for move in (-1, 1) if (degree + move) % 7 in chord]
+                degree = min(neighbours, key=lambda place: abs(place - reach))
             start_s, span_s = _span_s(rng, outline, bar, step, length)
             level_db = _level_db(rng, section, "vocals") + rng.normal(0.0, _ACCENT_DB)
             sound = int(rng.integers(0, 1 << 8))
@@ -126,7 +127,7 @@ def write_other(rng: Generator, outline: Outline, part: Part) -> Notes:
 
 
 def chord_near(outline: Outline, root: int, part: Part) -> list[int]:
-    """MIDI notes of a chord, from low to high; its lowest tone is the nearest one to a third below the register's middle."""
+    """MIDI notes of a chord, from low to high, the lowest about a third below the middle of the register."""
     degrees = [root + tone for tone in CHORDS[part.chord]]
     lowest = outline.pitch_near(degrees[0], part.centre_midi - 4)
     return [lowest + outline.pitch_of(degree) - outline.pitch_of(degrees[0]) for degree in degrees]

@@ -1,4 +1,4 @@
-"""Room multitrack: voice-like leads; harmonics shaped by the formants of two vowels that each syllable moves between."""
+"""Room multitrack: voice-like leads; harmonics behind the formants of two vowels, between which a syllable moves."""
 
 from __future__ import annotations
 
@@ -102,16 +102,16 @@ def _syllable(
 ) -> NDArray[np.float32]:
     seconds = np.arange(count, dtype=np.float32) / np.float32(sample_rate)
     cents = voice["vibrato_cents"] * np.minimum(1.0, 3.0 * seconds) * np.sin(2 * np.pi * voice["vibrato_hz"] * seconds)
-    cents += 100.0 * np.clip(pitch_before - pitch_midi, -4, 4) * np.exp(-seconds / (_GLIDE_S / 3))
-    # 2 ** (cents / 1200) to second order: exact to 0.1 cent within the 4 semitones that occur
-    octaves = np.float64(np.log(2.0) / 1200.0) * cents
-    ratio = 1.0 + octaves + 0.5 * octaves**2 + octaves**3 / 6.0
+    glide = min(count, round(_GLIDE_S * sample_rate))
+    cents[:glide] += 100.0 * float(np.clip(pitch_before - pitch_midi, -4.0, 4.0)) * np.linspace(1.0, 0.0, glide) ** 2
+    ratio = np.exp2(cents * np.float32(1.0 / 1200.0))
     step = midi_to_hz(pitch_midi) * TABLE_SIZE / sample_rate
     cycles = np.cumsum(ratio, dtype=np.float64) * step
     moved = seconds * np.float32(sample_rate / count)
     sung = np.zeros(count, dtype=np.float32)
     for unison in _UNISON_CENTS[: voice["unison"]]:
-        positions = (cycles * 2.0 ** (unison / 1200.0)).astype(np.int32) & (TABLE_SIZE - 1)
+        detuned = cycles * 2.0 ** (unison / 1200.0) if unison else cycles
+        positions = detuned.astype(np.int32) & (TABLE_SIZE - 1)
         if first is second:
             sung += first[positions]
         else:
