@@ -87,5 +87,5 @@ def test_every_kit_has_every_drum():
 
 
 def test_an_unknown_genre_is_named_with_the_choices():
-    with pytest.raises(ConfigError, match="'polka'.*rock, house"):
+    with pytest.raises(ConfigError, match=r"'polka'.*rock, house"):
         genre_named("polka")
