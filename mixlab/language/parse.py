@@ -1,0 +1,234 @@
+"""Room language: text read back as advice; one parser for our templates and for the free text of any model.
+
+A solution ("lower the vocals by 3 dB") outranks a description ("the vocals are too loud"); a description supplies
+what the solution lacks. What contradicts itself is reported as such and not guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from mixlab.language.advice import Advice, Direction, Move, Verdict
+from mixlab.language.clauses import Clause, read_sentences
+from mixlab.language.items import Amount, Item, read_items, read_opening
+from mixlab.language.lexicon import Kind, vocabulary
+from mixlab.language.wording import STEM_NAMES
+
+_NOTHING_FOUND = "no stem and direction found"
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """What was understood of a text.
+
+    Attributes:
+        advice: the advice, or None where there is none or it contradicts itself.
+        reason: why there is no advice; empty where there is.
+        amount_stated: whether every move has an amount in the text, in dB or in words such as "slightly"; where it is
+            False, a move has the amount that the vocabulary gives for ``unspecified``.
+    """
+
+    advice: Advice | None
+    reason: str = ""
+    amount_stated: bool = True
+
+
+@dataclass
+class _Said:
+    """All that a text says of one stem."""
+
+    solutions: list[tuple[Direction, Clause]] = field(default_factory=list)
+    descriptions: list[tuple[Direction, Clause]] = field(default_factory=list)
+    acts: list[Clause] = field(default_factory=list)
+    forbidden: set[Direction] = field(default_factory=set)
+    leave: bool = False
+
+
+@dataclass
+class _Evidence:
+    """All that a text says: of each stem, of the mix as a whole, and solutions that name no stem."""
+
+    stems: dict[str, _Said] = field(default_factory=dict)
+    balanced: bool = False
+    nice: bool = False
+    orphans: list[tuple[Direction, Clause]] = field(default_factory=list)
+
+    def of(self, stem: str) -> _Said:
+        return self.stems.setdefault(stem, _Said())
+
+
+class _Unclear(Exception):
+    """The text has no advice that could be acted on; the message says why."""
+
+
+def parse(text: str, stems: Sequence[str] = STEM_NAMES) -> Parsed:
+    """Read a response as advice; never raises on any text.
+
+    Args:
+        text: the response.
+        stems: the stems that there are; no other is read.
+    """
+    if not text.strip():
+        return Parsed(None, "empty", False)
+    items = read_items(text, tuple(stems))
+    verdict, opening = read_opening(items)
+    sentences = list(read_sentences(items[opening:]))
+    evidence = _gather(sentences)
+    try:
+        moves, is_stated = _moves(evidence)
+    except _Unclear as unclear:
+        return Parsed(None, str(unclear), False)
+    return Parsed(Advice(moves, _verdict(verdict, items, sentences)), "", is_stated)
+
+
+def _verdict(opening: Kind | None, items: Sequence[Item], sentences: Sequence[Sequence[Clause]]) -> Verdict | None:
+    """The verdict in the first words, or else in a phrase anywhere, or else in what the first sentence denies."""
+    phrases = (kind for item in items for kind in (Kind.CONFIRMED, Kind.CORRECTED) if item.has(kind))
+    kind = opening or next(phrases, None)
+    if kind is not None:
+        return Verdict(str(kind))
+    is_denied = bool(sentences) and any(clause.denied for clause in sentences[0])
+    return Verdict.CORRECTED if is_denied else None
+
+
+def _gather(sentences: Sequence[Sequence[Clause]]) -> _Evidence:
+    evidence = _Evidence()
+    antecedents: list[str] = []
+    last: Clause | None = None
+    for sentence in sentences:
+        for clause in sentence:
+            if last is not None and clause.amounts and not (clause.has_predicate or clause.mentions or clause.acts):
+                last.amounts.extend(clause.amounts if not last.amounts else ())
+                continue
+            if clause.joint is Kind.EFFECT and any(said.solutions for said in evidence.stems.values()):
+                continue
+            targets = clause.targets
+            if not targets and not clause.rest:
+                in_sentence = clause is not sentence[0]
+                if clause.pronoun or (_turns(clause) and (in_sentence or clause.states_amount or clause.descriptions)):
+                    targets = antecedents
+            antecedents = targets or antecedents
+            _note(evidence, clause, targets)
+            last = clause
+    return evidence
+
+
+def _turns(clause: Clause) -> bool:
+    """Whether the clause speaks of a stem even where it names none."""
+    return bool(clause.solutions or clause.descriptions or clause.forbidden or clause.signed_direction)
+
+
+def _note(evidence: _Evidence, clause: Clause, targets: Sequence[str]) -> None:
+    solutions = set(clause.solutions)
+    if not solutions and not clause.descriptions and clause.signed_direction:
+        solutions = {clause.signed_direction}
+    for stem in targets:
+        said = evidence.of(stem)
+        said.solutions.extend((direction, clause) for direction in sorted(solutions))
+        said.descriptions.extend((direction, clause) for direction in sorted(clause.descriptions))
+        said.forbidden |= clause.forbidden
+        said.leave = said.leave or clause.leave or clause.balanced
+        evidence.nice = evidence.nice or clause.is_nice
+        if clause.acts and clause.amounts and not solutions:
+            said.acts.append(clause)
+    if targets:
+        return
+    if solutions:
+        evidence.orphans.extend((direction, clause) for direction in sorted(solutions))
+    if not clause.rest:
+        evidence.balanced = evidence.balanced or clause.balanced or clause.leave
+        evidence.nice = evidence.nice or clause.is_nice
+
+
+def _moves(evidence: _Evidence) -> tuple[tuple[Move, ...], bool]:
+    """The moves, and whether all of their amounts were stated.
+
+    Raises:
+        _Unclear: if there is no advice, or if it contradicts itself.
+    """
+    _adopt(evidence)
+    if any(said.solutions or said.acts for said in evidence.stems.values()):
+        movers = {stem: said for stem, said in evidence.stems.items() if said.solutions or said.acts}
+    else:
+        movers = {stem: said for stem, said in evidence.stems.items() if said.descriptions}
+    moves, stated = [], True
+    for stem, said in sorted(movers.items()):
+        direction = _direction(stem, said)
+        low_db, high_db, is_stated = _amount(stem, said, direction)
+        stated = stated and is_stated
+        if high_db == 0:
+            evidence.balanced = evidence.balanced or len(movers) == 1
+        elif direction is Direction.RAISE:
+            moves.append(Move(stem, low_db, high_db))
+        else:
+            moves.append(Move(stem, -high_db, -low_db))
+    if moves and evidence.balanced:
+        raise _Unclear(f"contradiction: the mix is balanced, and the {moves[0].stem} should move")
+    is_left = any(said.leave for said in evidence.stems.values())
+    if not moves and not (evidence.balanced or evidence.nice or is_left):
+        raise _Unclear(_NOTHING_FOUND)
+    return tuple(moves), stated
+
+
+def _adopt(evidence: _Evidence) -> None:
+    """Give solutions that name no stem to the one stem described as needing them ("Raise it by 3 dB: the bass ...").
+
+    Raises:
+        _Unclear: if there is no such stem, and the text names no other move or an amount for this one.
+    """
+    has_moves = any(said.solutions for said in evidence.stems.values())
+    for direction, clause in evidence.orphans:
+        described = [stem for stem, said in evidence.stems.items() if said.descriptions]
+        if len(described) == 1 and not has_moves:
+            evidence.of(described[0]).solutions.append((direction, clause))
+        elif clause.amounts or not has_moves:
+            raise _Unclear("no stem found for a direction")
+
+
+def _direction(stem: str, said: _Said) -> Direction:
+    asked = {direction for direction, _ in said.solutions}
+    described = {direction for direction, _ in said.descriptions}
+    both = asked | described
+    if len(both) > 1:
+        kind = "raise and lower" if len(asked) != 1 else "the description and the solution of"
+        raise _Unclear(f"contradiction: {kind} the {stem}")
+    if not both:
+        raise _Unclear(f"no direction found for the {stem}")
+    direction = next(iter(both))
+    if said.leave:
+        raise _Unclear(f"contradiction: {direction} and leave the {stem}")
+    if direction in said.forbidden:
+        raise _Unclear(f"contradiction: {direction} and do not {direction} the {stem}")
+    return direction
+
+
+def _amount(stem: str, said: _Said, direction: Direction) -> tuple[float, float, bool]:
+    """The amount of a move as magnitudes in dB, and whether it was stated.
+
+    In dB before in words, and in either the solution before the description.
+    """
+    solutions = [clause for _, clause in said.solutions] + said.acts
+    descriptions = [clause for _, clause in said.descriptions]
+    for clauses in (solutions, descriptions):
+        amounts = {amount for clause in clauses for amount in clause.amounts}
+        if clauses is solutions:
+            _check_signs(stem, amounts, direction)
+        spans = {(amount.low_db, amount.high_db) for amount in amounts}
+        if len(spans) > 1:
+            raise _Unclear(f"contradiction: several amounts for the {stem}")
+        if any(not amount.is_usable for amount in amounts):
+            raise _Unclear(f"no usable amount for the {stem}: a range that holds zero")
+        if spans:
+            return (*spans.pop(), True)
+    for clauses in (solutions, descriptions):
+        for clause in clauses:
+            if clause.vague_db:
+                return clause.vague_db[0], clause.vague_db[0], True
+    unspecified_db = float(vocabulary()["unspecified"])
+    return unspecified_db, unspecified_db, False
+
+
+def _check_signs(stem: str, amounts: set[Amount], direction: Direction) -> None:
+    if any(amount.sign and Direction.of(amount.sign) is not direction for amount in amounts):
+        raise _Unclear(f"contradiction: {direction} the {stem}, and an amount of the other sign")

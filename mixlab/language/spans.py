@@ -1,0 +1,30 @@
+"""Room language: where in a response the words are that carry its meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mixlab.language.items import read_items, read_opening
+from mixlab.language.lexicon import Kind
+from mixlab.language.wording import STEM_NAMES
+
+_DECISIVE = (
+    *(Kind.STEM, Kind.AMOUNT, Kind.RAISE, Kind.LOWER, Kind.WEAK_RAISE, Kind.WEAK_LOWER, Kind.LOUDER, Kind.QUIETER),
+    *(Kind.LOUD, Kind.QUIET, Kind.BALANCED, Kind.GOOD, Kind.LEAVE, Kind.LEAVE_MARK, Kind.CHANGE),
+    *(Kind.NOT, Kind.NOTHING, Kind.NEITHER, Kind.CONFIRMED, Kind.CORRECTED),
+)
+
+
+def decisive_spans(text: str, stems: Sequence[str] = STEM_NAMES) -> list[tuple[int, int]]:
+    """Character spans of the words in a response that carry its meaning, in order and without overlap.
+
+    These are the names of stems, the words of direction, state, balance and verdict, negations, and amounts.
+    """
+    items = read_items(text, tuple(stems))
+    _, opening = read_opening(items)
+    spans: list[tuple[int, int]] = []
+    for index, item in enumerate(items):
+        is_decisive = item.has(*_DECISIVE) or (index < opening and not item.has(Kind.COMMA, Kind.STOP))
+        if is_decisive and (not spans or item.start >= spans[-1][1]):
+            spans.append((item.start, item.end))
+    return spans
