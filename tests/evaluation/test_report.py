@@ -1,0 +1,182 @@
+"""The report is one page that needs nothing else, and its first line says how the model did against the rule."""
+
+from __future__ import annotations
+
+import io
+import re
+from html.parser import HTMLParser
+
+import pytest
+from rich.console import Console
+
+from mixlab.evaluation.baselines import Chance, Oracle, predictions_of
+from mixlab.evaluation.report import confusion_matrix, write_report
+from mixlab.evaluation.summary import headline_sentence, points
+from mixlab.evaluation.table import Row, markdown_table, results_table
+from mixlab.language.advice import Advice, Move
+from mixlab.scoring import Prediction, closed_loop, score
+
+NASTY = "<script>alert('vocals')</script> & \"raise\" them"
+
+
+@pytest.fixture(scope="module")
+def items(draw):
+    return draw(60, seed=2)
+
+
+@pytest.fixture(scope="module")
+def methods(draw, items, balance_db, prior):
+    """Predictions of a model (as good as the oracle), a control that cannot be read, and chance."""
+    chance = Chance()
+    chance.fit(draw(20, seed=1))
+    oracle = predictions_of(items, Oracle(balance_db, 1.5, prior).advise(items))
+    return {
+        "model": [Prediction(p.problem, NASTY, p.advice, "Is it right?", NASTY) for p in oracle],
+        "base_unadapted": [Prediction(item.problem, "La la.", None) for item in items],
+        "chance": predictions_of(items, chance.advise(items)),
+    }
+
+
+@pytest.fixture(scope="module")
+def rows(methods):
+    kinds = {"model": "model", "base_unadapted": "control", "chance": "baseline"}
+    return [
+        Row(name, kinds[name], score(predictions, 200, reads_claims=False), closed_loop(predictions, 200))
+        for name, predictions in methods.items()
+    ]
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory, methods, rows):
+    path = tmp_path_factory.mktemp("run") / "new" / "report.html"
+    write_report(
+        path,
+        title="bass_anchor <1>",
+        headline_sentence="The model beats the rule.",
+        rows=rows,
+        scores=rows[0].scores,
+        predictions=methods["model"],
+        dataset="demo",
+        training_curve=[
+            {"step": 1, "train/loss": "2.5", "val/joint_accuracy": ""},
+            {"step": 2, "train/loss": 1.5, "val/joint_accuracy": 0.5, "lr": 0.1},
+        ],
+        notes=["1 song without a bass was dropped."],
+        config_yaml="seed: 1\n",
+    )
+    return path.read_text(encoding="utf-8")
+
+
+class Elements(HTMLParser):
+    """The elements that are open at the end, all tags, and all attributes that could fetch something."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: set[str] = set()
+        self.links: list[str] = []
+        self.ids: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.add(tag)
+        self.links += [value for name, value in attributes if name in ("src", "href", "xlink:href", "data")]
+        self.ids += [value for name, value in attributes if name == "id"]
+        if tag not in ("meta", "link", "br", "img", "hr"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def test_the_page_is_well_formed_and_fetches_nothing(page):
+    found = Elements(page)
+    assert found.open == []
+    assert not found.tags & {"script", "link", "img", "iframe", "object"}
+    assert all(link.startswith("#") for link in found.links)
+    assert "@import" not in page and not re.search(r"url\((?!#)", page)
+    assert len(found.ids) == len(set(found.ids))
+    assert {link[1:] for link in found.links} <= set(found.ids)
+
+
+def test_the_first_line_is_the_headline(page):
+    text = re.sub(r"<[^>]+>", "", page[page.index("<body>") :]).strip()
+    assert text.startswith("The model beats the rule.")
+
+
+def test_what_a_model_says_is_text_and_never_markup(page):
+    assert "<script" not in page and "&lt;script&gt;" in page
+    assert "<title>bass_anchor &lt;1&gt;</title>" in page
+
+
+def test_the_page_follows_light_and_dark(page):
+    assert "prefers-color-scheme: dark" in page
+    assert "var(--series-1)" in page and "#0102" not in page and "#0103" not in page
+
+
+def test_demo_songs_are_called_demo_songs(page, tmp_path, rows, methods):
+    statement = "only music can show that a language model helps to mix"
+    assert statement in page
+    write_report(
+        tmp_path / "report.html",
+        title="folder",
+        headline_sentence="So.",
+        rows=rows[:1],
+        scores=rows[0].scores,
+        predictions=methods["model"],
+        dataset="folder",
+    )
+    other = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert statement not in other and "<h2>Training</h2>" not in other
+
+
+def test_the_page_shows_notes_configuration_and_every_method(page):
+    for words in ("1 song without a bass", "seed: 1", "base, unadapted", "chance", "By faulty stem", "By genre"):
+        assert words in page, words
+
+
+def test_a_model_that_says_nothing_still_gets_a_report(tmp_path, items):
+    silent = [Prediction(item.problem, "", None) for item in items[:1]]
+    row = Row("model", "model", score(silent, 50), closed_loop(silent, 50))
+    path = tmp_path / "report.html"
+    write_report(
+        path, title="t", headline_sentence="s", rows=[row], scores=row.scores, predictions=silent, dataset="demo"
+    )
+    assert "(empty)" in path.read_text(encoding="utf-8")
+
+
+def test_the_confusion_matrix_counts_every_item_once(methods, items):
+    columns, lines = confusion_matrix(methods["model"])
+    assert columns[0] == "balanced" and sum(sum(counts) for _, counts in lines) == len(items)
+    both = Advice((Move.of("drums", 3.0), Move.of("vocals", 3.0)))
+    columns, lines = confusion_matrix([Prediction(items[0].problem, "", both), Prediction(items[1].problem, "", None)])
+    assert columns[-2:] == ["several stems", "not readable"] and sum(sum(counts) for _, counts in lines) == 2
+
+
+def test_the_headline_says_which_way_it_came_out(methods):
+    model, chance = methods["model"], methods["chance"]
+    assert headline_sentence(model, chance).startswith("The model beats the loudness rule that knows the genre: joint")
+    assert "does not beat the loudness rule that knows the genre, which is ahead" in headline_sentence(chance, model)
+    assert "does not clearly beat" in headline_sentence(model, model)
+    assert "240 items of 60 songs" in headline_sentence(model, chance)
+
+
+@pytest.mark.parametrize("share, words", [(0.019, "+1.9"), (-0.03, "\N{MINUS SIGN}3.0"), (0.0001, "0.0")])
+def test_points_carry_their_sign(share, words):
+    assert points(share) == words
+
+
+def test_the_screen_table_fits_80_columns(rows):
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(results_table(rows))
+    text = console.export_text()
+    assert "…" not in text and "base, unadapted" in text
+    assert f"{rows[0].scores.headline['joint_accuracy']:.3f}" in text
+
+
+def test_the_markdown_table_has_a_line_a_method_and_a_dash_where_nothing_applies(rows):
+    lines = markdown_table(rows).splitlines()
+    assert len(lines) == 2 + len(rows) and len({line.count("|") for line in lines}) == 1
+    # The base never locates an error, so it has no error in dB where it did.
+    assert "\N{EN DASH}" in lines[3].split("|")[7].strip() and "0.000" in lines[3]
+    assert lines[2].startswith("| model | 0.")
