@@ -172,6 +172,7 @@ class _Seen:
     than: bool = False
     is_description: bool = False
     after_copula: bool = False
+    subject: bool = False
     nothing: bool = False
     any: bool = False
     hedge: bool = False
@@ -223,6 +224,7 @@ def _note_words(clause: Clause, seen: _Seen, item: Item) -> None:
     seen.will = seen.will or item.has(Kind.WILL)
     seen.any = seen.any or item.has(Kind.ANY)
     seen.hedge = seen.hedge or item.has(Kind.HEDGE)
+    seen.subject = seen.subject or not word_set("subjects").isdisjoint(item.words)
     seen.than = seen.than or item.has(Kind.THAN)
 
 
@@ -244,13 +246,14 @@ def _note_directions(clause: Clause, seen: _Seen, item: Item, negated: bool) -> 
 
 
 def _note_balance(clause: Clause, seen: _Seen, item: Item, negated: bool) -> None:
-    is_right = item.has(Kind.BALANCED) or (item.has(Kind.GOOD) and seen.after_copula)
+    is_said_of_mix = seen.after_copula and (seen.subject or bool(clause.mentions))
+    is_right = item.has(Kind.BALANCED) or (item.has(Kind.GOOD) and is_said_of_mix)
     if negated:
         clause.denied = clause.denied or is_right
         clause.leave = clause.leave or item.has(Kind.CHANGE)
     else:
         clause.balanced = clause.balanced or is_right
-        clause.is_nice = clause.is_nice or (item.has(Kind.NICE) and seen.after_copula)
+        clause.is_nice = clause.is_nice or (item.has(Kind.NICE) and is_said_of_mix)
         clause.leave = clause.leave or item.has(Kind.LEAVE)
         seen.mark = seen.mark or item.has(Kind.LEAVE_MARK)
     is_between = item.has(Kind.NOT, Kind.HEDGE, Kind.VAGUE) or item.words[0] in word_set("adverbs")

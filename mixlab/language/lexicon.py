@@ -92,7 +92,6 @@ class Lexicon:
 
     Attributes:
         root: the tree of phrases.
-        starts: words that a phrase begins with.
     """
 
     root: Node

@@ -185,10 +185,8 @@ def check_verdict(advice: Advice, claim: Claim | None) -> None:
         return
     if claim is None:
         raise ValueError(f"a verdict needs a claim to judge, got {advice.verdict!s} and no claim")
-    if claim.stem is None:
-        holds = advice.is_balanced
-    else:
-        holds = Direction.of(advice.gain_db(claim.stem)) is claim.direction
+    asked_db = advice.gain_db(claim.stem) if claim.stem is not None else 0.0
+    holds = advice.is_balanced if claim.stem is None else Direction.of(asked_db) is claim.direction
     if holds != (advice.verdict is Verdict.CONFIRMED):
         raise ValueError(f"the verdict {advice.verdict!s} on {claim} does not fit the moves {advice.moves}")
 

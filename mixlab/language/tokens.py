@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from mixlab.language.wording import load_data
 
 # One pass, no nested repetition: linear in the length of the text. A sign belongs to a number only where it touches
-# the number and nothing touches the sign; "3-6" is a range and "- 3" the item of a list.
+# the number and nothing touches the sign; "3-6" is a range and "- 3" the item of a list. Numbers of another shape
+# ("1e400", "1,000,000") are no amounts.
 _TOKEN = re.compile(
-    r"(?P<number>(?<![\w.])[+-]?(?:\d{1,6}(?:[.,]\d{1,30})?|\.\d{1,30})(?!\d))"
+    r"(?P<number>(?<![\w.])[+-]?(?:\d{1,6}(?:[.,]\d{1,30})?|\.\d{1,30})(?!\d|[.,]\d|e[+-]?\d))"
     r"|(?P<word>[^\W\d_]+(?:'[^\W\d_]+)*)"
     r"|(?P<digits>\d+)"
     r"|(?P<mark>[^\w\s]|\n)"

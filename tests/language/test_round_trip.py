@@ -1,0 +1,119 @@
+"""What we write, we read: parse(render(advice)) == advice."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mixlab.language.advice import Advice, Claim, Direction, Move, State, Verdict
+from mixlab.language.parse import parse
+from mixlab.language.templates import (
+    PartWording,
+    ResponseWording,
+    check_verdict,
+    fill_response,
+    render_response,
+    response_bank,
+)
+from mixlab.language.wording import STEM_NAMES, RangeForm
+
+FOLDER_STEMS = ("bass", "lead_guitar", "guitar", "backing_vocals", "vocals", "keys", "other")
+CLAIMS = [Claim(State.BALANCED), *(Claim(s, stem) for s in (State.TOO_LOUD, State.TOO_QUIET) for stem in STEM_NAMES)]
+SIGN = {Direction.RAISE: 1.0, Direction.LOWER: -1.0}
+STATE = {Direction.RAISE: State.TOO_QUIET, Direction.LOWER: State.TOO_LOUD, Direction.LEAVE: State.BALANCED}
+
+
+def read_back(advice: Advice, anchor: str, claim: Claim | None, wording: ResponseWording) -> None:
+    text = fill_response(advice, anchor, claim, wording)
+    parsed = parse(text)
+    assert parsed.advice == advice, (text, parsed)
+    assert parsed.amount_stated
+
+
+def fits(advice: Advice, claim: Claim) -> bool:
+    try:
+        check_verdict(advice, claim)
+    except ValueError:
+        return False
+    return True
+
+
+def wordings(direction: Direction) -> list[PartWording]:
+    bank = response_bank()
+    return [
+        PartWording(description, solution)
+        for description in range(len(bank.descriptions[STATE[direction]]))
+        for solution in range(len(bank.solutions[direction]))
+    ]
+
+
+@pytest.mark.parametrize("stem", STEM_NAMES)
+@pytest.mark.parametrize("direction", [Direction.RAISE, Direction.LOWER])
+def test_every_description_with_every_solution_reads_back(stem: str, direction: Direction) -> None:
+    anchor = STEM_NAMES[STEM_NAMES.index(stem) - 1]
+    for index, part in enumerate(wordings(direction)):
+        low, high = (1.5, 6.0) if index % 2 else (6.0, 6.0)
+        ends = sorted((SIGN[direction] * low, SIGN[direction] * high))
+        for form in RangeForm:
+            wording = ResponseWording((PartWording(part.description, part.solution, form),))
+            read_back(Advice((Move(stem, *ends),)), anchor, None, wording)
+
+
+@pytest.mark.parametrize("verdict", list(Verdict))
+@pytest.mark.parametrize("direction", list(Direction))
+def test_every_verdict_with_every_description_and_solution_reads_back(verdict: Verdict, direction: Direction) -> None:
+    moves = () if direction is Direction.LEAVE else (Move.of("vocals", 4.0 * SIGN[direction]),)
+    advice = Advice(moves, verdict)
+    for claim in CLAIMS:
+        # The claim's stem is the one of the move or another: one other stem stands for all.
+        if claim.stem in ("bass", "drums") or not fits(advice, claim):
+            continue
+        for index in range(len(response_bank().verdicts[verdict][claim.state])):
+            for part in wordings(direction):
+                read_back(advice, "bass", claim, ResponseWording((part,), index))
+
+
+@pytest.mark.parametrize("stem", STEM_NAMES)
+@pytest.mark.parametrize("direction", [Direction.RAISE, Direction.LOWER])
+def test_every_half_decibel_from_half_to_24_reads_back_in_every_solution(stem: str, direction: Direction) -> None:
+    for solution in range(len(response_bank().solutions[direction])):
+        for steps in range(1, 49):
+            move = Move.of(stem, SIGN[direction] * steps / 2)
+            read_back(Advice((move,)), "drums", None, ResponseWording((PartWording(0, solution),)))
+
+
+@st.composite
+def advices(draw: st.DrawFn, stems: tuple[str, ...]) -> Advice:
+    moves = []
+    for stem in draw(st.lists(st.sampled_from(stems), unique=True)):
+        low = draw(st.floats(0.01, 24) | st.integers(1, 48).map(lambda half: half / 2))
+        high = draw(st.just(low) | st.floats(low, 48))
+        moves.append(Move(stem, low, high) if draw(st.booleans()) else Move(stem, -high, -low))
+    return Advice(tuple(moves))
+
+
+@settings(max_examples=400, deadline=None)
+@given(advices(STEM_NAMES), st.sampled_from(STEM_NAMES), st.sampled_from([None, *CLAIMS]), st.integers(0, 2**31))
+def test_any_advice_with_any_claim_reads_back(advice: Advice, anchor: str, claim: Claim | None, seed: int) -> None:
+    if claim is not None:
+        verdict = next(v for v in Verdict if fits(Advice(advice.moves, v), claim))
+        advice = Advice(advice.moves, verdict)
+    text = render_response(advice, anchor, claim, np.random.default_rng(seed))
+    assert parse(text).advice == advice, text
+
+
+@settings(max_examples=200, deadline=None)
+@given(advices(FOLDER_STEMS), st.sampled_from(FOLDER_STEMS), st.integers(0, 2**31))
+def test_stems_of_a_users_folder_read_back(advice: Advice, anchor: str, seed: int) -> None:
+    text = render_response(advice, anchor, None, np.random.default_rng(seed))
+    assert parse(text, FOLDER_STEMS).advice == advice, text
+
+
+@settings(max_examples=100, deadline=None)
+@given(advices(STEM_NAMES), st.integers(0, 2**31))
+def test_case_and_line_breaks_do_not_matter(advice: Advice, seed: int) -> None:
+    text = render_response(advice, "bass", None, np.random.default_rng(seed))
+    assert parse(text.upper()).advice == advice
+    assert parse(f"\n  {text}\n".replace(". ", ".\n")).advice == advice

@@ -1,0 +1,40 @@
+"""The words that carry a response's meaning."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mixlab.language.advice import Advice, Claim, Direction, Move, State, Verdict
+from mixlab.language.spans import decisive_spans
+from mixlab.language.templates import PartWording, ResponseWording, fill_response, render_response, response_bank
+
+
+def words(text: str) -> list[str]:
+    return [text[start:end] for start, end in decisive_spans(text)]
+
+
+def test_stem_direction_number_and_verdict_are_decisive() -> None:
+    text = "You are right, the vocals are too loud. Lower the vocals by 3 to 6 dB."
+    assert words(text) == ["You are right", "vocals", "too loud", "Lower", "vocals", "3 to 6 dB"]
+
+
+def test_the_words_of_a_balanced_mix_are_decisive() -> None:
+    assert words("The mix is well balanced. Leave the faders alone.") == ["well balanced", "Leave", "alone"]
+    assert words("No, the bass is fine. Don't change it.") == ["No", "bass", "fine", "Don't", "change"]
+
+
+def test_every_solution_has_its_stem_amount_and_direction_marked() -> None:
+    for direction, gain_db in ((Direction.RAISE, 5.0), (Direction.LOWER, -5.0)):
+        for solution, template in enumerate(response_bank().solutions[direction]):
+            wording = ResponseWording((PartWording(0, solution),))
+            text = fill_response(Advice((Move.of("drums", gain_db),)), "bass", None, wording)
+            marked = words(text.split(". ", 1)[1])
+            assert {"drums", "5 dB"} <= set(marked), template
+            assert len(marked) >= 3, template
+
+
+def test_spans_are_a_part_of_the_text_only() -> None:
+    advice = Advice((Move.of("drums", 5),), Verdict.CONFIRMED)
+    text = render_response(advice, "bass", Claim(State.TOO_QUIET, "drums"), np.random.default_rng(3))
+    assert 0 < sum(end - start for start, end in decisive_spans(text)) < len(text)
+    assert decisive_spans("") == []
