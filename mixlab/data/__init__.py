@@ -1,0 +1,1 @@
+"""Room data: examples as batches: dataset, sampler, encoder, collator and the LightningDataModule."""

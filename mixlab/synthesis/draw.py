@@ -130,9 +130,7 @@ def right_advice(problem: Problem, error: ErrorProtocol) -> Advice:
     return Advice(tuple(moves), verdicts.get(problem.prompt_category))
 
 
-def _right_and_wrong_claims(
-    errors: Sequence[GainError], candidates: Sequence[str]
-) -> tuple[Claim, list[Claim]]:
+def _right_and_wrong_claims(errors: Sequence[GainError], candidates: Sequence[str]) -> tuple[Claim, list[Claim]]:
     """The claim that fits the problem, and all others: every (stem, state) of the candidates, and 'balanced'."""
     claims = [Claim(state, stem) for stem in candidates for state in (State.TOO_LOUD, State.TOO_QUIET)]
     claims.append(Claim(State.BALANCED))

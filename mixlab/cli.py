@@ -1,0 +1,71 @@
+"""Floor of the entry points: how a command composes its configuration, and how it fails in one sentence."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import hydra
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from mixlab.errors import MixlabError
+
+EXIT_WRONG_INPUT = 2
+EXIT_INTERRUPTED = 130
+
+
+def config_folder() -> str:
+    """The folder of the configuration: inside an installed package, or at the top of a checkout."""
+    package = Path(__file__).resolve().parent
+    return str(package / "conf" if (package / "conf").is_dir() else package.parent / "conf")
+
+
+def run(task: Callable[[DictConfig], Any], config_name: str) -> None:
+    """Run a command: compose its configuration from the command line, call `task`, and exit.
+
+    Errors in the configuration and in the user's files end in one sentence on stderr and exit code 2; Ctrl-C ends in
+    code 130; anything else is a defect of mixlab and keeps its traceback.
+    """
+    OmegaConf.register_new_resolver("cpu_count", lambda: len(os.sched_getaffinity(0)), replace=True)
+    # With this set Hydra raises instead of printing, so that all errors are worded in one place, here.
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")
+
+    # The name of the wrapper is Hydra's job name; errors are worded here, before Hydra adds lines of its own to them.
+    @functools.wraps(task)
+    def guarded(cfg: DictConfig) -> Any:
+        try:
+            return task(cfg)
+        except MixlabError as error:
+            return _fail(str(error))
+
+    try:
+        hydra.main(version_base="1.3", config_path=config_folder(), config_name=config_name)(guarded)()
+    except (HydraException, OmegaConfBaseException) as error:
+        _fail(_hydra_sentence(error))
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        sys.exit(EXIT_INTERRUPTED)
+
+
+def _fail(sentence: str) -> NoReturn:
+    print(f"error: {sentence}", file=sys.stderr)
+    sys.exit(EXIT_WRONG_INPUT)
+
+
+def _hydra_sentence(error: Exception) -> str:
+    """Hydra's and OmegaConf's messages of several lines as one sentence."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    kept = []
+    for line in lines:
+        if line.startswith("Config search path"):
+            break
+        if not line.startswith(("full_key:", "object_type=", "See https")):
+            kept.append(line.rstrip("."))
+    return re.sub(r":;", ":", "; ".join(kept)) + "; --help lists the groups and --cfg job the keys."

@@ -1,0 +1,137 @@
+"""Room data: datasets whose items are pure functions of (seed, epoch, index), and the sampler that names them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from torch.utils.data import Dataset, Sampler
+
+from mixlab.data.encoder import ChatEncoder, EncodedText
+from mixlab.multitrack.segments import Segment
+from mixlab.multitrack.store import SongStore
+from mixlab.synthesis.draw import ProblemProtocol, draw_problem, right_advice
+from mixlab.synthesis.example import Example, Inputs, make_example
+from mixlab.synthesis.problem import Problem, PromptCategory
+from mixlab.synthesis.seeds import generator
+
+
+@dataclass(frozen=True)
+class EncodedExample:
+    """An example ready to be collated; `features` has shape (clips, mels, frames), `frames` the sound in each clip."""
+
+    example: Example
+    text: EncodedText
+    features: np.ndarray
+    frames: np.ndarray
+
+
+class ExampleMaker:
+    """Makes problems audible and readable from a store, and encodes them."""
+
+    def __init__(self, store: SongStore, protocol: ProblemProtocol, inputs: Inputs, encoder: ChatEncoder) -> None:
+        self.store = store
+        self.protocol = protocol
+        self.inputs = inputs
+        self.encoder = encoder
+
+    def example(self, problem: Problem) -> Example:
+        """The example of a problem."""
+        stems = self.store.read(problem.song_id, problem.stems, problem.start_s, problem.duration_s)
+        return make_example(problem, stems, self.inputs, right_advice(problem, self.protocol.error))
+
+    def encode(self, problem: Problem, with_response: bool) -> EncodedExample:
+        """The encoded example; without the response for generation."""
+        example = self.example(problem)
+        features, frames = zip(*(self.encoder.features(clip.samples) for clip in example.clips), strict=True)
+        text = self.encoder.encode_text(example.clips, example.prompt, example.response if with_response else None)
+        return EncodedExample(example, text, np.stack(features), np.asarray(frames))
+
+
+class TrainingDataset(Dataset[EncodedExample]):
+    """Endless training examples: ``dataset[epoch, index]``.
+
+    Songs are visited in a new order in every pass, so that all are heard equally often; segment, error, prompt, claim
+    and wording are drawn anew each time.
+    """
+
+    def __init__(self, maker: ExampleMaker, segments: Sequence[Segment], seed: int) -> None:
+        self.maker = maker
+        self.seed = seed
+        self.by_song = group_by_song(segments)
+        self.song_ids = sorted(self.by_song)
+
+    def problem(self, epoch: int, index: int) -> Problem:
+        """The problem of a training example: a pure function of (seed, epoch, index)."""
+        passes, position = divmod(index, len(self.song_ids))
+        order = generator(self.seed, "order", epoch, passes).permutation(len(self.song_ids))
+        rng = generator(self.seed, "train", epoch, index)
+        segments = self.by_song[self.song_ids[order[position]]]
+        segment = segments[rng.integers(len(segments))]
+        return draw_problem(segment, self.maker.protocol, rng, item_id=f"train-{epoch}-{index}")
+
+    def __getitem__(self, key: tuple[int, int]) -> EncodedExample:
+        return self.maker.encode(self.problem(*key), with_response=True)
+
+
+class ProblemDataset(Dataset[EncodedExample]):
+    """A fixed list of problems, as validation and test use it."""
+
+    def __init__(self, maker: ExampleMaker, problems: Sequence[Problem], with_response: bool) -> None:
+        self.maker = maker
+        self.problems = problems
+        self.with_response = with_response
+
+    def __len__(self) -> int:
+        return len(self.problems)
+
+    def __getitem__(self, index: int) -> EncodedExample:
+        return self.maker.encode(self.problems[index], self.with_response)
+
+
+class EpochSampler(Sampler[tuple[int, int]]):
+    """Yields ``(epoch, index)`` for a fixed number of examples an epoch; Lightning calls `set_epoch`."""
+
+    def __init__(self, examples_per_epoch: int) -> None:
+        self.examples_per_epoch = examples_per_epoch
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self.examples_per_epoch
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        epoch = self.epoch
+        return ((epoch, index) for index in range(self.examples_per_epoch))
+
+
+def group_by_song(segments: Sequence[Segment]) -> dict[str, list[Segment]]:
+    """Segments by song id, in their order."""
+    by_song: dict[str, list[Segment]] = defaultdict(list)
+    for segment in segments:
+        by_song[segment.song_id].append(segment)
+    return dict(by_song)
+
+
+def frozen_problems(
+    segments: Sequence[Segment], protocol: ProblemProtocol, items_per_song: int, seed: int, split: str
+) -> list[Problem]:
+    """The items of a validation or test set: they depend on `seed` (``evaluation.seed``) and the protocol alone.
+
+    Each song gives `items_per_song` items; prompt categories of positive weight take turns within a song, in an order
+    drawn for each song, so that every song is asked in every way.
+    """
+    allowed = [category for category in PromptCategory if protocol.prompt.weights.get(category, 0.0) > 0]
+    problems = []
+    for song_id, song_segments in group_by_song(segments).items():
+        order = generator(seed, split, song_id).permutation(len(allowed))
+        for number in range(items_per_song):
+            rng = generator(seed, split, song_id, number)
+            segment = song_segments[rng.integers(len(song_segments))]
+            category = allowed[order[number % len(allowed)]]
+            problems.append(draw_problem(segment, protocol, rng, f"{song_id}-{number}", category))
+    return problems

@@ -1,0 +1,199 @@
+"""Room data: the LightningDataModule, from a source of songs to batches."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning
+import numpy as np
+from torch.utils.data import DataLoader
+
+from mixlab.data.collate import Collator
+from mixlab.data.dataset import EpochSampler, ExampleMaker, ProblemDataset, TrainingDataset, frozen_problems
+from mixlab.data.encoder import ChatEncoder
+from mixlab.errors import ConfigError
+from mixlab.multitrack.segments import Gates, Segment, list_segments
+from mixlab.multitrack.song import MultitrackSource
+from mixlab.multitrack.store import SongStore, prepare
+from mixlab.synthesis.draw import ProblemProtocol, draw_problem
+from mixlab.synthesis.example import Inputs
+from mixlab.synthesis.problem import Problem
+from mixlab.synthesis.seeds import generator
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    """How examples are served.
+
+    Attributes:
+        segment_s: length of a segment.
+        segment_step_s: grid of segment starts.
+        batch_size, eval_batch_size: examples a batch, for training and for generation.
+        examples_per_epoch: training examples between two validations.
+        workers: processes that make examples; 0 makes them in the training process.
+        prepare_workers: processes that prepare songs.
+        gates: what segments and stems must reach.
+    """
+
+    segment_s: float
+    segment_step_s: float
+    batch_size: int
+    eval_batch_size: int
+    examples_per_epoch: int
+    workers: int
+    prepare_workers: int
+    gates: Gates
+
+
+@dataclass(frozen=True)
+class FrozenItems:
+    """Which items validation and test use, for any training run.
+
+    Attributes:
+        seed: of all draws.
+        protocol: their errors, prompts and levels.
+        items_per_song: test items of each song.
+        validation_items_per_song: likewise.
+    """
+
+    seed: int
+    protocol: ProblemProtocol
+    items_per_song: int
+    validation_items_per_song: int
+
+
+class MixDataModule(lightning.LightningDataModule):
+    """Serves training examples and frozen items of a source of songs.
+
+    Args:
+        source: where songs come from.
+        encoder: the model's encoder.
+        protocol: how training problems are drawn.
+        inputs: which clips the model hears.
+        settings: segments, batches, workers.
+        frozen: validation and test items.
+        cache_dir: where stores lie.
+        seed: of the training examples.
+    """
+
+    def __init__(
+        self,
+        source: MultitrackSource,
+        encoder: ChatEncoder,
+        protocol: ProblemProtocol,
+        inputs: Inputs,
+        settings: DataSettings,
+        frozen: FrozenItems,
+        cache_dir: Path,
+        seed: int,
+    ) -> None:
+        super().__init__()
+        self.source, self.encoder, self.protocol, self.inputs = source, encoder, protocol, inputs
+        self.settings, self.frozen, self.cache_dir, self.seed = settings, frozen, cache_dir, seed
+        self.dropped: dict[str, dict[str, int]] = {}
+        """For each split, how many songs and segments each gate dropped."""
+        self.segments: dict[str, list[Segment]] = {}
+        self.store: SongStore
+
+    def prepare_data(self) -> None:
+        """Bring the songs into the store."""
+        prepare(self.source, self.cache_dir, self.encoder.sample_rate, self.settings.prepare_workers)
+
+    def setup(self, stage: str | None = None) -> None:
+        """List the segments of every split.
+
+        Raises:
+            ConfigError: if no training segment is left.
+        """
+        if self.segments:
+            return
+        self.store = prepare(self.source, self.cache_dir, self.encoder.sample_rate, self.settings.prepare_workers)
+        for split in sorted({song.split for song in self.store.songs.values()}):
+            segments, dropped = list_segments(
+                self.store,
+                self.store.split(split),
+                self.protocol.anchor,
+                self.settings.segment_s,
+                self.settings.segment_step_s,
+                self.settings.gates,
+            )
+            self.segments[split], self.dropped[split] = segments, dict(Counter(dropped))
+        if not self.segments.get("train"):
+            raise ConfigError(
+                f"No segment of {self.settings.segment_s:g} s with an active '{self.protocol.anchor}' and another "
+                f"active stem is left to train on (dropped: {self.dropped.get('train', {})}); choose another anchor, "
+                "loosen data.gates or check dataset.root."
+            )
+
+    def maker(self, protocol: ProblemProtocol | None = None) -> ExampleMaker:
+        """What makes examples, under the training protocol unless another one is given."""
+        return ExampleMaker(self.store, protocol or self.protocol, self.inputs, self.encoder)
+
+    def training_dataset(self) -> TrainingDataset:
+        """Training examples by (epoch, index)."""
+        return TrainingDataset(self.maker(), self.segments["train"], self.seed)
+
+    def problems(self, split: str) -> list[Problem]:
+        """The frozen items of a split; empty if it has no segments."""
+        per_song = self.frozen.validation_items_per_song if split == "validation" else self.frozen.items_per_song
+        segments = self.segments.get(split, [])
+        return frozen_problems(segments, self.frozen.protocol, per_song, self.frozen.seed, split)
+
+    def tuning_problems(self, count: int) -> list[Problem]:
+        """Problems on training songs, on which the baselines are fitted; a function of the evaluation's seed."""
+        segments = self.segments["train"]
+        problems = []
+        for index in range(count):
+            rng = generator(self.frozen.seed, "tuning", index)
+            segment = segments[rng.integers(len(segments))]
+            problems.append(draw_problem(segment, self.frozen.protocol, rng, f"tuning-{index}"))
+        return problems
+
+    def feature_statistics(self, examples: int = 64) -> tuple[np.ndarray, float]:
+        """Mean of each mel band, shape (mels,), and one deviation, over training examples of the chosen inputs."""
+        dataset = self.training_dataset()
+        features = np.concatenate([dataset[0, index].features for index in range(examples)])
+        return features.mean(axis=(0, 2)), float(features.std())
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        return self._loader(
+            self.training_dataset(),
+            batch_size=self.settings.batch_size,
+            sampler=EpochSampler(self.settings.examples_per_epoch),
+            collate_fn=Collator(self.encoder.pad_token_id),
+            workers=self.settings.workers,
+        )
+
+    def val_dataloader(self) -> list[DataLoader[Any]]:
+        """Two loaders over the same items: with responses for the loss, and prompts alone for generation."""
+        problems = self.problems("validation")
+        dataset = ProblemDataset(self.maker(self.frozen.protocol), problems, with_response=True)
+        collate = Collator(self.encoder.pad_token_id)
+        teacher = self._loader(dataset, batch_size=self.settings.eval_batch_size, collate_fn=collate, workers=0)
+        return [teacher, self.generation_loader(problems)]
+
+    def generation_loader(self, problems: Sequence[Problem]) -> DataLoader[Any]:
+        """Prompts of the given problems, padded on the left, with their examples."""
+        return self._loader(
+            ProblemDataset(self.maker(self.frozen.protocol), problems, with_response=False),
+            batch_size=self.settings.eval_batch_size,
+            collate_fn=Collator(self.encoder.pad_token_id, left=True, keep_examples=True),
+            workers=0,
+        )
+
+    def _loader(self, dataset: Any, workers: int, **options: Any) -> DataLoader[Any]:
+        # Spawned workers: a fork of a process that already runs torch threads may hang.
+        return DataLoader(
+            dataset,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            multiprocessing_context="spawn" if workers else None,
+            **options,
+        )

@@ -1,0 +1,168 @@
+"""Room models: folders that hold what was trained and how to rebuild the rest."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import PeftModel, get_peft_model_state_dict
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from mixlab import __version__
+from mixlab.errors import CheckpointError
+from mixlab.models import backbone as backbones
+from mixlab.models.adapters import full, trainable_state
+from mixlab.models.backbone import Backbone
+
+DESCRIPTION = "mixlab.json"
+ADAPTER_FOLDER = "adapter"
+FULL_WEIGHTS = "trained.safetensors"
+BUILDERS = {"tiny": backbones.tiny, "from_pretrained": backbones.from_pretrained}
+"""The functions that a description may name; nothing else in it is ever called."""
+
+
+@dataclass(frozen=True)
+class Description:
+    """What an adapter folder says about itself, beside the weights.
+
+    Attributes:
+        builder, arguments: how the backbone is built: a key of `BUILDERS` and its keyword arguments.
+        feature_mean, feature_deviation: what was folded into an untrained tower; None with a trained base.
+        inputs: which clips the model hears.
+        anchors: anchors that it was trained on.
+        stems: roles that it was trained on.
+        segment_s: length of a clip.
+        headroom_dbfs: level that a segment's mixture is brought to.
+        max_new_tokens: limit of a response.
+    """
+
+    builder: str
+    arguments: dict[str, Any]
+    feature_mean: list[float] | None
+    feature_deviation: float | None
+    inputs: str
+    anchors: list[str]
+    stems: list[str]
+    segment_s: float
+    headroom_dbfs: float
+    max_new_tokens: int
+    mixlab_version: str = __version__
+
+    def build(self) -> Backbone:
+        """The backbone without the adapter.
+
+        Raises:
+            CheckpointError: if the builder is unknown.
+        """
+        if self.builder not in BUILDERS:
+            raise CheckpointError(f"The checkpoint names the builder '{self.builder}'; known are {sorted(BUILDERS)}.")
+        backbone = BUILDERS[self.builder](**self.arguments)  # type: ignore[operator]
+        if self.feature_mean is not None and self.feature_deviation is not None:
+            backbones.fold_feature_statistics(backbone.model, torch.tensor(self.feature_mean), self.feature_deviation)
+        return backbone
+
+
+@dataclass
+class TrainedModel:
+    """A model ready to answer, with its processor and its description."""
+
+    model: torch.nn.Module
+    processor: Any
+    description: Description
+
+
+def save_trained(folder: Path, model: torch.nn.Module, processor: Any, description: Description) -> None:
+    """Write the adapter in PEFT's own format (or all trained weights, without one), processor and description."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if isinstance(model, PeftModel):
+        model.save_pretrained(folder)
+        # PEFT writes a model card of its own with unfilled fields; ours is made when a model is published.
+        (folder / "README.md").unlink(missing_ok=True)
+    else:
+        save_file({name: tensor.contiguous() for name, tensor in trainable_state(model).items()}, folder / FULL_WEIGHTS)
+    processor.save_pretrained(folder)
+    (folder / DESCRIPTION).write_text(json.dumps(asdict(description), indent=2) + "\n")
+
+
+def find_trained(path: Path) -> Path:
+    """The adapter folder of a run folder, or the folder itself.
+
+    Raises:
+        CheckpointError: if neither holds a description.
+    """
+    for folder in (path, path / ADAPTER_FOLDER):
+        if (folder / DESCRIPTION).is_file():
+            return folder
+    raise CheckpointError(
+        f"{path} is neither a run folder nor an adapter folder (no {DESCRIPTION} in it or in its {ADAPTER_FOLDER}/); "
+        "give the folder that python -m mixlab.train wrote."
+    )
+
+
+def read_description(folder: Path) -> Description:
+    """The description in an adapter folder.
+
+    Raises:
+        CheckpointError: if it cannot be read.
+    """
+    try:
+        return Description(**json.loads((folder / DESCRIPTION).read_text()))
+    except (json.JSONDecodeError, TypeError) as error:
+        raise CheckpointError(
+            f"{folder / DESCRIPTION} cannot be read ({error}); train again or copy it whole."
+        ) from error
+
+
+def load_trained(path: Path) -> TrainedModel:
+    """Load what a run trained, from its run folder or adapter folder.
+
+    Raises:
+        CheckpointError: if the folder is none, or its weights do not fit the model that it names, key by key.
+    """
+    folder = find_trained(Path(path))
+    description = read_description(folder)
+    backbone = description.build()
+    if (folder / "adapter_config.json").is_file():
+        model = _load_adapter(backbone, folder)
+    else:
+        model = full(backbone.model)
+        weights = _read_weights(folder / FULL_WEIGHTS)
+        _check_fit(weights, trainable_state(model), folder)
+        model.load_state_dict(weights, strict=False)
+    model.eval()
+    return TrainedModel(model, backbone.processor, description)
+
+
+def _load_adapter(backbone: Backbone, folder: Path) -> torch.nn.Module:
+    weights = _read_weights(folder / "adapter_model.safetensors")
+    try:
+        model = PeftModel.from_pretrained(backbone.model, str(folder))
+    except (RuntimeError, ValueError) as error:
+        reason = str(error).strip().splitlines()[-1].strip()
+        raise CheckpointError(f"The adapter in {folder} does not fit its model ({reason}).") from error
+    _check_fit(weights, get_peft_model_state_dict(model), folder)
+    return model
+
+
+def _read_weights(path: Path) -> dict[str, torch.Tensor]:
+    if not path.is_file():
+        raise CheckpointError(f"{path} is missing; copy the adapter folder whole.")
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path} cannot be read ({error}); copy the adapter folder again.") from error
+
+
+def _check_fit(found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor], folder: Path) -> None:
+    for name in sorted(expected.keys() ^ found.keys()):
+        what = "lack" if name in expected else "hold an unknown"
+        raise CheckpointError(f"The weights in {folder} {what} '{name}', so they do not fit the model that they name.")
+    for name, tensor in expected.items():
+        if tensor.shape != found[name].shape:
+            raise CheckpointError(
+                f"'{name}' in {folder} has shape {tuple(found[name].shape)}, but the model's is {tuple(tensor.shape)}."
+            )

@@ -1,0 +1,104 @@
+"""Room models: the LightningModule that fine-tunes a backbone to advise."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import lightning
+import torch
+
+from mixlab.data.collate import Batch, move_batch
+from mixlab.errors import CheckpointError
+from mixlab.models.adapters import trainable_state
+from mixlab.models.generate import predict
+from mixlab.models.loss import ResponseLoss
+from mixlab.models.optim import AdamWCosine
+from mixlab.scoring.prediction import Prediction
+from mixlab.scoring.scores import score
+
+VALIDATION_METRICS = ("joint_accuracy", "direction_accuracy", "gain_mae_db", "parse_rate")
+
+
+class AdviceModule(lightning.LightningModule):
+    """Trains what `model` leaves trainable on responses, and scores generated advice in validation.
+
+    Args:
+        model: a Qwen2-Audio with or without a PEFT adapter.
+        processor: its processor.
+        loss: on the response's tokens.
+        optim: optimizer and schedule.
+        max_new_tokens: limit of a generated response.
+    """
+
+    # Checkpoints hold the trainable tensors alone; what is missing is checked in on_load_checkpoint.
+    strict_loading = False
+
+    def __init__(
+        self, model: torch.nn.Module, processor: Any, loss: ResponseLoss, optim: AdamWCosine, max_new_tokens: int
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.processor = processor
+        self.loss = loss
+        self.optim = optim
+        self.max_new_tokens = max_new_tokens
+        self._validated: list[Prediction] = []
+
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        return move_batch(batch, device)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
+        loss, entropy = self.loss(self.model, batch)
+        self.log("train/loss", loss.detach(), prog_bar=True)
+        self.log("train/cross_entropy", entropy)
+        return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
+        if dataloader_idx == 0:
+            loss, entropy = self.loss(self.model, batch)
+            figures = {"val/loss": loss, "val/cross_entropy": entropy}
+            size = batch["input_ids"].shape[0]
+            self.log_dict(figures, batch_size=size, prog_bar=True, add_dataloader_idx=False, sync_dist=True)
+        else:
+            self._validated += predict(self.model, self.processor, batch, self.max_new_tokens)
+
+    def on_validation_epoch_end(self) -> None:
+        if self._validated:
+            headline = score(self._validated, resamples=0).headline
+            self.log_dict(
+                {f"val/{name}": float(headline[name]) for name in VALIDATION_METRICS}, prog_bar=True, sync_dist=True
+            )
+            self._validated = []
+
+    def configure_optimizers(self) -> Any:
+        steps = int(self.trainer.estimated_stepping_batches)
+        optimizer, schedule = self.optim.build(self.model.parameters(), steps)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep only what trains: the frozen base is rebuilt from the configuration."""
+        kept = trainable_state(self)
+        checkpoint["state_dict"] = {name: checkpoint["state_dict"][name] for name in kept}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse a checkpoint that does not hold exactly what trains.
+
+        Raises:
+            CheckpointError: naming the first key that is missing, unknown or of another shape.
+        """
+        check_state(checkpoint["state_dict"], trainable_state(self))
+
+
+def check_state(found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> None:
+    """Raise CheckpointError unless `found` has the keys and shapes of `expected`."""
+    for name in expected.keys() ^ found.keys():
+        what = "lacks" if name in expected else "holds an unknown"
+        raise CheckpointError(
+            f"The checkpoint {what} '{name}', so it does not fit; use the run's own model and adapter."
+        )
+    for name, tensor in expected.items():
+        if tensor.shape != found[name].shape:
+            raise CheckpointError(
+                f"The checkpoint's '{name}' has shape {tuple(found[name].shape)}, the model's {tuple(tensor.shape)}; "
+                "use the run's own model and adapter."
+            )

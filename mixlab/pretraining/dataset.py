@@ -1,0 +1,181 @@
+"""Room pretraining: samples of one audio prefix with several questions, packed so that none sees the others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from mixlab.audio.levels import apply_gain
+from mixlab.data.dataset import group_by_song
+from mixlab.data.encoder import IGNORED, ChatEncoder
+from mixlab.language.templates import clip_label
+from mixlab.multitrack.segments import Segment
+from mixlab.multitrack.store import SongStore
+from mixlab.pretraining.questions import HeardClip, QuestionAndAnswer, draw_question
+from mixlab.synthesis.example import Clip
+from mixlab.synthesis.seeds import generator
+
+PREFIX = 0
+PADDING = -1
+
+
+@dataclass(frozen=True)
+class DescribingProtocol:
+    """How clips are drawn for describing.
+
+    Attributes:
+        questions: per sample.
+        gain_range_db: half width of the uniform gain on a clip; gains are not errors, nothing says what is right.
+        gain_probability: share of samples in which clips get gains.
+        master_range_db: half width of the uniform gain on all clips.
+        level_dbfs: level that the segment's mixture is brought to before those gains.
+        labelled_probability: share of samples whose clips carry their stems' names.
+    """
+
+    questions: int = 8
+    gain_range_db: float = 8.0
+    gain_probability: float = 0.85
+    master_range_db: float = 12.0
+    level_dbfs: float = -32.0
+    labelled_probability: float = 0.5
+
+
+@dataclass(frozen=True)
+class DescribedSample:
+    """One packed sample; text arrays have shape (tokens,), clip arrays shape (clips, ...)."""
+
+    input_ids: np.ndarray
+    labels: np.ndarray
+    position_ids: np.ndarray
+    blocks: np.ndarray
+    decisive: np.ndarray
+    features: np.ndarray
+    frames: np.ndarray
+    lufs: np.ndarray
+    stems: np.ndarray
+    genre: int
+    audio_tokens: int
+
+
+class DescribingDataset(Dataset[DescribedSample]):
+    """Endless samples ``dataset[epoch, index]``, each a pure function of (seed, epoch, index)."""
+
+    def __init__(
+        self,
+        store: SongStore,
+        segments: Sequence[Segment],
+        bpm: Mapping[str, float],
+        genres: Sequence[str],
+        stems: Sequence[str],
+        protocol: DescribingProtocol,
+        encoder: ChatEncoder,
+        seed: int,
+    ) -> None:
+        self.store, self.encoder, self.protocol, self.seed = store, encoder, protocol, seed
+        self.bpm, self.genres, self.stems = bpm, list(genres), list(stems)
+        self.by_song = group_by_song(segments)
+        self.song_ids = sorted(self.by_song)
+
+    def __getitem__(self, key: tuple[int, int]) -> DescribedSample:
+        epoch, index = key
+        rng = generator(self.seed, "describe", epoch, index)
+        song_id = self.song_ids[rng.integers(len(self.song_ids))]
+        segment = self.by_song[song_id][rng.integers(len(self.by_song[song_id]))]
+        labelled = bool(rng.uniform() < self.protocol.labelled_probability)
+        clips, heard = self._clips(segment, labelled, rng)
+        questions = [
+            draw_question(heard, labelled, str(segment.genre), self.bpm[song_id], rng)
+            for _ in range(self.protocol.questions)
+        ]
+        features, frames = zip(*(self.encoder.features(clip.samples) for clip in clips), strict=True)
+        packed = self._pack(clips, questions)
+        return DescribedSample(
+            **packed,
+            features=np.stack(features),
+            frames=np.asarray(frames),
+            lufs=np.asarray([clip.lufs for clip in heard], dtype=np.float32),
+            stems=np.asarray([self.stems.index(clip.stem) for clip in heard]),
+            genre=self.genres.index(str(segment.genre)),
+            audio_tokens=self.encoder.audio_tokens(clips[0].samples.size),
+        )
+
+    def _clips(self, segment: Segment, labelled: bool, rng: np.random.Generator) -> tuple[list[Clip], list[HeardClip]]:
+        order = list(rng.permutation(segment.stems)) if rng.uniform() < 0.5 else list(segment.stems)
+        anchor = order[0] if rng.uniform() < 0.5 else ""
+        protocol = self.protocol
+        common_db = protocol.level_dbfs - segment.mixture_dbfs
+        common_db += rng.uniform(-protocol.master_range_db, protocol.master_range_db)
+        gains_db = np.full(len(order), common_db)
+        if rng.uniform() < protocol.gain_probability:
+            gains_db = gains_db + rng.uniform(-protocol.gain_range_db, protocol.gain_range_db, len(order))
+        audio = self.store.read(segment.song_id, order, segment.start_s, segment.duration_s)
+        clips, heard = [], []
+        for stem, gain_db in zip(order, gains_db, strict=True):
+            label = clip_label([stem], anchor) if labelled else ""
+            clips.append(Clip(label, (stem,), apply_gain(audio[stem], float(gain_db))))
+            heard.append(HeardClip(stem, segment.lufs[stem] + float(gain_db)))
+        return clips, heard
+
+    def _pack(self, clips: Sequence[Clip], questions: Sequence[QuestionAndAnswer]) -> dict[str, np.ndarray]:
+        """Prefix tokens, then one block a question; positions of each block go on from the prefix."""
+        tokenizer = self.encoder.processor.tokenizer
+        marker = "\x00"
+        prefix, question_end = self.encoder.prompt_text(clips, marker).split(marker)
+        ids = list(tokenizer(prefix, add_special_tokens=False)["input_ids"])
+        count = len(ids)
+        labels, positions, blocks = [IGNORED] * count, list(range(count)), [PREFIX] * count
+        decisive = [False] * count
+        for number, item in enumerate(questions, start=1):
+            asked = tokenizer(item.question + question_end, add_special_tokens=False)["input_ids"]
+            answer = tokenizer(item.answer, add_special_tokens=False, return_offsets_mapping=True)
+            answered = [*answer["input_ids"], self.encoder.end_token_id]
+            ids += [*asked, *answered]
+            labels += [*([IGNORED] * len(asked)), *answered]
+            positions += range(count, count + len(asked) + len(answered))
+            blocks += [number] * (len(asked) + len(answered))
+            decisive += [False] * len(asked)
+            decisive += [
+                any(start < span_end and span_start < end for span_start, span_end in item.spans)
+                for start, end in answer["offset_mapping"]
+            ]
+            decisive.append(False)
+        return {
+            "input_ids": np.asarray(ids),
+            "labels": np.asarray(labels),
+            "position_ids": np.asarray(positions),
+            "blocks": np.asarray(blocks),
+            "decisive": np.asarray(decisive),
+        }
+
+
+def collate_described(samples: Sequence[DescribedSample], pad_token_id: int) -> dict[str, torch.Tensor]:
+    """Padded tensors; `attention_mask` has shape (batch, 1, tokens, tokens), True where a query may look."""
+    width = max(sample.input_ids.size for sample in samples)
+
+    def pad(name: str, value: int) -> torch.Tensor:
+        rows = [getattr(sample, name) for sample in samples]
+        return torch.from_numpy(np.stack([np.pad(row, (0, width - row.size), constant_values=value) for row in rows]))
+
+    blocks = pad("blocks", PADDING)
+    causal = torch.ones(width, width, dtype=torch.bool).tril()
+    same = (blocks[:, None, :] == blocks[:, :, None]) | (blocks[:, None, :] == PREFIX)
+    features = torch.from_numpy(np.concatenate([sample.features for sample in samples]))
+    frames = torch.from_numpy(np.concatenate([sample.frames for sample in samples]))
+    return {
+        "input_ids": pad("input_ids", pad_token_id),
+        "labels": pad("labels", IGNORED),
+        "position_ids": pad("position_ids", 0),
+        "decisive": pad("decisive", 0).bool(),
+        "attention_mask": (same & causal)[:, None],
+        "input_features": features,
+        "feature_attention_mask": (torch.arange(features.shape[-1])[None] < frames[:, None]).long(),
+        "lufs": torch.from_numpy(np.concatenate([sample.lufs for sample in samples])),
+        "stems": torch.from_numpy(np.concatenate([sample.stems for sample in samples])),
+        "clip_counts": torch.tensor([len(sample.lufs) for sample in samples]),
+        "genre": torch.tensor([sample.genre for sample in samples]),
+        "audio_tokens": torch.tensor(samples[0].audio_tokens),
+    }

@@ -1,0 +1,193 @@
+"""Floor of the entry points: one training run from configuration to report."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from hydra.core.hydra_config import HydraConfig
+from hydra.utils import instantiate
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
+from omegaconf import DictConfig, OmegaConf, open_dict
+from rich.console import Console
+
+from mixlab import build
+from mixlab.data.encoder import ChatEncoder
+from mixlab.data.module import MixDataModule
+from mixlab.errors import CheckpointError
+from mixlab.evaluation.run import Answerer, Evaluator, SplitResult, write_results
+from mixlab.evaluation.table import results_table
+from mixlab.loggers import make_loggers
+from mixlab.models.adapters import parameter_table
+from mixlab.models.checkpoints import ADAPTER_FOLDER, Description, save_trained
+from mixlab.models.module import AdviceModule
+
+log = logging.getLogger(__name__)
+CONTROLS = {
+    "untrained_base": ("lora_untrained_base", {"model.arguments.base": None}),
+    "from_scratch": ("from_scratch", {"model.arguments.base": None, "adapter": "full", "optim.lr": 1.5e-3}),
+}
+"""Control runs: the row's name in the results, and what is changed in the configuration."""
+
+
+def train(cfg: DictConfig) -> float:
+    """Train, evaluate the best checkpoint on held-out songs, and write the run folder.
+
+    Returns:
+        The joint accuracy on test songs.
+    """
+    started = time.monotonic()
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    torch.set_num_threads(cfg.trainer.threads)
+    resume_from = find_checkpoint(cfg.ckpt_path, Path(cfg.paths.outputs) / cfg.name, folder)
+    (folder / "config.yaml").write_text(OmegaConf.to_yaml(cfg, resolve=True))
+    lightning.seed_everything(cfg.seed, verbose=False)
+    songs = build.source(cfg)
+    base = build.backbone(cfg)
+    data = build.data_module(cfg, songs, ChatEncoder(base.processor))
+    data.prepare_data()
+    data.setup()
+    module = fit(cfg, base, data, folder, resume_from)
+    answerers = [
+        Answerer("model", "model", module.model, module.processor, cfg.model.max_new_tokens),
+        Answerer("base_unadapted", "control", build.backbone(cfg).model, module.processor, cfg.model.max_new_tokens),
+    ]
+    for control in cfg.controls:
+        answerers.append(_train_control(cfg, control, data, folder))
+    results = _evaluate(cfg, data, answerers)
+    sentence = write_results(
+        folder,
+        results,
+        title=cfg.name,
+        dataset="demo" if hasattr(data.source, "balance_db") else "folder",
+        notes=_notes(data, results, time.monotonic() - started),
+        config_yaml=OmegaConf.to_yaml(cfg, resolve=True),
+    )
+    _print_results(results, sentence, folder, time.monotonic() - started)
+    return float(results[0].rows[0].scores.headline["joint_accuracy"])
+
+
+def fit(cfg: DictConfig, base: Any, data: MixDataModule, folder: Path, resume_from: Path | None) -> AdviceModule:
+    """Train one model into `folder` and return it with its best weights."""
+    module, description = build.trained_module(cfg, base, data)
+    for part in parameter_table(module.model):
+        log.info("%-22s %12s parameters, %10s trainable", part.part, f"{part.parameters:,}", f"{part.trainable:,}")
+    checkpoint = ModelCheckpoint(
+        folder / "checkpoints", "best", monitor=cfg.callbacks.monitor, save_last=True, enable_version_counter=False
+    )
+    callbacks: list[Callback] = [
+        checkpoint,
+        EarlyStopping(cfg.callbacks.monitor, patience=cfg.callbacks.patience),
+        SaveAdapter(folder / ADAPTER_FOLDER, description),
+    ]
+    if cfg.callbacks.progress_bar:
+        callbacks.append(RichProgressBar())
+    trainer = _trainer(cfg, callbacks, folder)
+    try:
+        trainer.fit(module, datamodule=data, ckpt_path=resume_from, weights_only=True)
+    except SystemExit:
+        # Lightning turns Ctrl-C into an exit once its callbacks have saved the run.
+        print(
+            f"Stopped at step {trainer.global_step}. The adapter and the checkpoint are in {folder}; "
+            f"go on with ckpt_path={folder}",
+            file=sys.stderr,
+        )
+        sys.exit(130)
+    if checkpoint.best_model_path:
+        best = torch.load(checkpoint.best_model_path, weights_only=True, map_location="cpu")
+        module.on_load_checkpoint(best)
+        module.load_state_dict(best["state_dict"], strict=False)
+    save_trained(folder / ADAPTER_FOLDER, module.model, module.processor, description)
+    module.eval()
+    return module
+
+
+class SaveAdapter(Callback):
+    """Writes the adapter folder when a run is stopped, so that what was trained can be used."""
+
+    def __init__(self, folder: Path, description: Description) -> None:
+        self.folder, self.description = folder, description
+
+    def on_exception(self, trainer: lightning.Trainer, pl_module: Any, exception: BaseException) -> None:
+        save_trained(self.folder, pl_module.model, pl_module.processor, self.description)
+        if isinstance(exception, KeyboardInterrupt) and trainer.global_step > 0:
+            trainer.save_checkpoint(self.folder.parent / "checkpoints" / "last.ckpt")
+
+
+def _trainer(cfg: DictConfig, callbacks: list[Callback], folder: Path) -> lightning.Trainer:
+    settings = {key: value for key, value in cfg.trainer.items() if key != "threads"}
+    return instantiate(
+        settings,
+        callbacks=callbacks,
+        logger=make_loggers(cfg, folder),
+        default_root_dir=folder,
+        use_distributed_sampler=False,
+    )
+
+
+def _train_control(cfg: DictConfig, control: str, data: MixDataModule, folder: Path) -> Answerer:
+    """Train a control on the same examples for the same steps."""
+    name, changes = CONTROLS[control]
+    changed = cfg.copy()
+    with open_dict(changed):
+        for key, value in changes.items():
+            if key == "adapter":
+                value = {"_target_": f"mixlab.models.adapters.{value}", "_partial_": True}
+            OmegaConf.update(changed, key, value, merge=False)
+    print(f"Control '{name}': the same examples and steps with {changes}", file=sys.stderr)
+    lightning.seed_everything(cfg.seed, verbose=False)
+    module = fit(changed, build.backbone(changed), data, folder / "controls" / name, None)
+    return Answerer(name, "control", module.model, module.processor, cfg.model.max_new_tokens)
+
+
+def _evaluate(cfg: DictConfig, data: MixDataModule, answerers: list[Answerer]) -> list[SplitResult]:
+    evaluator = Evaluator(data, cfg.evaluation.baselines, cfg.evaluation.tuning_items, cfg.evaluation.resamples)
+    results = [evaluator.evaluate("test", answerers)]
+    if data.segments.get("shifted"):
+        results.append(evaluator.evaluate("shifted", answerers))
+    return results
+
+
+def find_checkpoint(ckpt_path: str | None, runs: Path, this_run: Path) -> Path | None:
+    """The checkpoint file to go on from: of the newest other run (``last``), of a run folder, or the file itself.
+
+    Raises:
+        CheckpointError: if there is none.
+    """
+    if ckpt_path is None:
+        return None
+    if ckpt_path == "last":
+        found = [path for path in runs.glob("*/checkpoints/last.ckpt") if this_run not in path.parents]
+        if not found:
+            raise CheckpointError(f"ckpt_path is 'last', but no run in {runs} has a checkpoint; leave ckpt_path out.")
+        return max(found, key=lambda path: path.stat().st_mtime)
+    path = Path(ckpt_path)
+    file = path / "checkpoints" / "last.ckpt" if path.is_dir() else path
+    if not file.is_file():
+        raise CheckpointError(f"ckpt_path is '{ckpt_path}', but {file} does not exist; give a run folder or a .ckpt.")
+    return file
+
+
+def _notes(data: MixDataModule, results: list[SplitResult], seconds: float) -> list[str]:
+    notes = list(results[0].notes)
+    for split, segments in data.segments.items():
+        songs = len({segment.song_id for segment in segments})
+        dropped = ", ".join(f"{name.replace('_', ' ')}: {count}" for name, count in data.dropped[split].items())
+        notes.append(f"{split}: {len(segments)} segments of {songs} songs (dropped: {dropped or 'none'}).")
+    notes.append(f"The whole run took {seconds / 60:.1f} minutes.")
+    return notes
+
+
+def _print_results(results: list[SplitResult], sentence: str, folder: Path, seconds: float) -> None:
+    console = Console(width=max(100, Console().width))
+    console.print(f"\n{sentence}\n", style="bold", highlight=False)
+    for result in results:
+        console.print(results_table(result.rows, f"Split '{result.split}', headline items (no claim in the prompt)"))
+    console.print(
+        f"Run folder: {folder}   Report: {folder / 'report.html'}   ({seconds / 60:.1f} min)", highlight=False
+    )
