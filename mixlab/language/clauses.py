@@ -114,12 +114,20 @@ def _split(sentence: Sequence[Item]) -> Iterator[Clause]:
             yield _read(part, joint)
             joint, part, has_turn = next(kind for kind in _JOINTS if item.has(kind)), [], False
             continue
-        if has_turn and item.words[0] == "to" and any(after.has(*_TURNS) for after in sentence[index : index + 2]):
+        if has_turn and item.words[0] == "to" and _is_infinitive(sentence[index : index + 2], part):
             yield _read(part, joint)  # "raise the vocals by 3 dB | to reduce the masking"
             joint, part, has_turn = Kind.PURPOSE, [], False
         part.append(item)
         has_turn = has_turn or item.has(Kind.RAISE, Kind.LOWER, Kind.LOUDER, Kind.QUIETER)
     yield _read(part, joint)
+
+
+def _is_infinitive(items: Sequence[Item], before: Sequence[Item]) -> bool:
+    """Whether "to" leads to a verb ("to reduce the masking", "to support the kick") and not to a stem."""
+    if any(item.has(*_TURNS) for item in items):
+        return True
+    has_stem = any(item.has(Kind.STEM) for item in before)
+    return has_stem and items[-1].has(Kind.WORD) and items[-1].words[0] not in word_set("determiners")
 
 
 def _join(clauses: Iterable[Clause]) -> list[Clause]:
