@@ -120,8 +120,14 @@ def prepare(source: MultitrackSource, cache_dir: Path, sample_rate: int, workers
     if missing:
         log.info("Preparing %d of %d songs in %s", len(missing), len(entries), folder)
         _store_all(source, missing, folder, sample_rate, workers)
-    records = [json.loads((folder / f"{_file_stem(entry)}.json").read_text()) for entry in entries]
-    return SongStore(folder, [StoredSong(**{**record, "stems": tuple(record["stems"])}) for record in records])
+    return SongStore(folder, [_load_record(folder, entry) for entry in entries])
+
+
+def _load_record(folder: Path, entry: SongEntry) -> StoredSong:
+    """The description of a stored song; its split, genre and licence are those that the source gives it now."""
+    record = json.loads((folder / f"{_file_stem(entry)}.json").read_text())
+    listed = {"split": entry.split, "genre": entry.genre, "licence": entry.licence}
+    return StoredSong(**{**record, "stems": tuple(record["stems"]), **listed})
 
 
 def _file_stem(entry: SongEntry) -> str:
@@ -178,8 +184,8 @@ def _store_one(source: MultitrackSource, entry: SongEntry, folder: Path, sample_
     k_power = np.stack([k_weighted_power(stem[None], sample_rate) for stem in floats])
     power = np.stack([mean_square(stem[None], sample_rate, FRAME_S) for stem in (*floats, floats.sum(axis=0))])
     _write_atomically(folder / f"{song.file}.npy", lambda handle: np.save(handle, heard, allow_pickle=False))
-    tracks = {"k_power": k_power.astype(np.float32), "power": power.astype(np.float32)}
-    _write_atomically(folder / f"{song.file}.levels.npz", lambda handle: np.savez(handle, **tracks))
+    k_power, power = k_power.astype(np.float32), power.astype(np.float32)
+    _write_atomically(folder / f"{song.file}.levels.npz", lambda handle: np.savez(handle, k_power=k_power, power=power))
     record = json.dumps(asdict(song), allow_nan=True).encode()
     _write_atomically(folder / f"{song.file}.json", lambda handle: handle.write(record))
 
