@@ -27,13 +27,22 @@ def config_folder() -> str:
     return str(package / "conf" if (package / "conf").is_dir() else package.parent / "conf")
 
 
+def register_resolvers() -> None:
+    """Make ``${cpu_count:}`` known to configurations: the cores that this process may use."""
+    OmegaConf.register_new_resolver("cpu_count", _cpu_count, replace=True)
+
+
+def _cpu_count() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def run(task: Callable[[DictConfig], Any], config_name: str) -> None:
     """Run a command: compose its configuration from the command line, call `task`, and exit.
 
     Errors in the configuration and in the user's files end in one sentence on stderr and exit code 2; Ctrl-C ends in
     code 130; anything else is a defect of mixlab and keeps its traceback.
     """
-    OmegaConf.register_new_resolver("cpu_count", lambda: len(os.sched_getaffinity(0)), replace=True)
+    register_resolvers()
     # With this set Hydra raises instead of printing, so that all errors are worded in one place, here.
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
 

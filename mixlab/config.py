@@ -9,6 +9,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from mixlab.errors import ConfigError
 
 Stem = Literal["bass", "drums", "vocals", "other"]
+Baseline = Literal[
+    "chance",
+    "most_common",
+    "best_constant",
+    "text_only",
+    "loudness_rule",
+    "loudness_rule_genre",
+    "ridge",
+    "oracle",
+]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[float, Field(gt=0.0)]
 Count = Annotated[int, Field(ge=0)]
@@ -64,7 +74,7 @@ class PromptSchema(Schema):
 
     @model_validator(mode="after")
     def _weights_sum_to_one(self) -> PromptSchema:
-        _sum_to_one(dict(self.weights), "weights")
+        _sum_to_one({str(name): weight for name, weight in self.weights.items()}, "weights")
         return self
 
 
@@ -139,7 +149,7 @@ class EvaluationSchema(Schema):
     items_per_song: PositiveCount
     validation_items_per_song: PositiveCount
     tuning_items: PositiveCount
-    baselines: list[str]
+    baselines: list[Baseline]
     resamples: PositiveCount
 
 

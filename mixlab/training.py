@@ -28,7 +28,7 @@ from mixlab.models.checkpoints import ADAPTER_FOLDER, Description, save_trained
 from mixlab.models.module import AdviceModule
 
 log = logging.getLogger(__name__)
-CONTROLS = {
+CONTROLS: dict[str, tuple[str, dict[str, Any]]] = {
     "untrained_base": ("lora_untrained_base", {"model.arguments.base": None}),
     "from_scratch": ("from_scratch", {"model.arguments.base": None, "adapter": "full", "optim.lr": 1.5e-3}),
 }
@@ -42,6 +42,8 @@ def train(cfg: DictConfig) -> float:
         The joint accuracy on test songs.
     """
     started = time.monotonic()
+    # Lightning announces hardware and products on stderr, twice under Hydra's logging; its warnings stay.
+    logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(logging.WARNING)
     folder = Path(HydraConfig.get().runtime.output_dir)
     torch.set_num_threads(cfg.trainer.threads)
     resume_from = find_checkpoint(cfg.ckpt_path, Path(cfg.paths.outputs) / cfg.name, folder)
@@ -82,7 +84,7 @@ def fit(cfg: DictConfig, base: Any, data: MixDataModule, folder: Path, resume_fr
     )
     callbacks: list[Callback] = [
         checkpoint,
-        EarlyStopping(cfg.callbacks.monitor, patience=cfg.callbacks.patience),
+        EarlyStopping(cfg.callbacks.monitor, patience=cfg.callbacks.patience, check_on_train_epoch_end=False),
         SaveAdapter(folder / ADAPTER_FOLDER, description),
     ]
     if cfg.callbacks.progress_bar:

@@ -65,7 +65,7 @@ def full(model: Qwen2AudioForConditionalGeneration) -> Qwen2AudioForConditionalG
 
 def base_model(model: nn.Module) -> Qwen2AudioForConditionalGeneration:
     """The Qwen2-Audio inside, with or without an adapter around it."""
-    return model.get_base_model() if isinstance(model, PeftModel) else model  # type: ignore[return-value]
+    return model.get_base_model() if isinstance(model, PeftModel) else model
 
 
 @dataclass(frozen=True)

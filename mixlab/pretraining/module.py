@@ -28,6 +28,10 @@ class ListenerModule(lightning.LightningModule):
         auxiliary_weight: weight of the auxiliary heads.
     """
 
+    number_tokens: torch.Tensor
+    soft_targets: torch.Tensor
+    value_of_token: torch.Tensor
+
     def __init__(
         self,
         backbone: Backbone,

@@ -146,7 +146,7 @@ def pretrain(
         gradient_clip_val=1.0,
         logger=CSVLogger(out, name="", version="log"),
         enable_checkpointing=False,
-        log_every_n_steps=20,
+        log_every_n_steps=min(20, steps),
         num_sanity_val_steps=0,
     )
     trainer.fit(module, train_loader, val_loader)

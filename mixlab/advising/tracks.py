@@ -1,0 +1,104 @@
+"""Room advising: the user's files as tracks, and their sum by role as the model hears them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixlab.advising.roles import override_for
+from mixlab.audio.files import read_audio, resample, to_mono
+from mixlab.errors import ConfigError, InputFileError
+
+
+@dataclass(frozen=True)
+class Track:
+    """A file with its role.
+
+    Attributes:
+        mono: mean over channels at the file's own rate, shape (frames,); the file is read again to be rendered.
+    """
+
+    path: Path
+    role: str
+    sample_rate: int
+    channels: int
+    mono: NDArray[np.float32]
+
+    @property
+    def duration_s(self) -> float:
+        return self.mono.size / self.sample_rate
+
+
+def existing_files(anchor: str, tracks: Sequence[str]) -> list[Path]:
+    """The paths of all files, the anchor first.
+
+    Raises:
+        InputFileError: naming a file that does not exist.
+        ConfigError: naming a file that is given twice.
+    """
+    paths = [Path(name).expanduser() for name in (anchor, *tracks)]
+    seen: set[Path] = set()
+    for path in paths:
+        if not path.is_file():
+            raise InputFileError(f"{path} is not a file; check the path (relative ones start at {Path.cwd()}).")
+        if path.resolve() in seen:
+            raise ConfigError(f"{path} is given twice; name each file once, the anchor only as anchor=.")
+        seen.add(path.resolve())
+    return paths
+
+
+def read_source(path: Path) -> tuple[NDArray[np.float32], int]:
+    """A file's samples of shape (channels, frames), float32, and its rate in Hz.
+
+    Raises:
+        InputFileError: naming the file, if it cannot be read.
+    """
+    try:
+        return read_audio(path)
+    except TypeError as error:  # headerless formats: soundfile asks for what the file does not say
+        raise InputFileError(f"{path} has no header that tells its rate ({error}); export it as WAV or FLAC.") from error
+
+
+def read_track(path: Path, role: str) -> Track:
+    """Read a whole file, so that a corrupt one is named before any model is loaded.
+
+    Raises:
+        InputFileError: naming the file, if it cannot be read.
+    """
+    samples, sample_rate = read_source(path)
+    return Track(path, role, sample_rate, samples.shape[0], to_mono(samples))
+
+
+def check_anchor_role(anchor: Track, others: Sequence[Track], anchors: Sequence[str]) -> None:
+    """Refuse an anchor that the checkpoint was not trained on, or whose role another track has too.
+
+    Raises:
+        ConfigError: naming the file and the override.
+    """
+    if anchor.role not in anchors:
+        raise ConfigError(
+            f"The anchor {anchor.path} is taken as '{anchor.role}', but this checkpoint was trained with "
+            f"{' or '.join(anchors)} as the anchor; choose such a file as anchor=, or, if it is one, say so with "
+            f"{override_for(anchor.path, anchors[0])}."
+        )
+    for track in others:
+        if track.role == anchor.role:
+            raise ConfigError(
+                f"{track.path} is taken as '{track.role}', as is the anchor {anchor.path.name}; leave it out or give "
+                f"it another role, for example {override_for(track.path, 'other' if track.role != 'other' else 'vocals')}."
+            )
+
+
+def sum_by_role(tracks: Sequence[Track], sample_rate: int) -> dict[str, NDArray[np.float32]]:
+    """One signal a role at `sample_rate`, files of one role summed, all zero-padded to the longest: shape (samples,)."""
+    heard = [(track.role, resample(track.mono, track.sample_rate, sample_rate)) for track in tracks]
+    length = max(samples.size for _, samples in heard)
+    signals: dict[str, NDArray[np.float32]] = {}
+    for role, samples in heard:
+        signal = signals.setdefault(role, np.zeros(length, dtype=np.float32))
+        signal[: samples.size] += samples
+    return signals

@@ -1,0 +1,68 @@
+"""Shared by all rooms: a few demo songs in a store, the default protocol and the tiny model's processor."""
+
+import pytest
+from hypothesis import settings
+
+from mixlab.multitrack.demo.source import DemoSource
+from mixlab.multitrack.segments import Gates, list_segments
+from mixlab.multitrack.store import prepare
+from mixlab.synthesis.draw import ErrorCategory, ErrorProtocol, LevelProtocol, ProblemProtocol, PromptProtocol
+from mixlab.synthesis.problem import PromptCategory
+
+# Machines under load miss deadlines, and a suite that is red by chance is read by nobody.
+settings.register_profile("mixlab", deadline=None, derandomize=True, database=None, max_examples=60)
+settings.load_profile("mixlab")
+
+
+@pytest.fixture(scope="session")
+def error_protocol():
+    """The predecessor's protocol: five equally likely categories."""
+    ranges = {"very_quiet": (-12, -6), "quiet": (-6, -3), "no_error": (0, 0), "loud": (3, 6), "very_loud": (6, 12)}
+    return ErrorProtocol({name: ErrorCategory(0.2, float(low), float(high)) for name, (low, high) in ranges.items()})
+
+
+@pytest.fixture(scope="session")
+def protocol(error_protocol):
+    """The default protocol: anchor bass, all prompt categories alike."""
+    prompt = PromptProtocol({str(category): 0.25 for category in PromptCategory})
+    return ProblemProtocol("bass", error_protocol, prompt, LevelProtocol())
+
+
+@pytest.fixture(scope="session")
+def demo_source():
+    """Sixteen demo songs of 12 s."""
+    return DemoSource(train_songs=8, validation_songs=2, test_songs=6, shifted_songs=0, duration_s=12.0)
+
+
+@pytest.fixture(scope="session")
+def demo_cache(tmp_path_factory):
+    """Where the demo songs' store lies."""
+    return tmp_path_factory.mktemp("store")
+
+
+@pytest.fixture(scope="session")
+def demo_store(demo_source, demo_cache):
+    """The demo songs as the model hears them."""
+    return prepare(demo_source, demo_cache, 16000, workers=1)
+
+
+@pytest.fixture(scope="session")
+def demo_segments(demo_store):
+    """All segments of the demo songs with an active bass."""
+    return list_segments(demo_store, list(demo_store.songs.values()), "bass", 10.0, 1.0, Gates())[0]
+
+
+@pytest.fixture(scope="session")
+def processor():
+    """The processor of the tiny model that comes with the package."""
+    from mixlab.models.backbone import tiny
+
+    return tiny("listener").processor
+
+
+@pytest.fixture(scope="session")
+def encoder(processor):
+    """The tiny model's encoder."""
+    from mixlab.data.encoder import ChatEncoder
+
+    return ChatEncoder(processor)

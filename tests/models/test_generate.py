@@ -1,0 +1,45 @@
+import torch
+
+from mixlab.models.generate import generate_texts, predict
+
+from .conftest import make_problem
+
+STEMS = [("bass", "drums", "vocals"), ("bass", "other"), ("bass", "drums", "vocals", "other"), ("bass", "vocals")]
+
+
+def test_a_batch_gives_the_texts_of_single_prompts(base, make_batch):
+    problems = [make_problem(number, stems=stems) for number, stems in enumerate(STEMS)]
+    together = generate_texts(base.model, base.processor, make_batch(problems, generation=True), 12)
+    single = [
+        generate_texts(base.model, base.processor, make_batch([problem], generation=True), 12)[0]
+        for problem in problems
+    ]
+    assert together == single
+
+
+def test_swapping_the_audio_changes_the_logits(base, make_batch):
+    batch = make_batch([make_problem(0)])
+    inputs = {key: batch[key] for key in ("input_ids", "attention_mask", "input_features", "feature_attention_mask")}
+    before = base.model(**inputs).logits
+    inputs["input_features"] = inputs["input_features"].flip(0)
+    assert not torch.allclose(before, base.model(**inputs).logits)
+
+
+def test_six_db_more_change_the_audio_embeddings(base, make_batch):
+    quiet, loud = (make_batch([make_problem(0, gain_db=gain)])["input_features"] for gain in (0.1, 6.1))
+    states = [base.model.model.audio_tower(features).last_hidden_state for features in (quiet, loud)]
+    assert torch.equal(states[0][:2], states[1][:2])
+    assert not torch.allclose(states[0][2], states[1][2], atol=1e-3)
+
+
+def test_generation_leaves_the_model_in_the_mode_it_was_in(base, make_batch):
+    base.model.train()
+    generate_texts(base.model, base.processor, make_batch([make_problem(0)], generation=True), 2)
+    assert base.model.training
+
+
+def test_a_prediction_carries_prompt_text_and_reference(base, make_batch):
+    (prediction,) = predict(base.model, base.processor, make_batch([make_problem(1)], generation=True), 4)
+    assert prediction.prompt
+    assert "5 dB" in prediction.reference
+    assert prediction.problem == make_problem(1)

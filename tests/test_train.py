@@ -1,0 +1,159 @@
+"""The main job on a few songs, through the command line as a user calls it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from mixlab.evaluation.table import LABELS
+
+CHECKOUT = Path(__file__).parent.parent
+FAST = ("+experiment=bass_anchor", "debug=fast")
+CONTRACT = ("joint_accuracy", "direction_accuracy", "stem_accuracy", "balanced_accuracy", "gain_mae_db", "parse_rate")
+BASELINES = (
+    "chance most_common text_only loudness_rule loudness_rule_genre ridge base_unadapted oracle".split()  # noqa: SIM905
+)
+
+
+@pytest.fixture(scope="session")
+def workplace(tmp_path_factory):
+    """A folder for runs and the cache of songs."""
+    return tmp_path_factory.mktemp("workplace")
+
+
+def command(workplace, *overrides):
+    environment = os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "MIXLAB_CACHE": str(workplace / "cache")}
+    environment.pop("WANDB_API_KEY", None)
+    return {
+        "args": [sys.executable, "-m", "mixlab.train", *overrides],
+        "cwd": workplace,
+        "env": environment | {"PYTHONPATH": str(CHECKOUT)},
+        "text": True,
+    }
+
+
+def run(workplace, *overrides):
+    return subprocess.run(**command(workplace, *overrides), capture_output=True, timeout=300, check=False)
+
+
+@pytest.fixture(scope="session")
+def finished(workplace):
+    """One run from end to end: what it printed, and its folder."""
+    done = run(workplace, *FAST, "logger=wandb")
+    assert done.returncode == 0, done.stderr[-3000:]
+    (folder,) = (workplace / "outputs" / "bass_anchor").iterdir()
+    return done, folder
+
+
+def test_a_run_folder_says_all_about_the_run(finished):
+    _, folder = finished
+    for name in ("config.yaml", "metrics.json", "predictions.jsonl", "report.html", "logs/metrics.csv"):
+        assert (folder / name).stat().st_size > 0
+    for name in ("adapter/adapter_model.safetensors", "adapter/mixlab.json", "checkpoints/last.ckpt"):
+        assert (folder / name).is_file()
+
+
+def test_metrics_hold_the_contract_for_the_model_and_every_baseline(finished):
+    _, folder = finished
+    metrics = json.loads((folder / "metrics.json").read_text())
+    wanted = [f"test/{name}" for name in CONTRACT] + ["closed_loop/residual_db"]
+    for baseline in BASELINES:
+        wanted += [f"baselines/{baseline}/{name}" for name in CONTRACT]
+        wanted.append(f"baselines/{baseline}/closed_loop/residual_db")
+    assert [key for key in wanted if key not in metrics] == []
+
+
+def test_the_first_line_of_the_result_names_the_rule_and_the_table_every_row(finished):
+    done, _ = finished
+    assert "the loudness rule that knows the genre" in done.stdout
+    for method in ("base_unadapted", "lora_untrained_base", "from_scratch", "ridge", "oracle"):
+        assert LABELS[method] in done.stdout
+
+
+def test_checkpoints_hold_only_what_trains(finished):
+    _, folder = finished
+    state = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+    assert state
+    assert all("lora_" in name or "modules_to_save" in name for name in state)
+
+
+def test_wandb_logs_offline_by_itself_and_says_so(finished):
+    done, folder = finished
+    assert "logging offline" in done.stderr
+    assert list(folder.glob("wandb/offline-run-*"))
+
+
+def test_a_run_goes_on_from_the_last_epoch_of_the_newest_run(workplace, finished):
+    _, folder = finished
+    before = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["global_step"]
+    done = run(workplace, *FAST, "ckpt_path=last", "trainer.max_steps=6", "controls=[]", "evaluation.baselines=[chance]")
+    assert done.returncode == 0, done.stderr[-3000:]
+    newest = max((workplace / "outputs" / "bass_anchor").iterdir(), key=lambda path: path.name)
+    after = torch.load(newest / "checkpoints" / "last.ckpt", weights_only=True)
+    assert (before, after["global_step"]) == (4, 6)
+
+
+def test_ctrl_c_leaves_a_usable_run_folder(workplace):
+    arguments = command(workplace, *FAST, "name=stopped", "trainer.max_steps=5000", "data.examples_per_epoch=160")
+    process = subprocess.Popen(**arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 120
+    while not list(workplace.glob("outputs/stopped/*/checkpoints/last.ckpt")) and time.monotonic() < deadline:
+        assert process.poll() is None
+        time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=120)
+    (folder,) = (workplace / "outputs" / "stopped").iterdir()
+    assert process.returncode == 130, stderr[-3000:]
+    assert "go on with ckpt_path=" in stderr
+    assert (folder / "adapter" / "adapter_model.safetensors").is_file()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "sentence"),
+    [
+        (("anchor=banjo",), "Could not find 'anchor/banjo'"),
+        (("anchor.stem=banjo",), "'anchor.stem' is 'banjo'"),
+        (("error.categories.loud.low_db=9",), "the range is inverted (9 to 6 dB)"),
+        (("erorr.rounding_db=2",), "Could not override 'erorr.rounding_db'"),
+        (("+data.rate=2",), "unknown key 'data.rate'"),
+        (("dataset=folder", "dataset.root=/no/such/folder"), "/no/such/folder"),
+        (("dataset=folder",), "dataset.root"),
+        (("ckpt_path=/no/such/run",), "ckpt_path is '/no/such/run'"),
+        (("model.arguments.base=/no/such/base",), "model.base is '/no/such/base'"),
+        (("evaluation.baselines=[clairvoyant]",), "clairvoyant"),
+    ],
+)
+def test_wrong_configuration_ends_in_one_sentence_before_any_long_work(workplace, overrides, sentence):
+    done = run(workplace, *FAST, "name=wrong", *overrides)
+    errors = [line for line in done.stderr.splitlines() if line.strip()]
+    assert done.returncode == 2, done.stderr[-3000:]
+    assert len(errors) == 1
+    assert sentence in errors[0]
+    assert "Traceback" not in done.stderr
+
+
+def test_a_checkpoint_that_does_not_fit_is_refused_with_the_key(workplace, finished):
+    _, folder = finished
+    done = run(workplace, *FAST, "name=wrong", f"ckpt_path={folder}", "adapter.r=3", "controls=[]")
+    assert done.returncode == 2, done.stderr[-3000:]
+    assert "use the run's own model and adapter" in done.stderr
+
+
+@pytest.mark.parametrize("flag", ["--help", "--cfg"])
+def test_help_and_configuration_need_no_heavy_import(flag):
+    code = (
+        "import sys; sys.argv = ['train', '+experiment=bass_anchor', *sys.argv[1:]]\n"
+        "from mixlab import cli, train\n"
+        "try:\n    cli.run(train.main, 'train')\n"
+        "except SystemExit:\n    pass\n"
+        "print(sorted({'torch', 'transformers', 'lightning', 'scipy', 'matplotlib'} & set(sys.modules)))"
+    )
+    arguments = [flag] if flag == "--help" else [flag, "job"]
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
