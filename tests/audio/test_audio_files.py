@@ -118,6 +118,7 @@ def test_a_wav_from_a_pipe_that_declares_no_size_is_read(tmp_path):
     path = tmp_path / "streamed.wav"
     write_audio(path, noise(), 16000)
     data = bytearray(path.read_bytes())
+    assert data[36:40] == b"data"
     data[4:8] = data[40:44] = b"\xff\xff\xff\xff"
     path.write_bytes(bytes(data))
     assert read_audio(path)[0].shape == (2, 16000)

@@ -44,7 +44,7 @@ def test_features_are_those_of_transformers(settings, kind):
     np.testing.assert_allclose(features, reference, atol=1e-4)
 
 
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(gain_db=st.floats(-20, 12), kind=st.sampled_from(["noise", "bursts"]))
 def test_a_gain_moves_every_unclamped_feature_by_a_fortieth(gain_db, kind):
     sound = clip(kind)

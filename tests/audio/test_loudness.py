@@ -49,7 +49,7 @@ def test_integrated_loudness_is_pyloudnorms(sample_rate, channels):
     ids=["case 1: one level", "case 3: relative gate", "case 4: both gates", "case 5: three levels"],
 )
 def test_sines_of_ebu_tech_3341_read_minus_23_lufs(parts):
-    """Cases 1, 3, 4 and 5 of Tech 3341, with shorter loud parts in 3 and 4; the tolerance of 0.1 LU is the document's."""
+    """Cases 1, 3, 4 and 5, with shorter loud parts in 3 and 4; the tolerance of 0.1 LU is the document's."""
     signal = np.concatenate([sine(level, seconds) for level, seconds in parts], axis=1)
     assert lufs(signal, 48000) == pytest.approx(-23.0, abs=0.1)
 

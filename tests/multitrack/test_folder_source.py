@@ -1,0 +1,344 @@
+"""Any folder of multitracks as a source: one folder a song, one file a stem; what does not fit is named."""
+
+import json
+import logging
+import os
+import pickle
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mixlab.errors import ConfigError, InputFileError, MixlabError
+from mixlab.multitrack.folder import FolderSource
+from mixlab.multitrack.segments import Gates, list_segments
+from mixlab.multitrack.store import prepare
+
+RATE = 8000
+
+
+def tone(hertz: float = 200.0, seconds: float = 1.0, rate: int = RATE, channels: int = 1) -> np.ndarray:
+    wave = 0.1 * np.sin(2 * np.pi * hertz * np.arange(round(seconds * rate)) / rate)
+    return np.stack([wave * (1 - 0.5 * channel) for channel in range(channels)]).astype(np.float32)
+
+
+def write(path: Path, samples: np.ndarray, rate: int = RATE) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, samples.T, rate, subtype="FLOAT" if path.suffix == ".wav" else None)
+
+
+@pytest.fixture
+def root(tmp_path):
+    """Four songs with bass and drums."""
+    for song in ("Abend", "Morgen", "Mittag", "Nacht"):
+        write(tmp_path / "songs" / song / "bass.wav", tone(100))
+        write(tmp_path / "songs" / song / "drums.wav", tone(300))
+    return tmp_path / "songs"
+
+
+def loaded(root: Path, song: str):
+    source = FolderSource(root)
+    return source.load(next(entry for entry in source.entries() if entry.song_id == song))
+
+
+def refusal(root: Path, **arguments) -> str:
+    """The sentence with which a folder is refused."""
+    with pytest.raises(MixlabError) as raised:
+        FolderSource(root, **arguments).entries()
+    sentence = str(raised.value)
+    assert "\n" not in sentence
+    assert sentence.endswith(".")
+    return sentence
+
+
+# --- what is listed ---
+
+
+def test_every_folder_is_a_song_named_after_it(root):
+    entries = FolderSource(root).entries()
+    assert [entry.song_id for entry in entries] == ["Abend", "Mittag", "Morgen", "Nacht"]
+    assert all(entry.genre is None and entry.licence is None for entry in entries)
+
+
+def test_listing_reads_no_audio(root, monkeypatch):
+    monkeypatch.setattr("mixlab.multitrack.folder.read_audio", None)
+    FolderSource(root).entries()
+    FolderSource(root).fingerprint()
+
+
+def test_other_files_hidden_files_and_mixtures_are_left_out(root):
+    (root / "README.md").write_text("Songs")
+    (root / "Abend" / "cover.jpg").write_bytes(b"\xff\xd8")
+    (root / "Abend" / "._bass.wav").write_bytes(b"resource fork")
+    (root / "__MACOSX").mkdir()
+    write(root / "Abend" / "mix.wav", tone(50))
+    assert len(FolderSource(root).entries()) == 4
+    assert sorted(loaded(root, "Abend").stems) == ["bass", "drums"]
+
+
+def test_the_source_travels_to_other_processes(root):
+    source = FolderSource(root)
+    copy = pickle.loads(pickle.dumps(source))
+    assert copy.entries() == source.entries()
+    assert json.loads(json.dumps(copy.fingerprint())) == source.fingerprint()
+
+
+# --- what is loaded ---
+
+
+def test_stems_keep_rate_channels_and_samples(root):
+    write(root / "Abend" / "bass.wav", tone(100, rate=44100, channels=2), 44100)
+    write(root / "Abend" / "drums.wav", tone(300, rate=44100), 44100)
+    song = loaded(root, "Abend")
+    assert song.sample_rate == 44100
+    np.testing.assert_array_equal(song.stems["bass"], tone(100, rate=44100, channels=2))
+    assert song.stems["drums"].dtype == np.float32
+
+
+def test_files_of_one_role_are_summed_at_unity_gain(root):
+    write(root / "Abend" / "Kick In.wav", tone(60))
+    write(root / "Abend" / "SnareTop.wav", tone(500))
+    song = loaded(root, "Abend")
+    np.testing.assert_allclose(song.stems["drums"], tone(300) + tone(60) + tone(500), atol=1e-6)
+
+
+def test_a_mono_file_goes_to_both_channels_of_its_role(root):
+    write(root / "Abend" / "Overheads.wav", tone(500, channels=2))
+    np.testing.assert_allclose(loaded(root, "Abend").stems["drums"], tone(500, channels=2) + tone(300), atol=1e-6)
+
+
+def test_files_of_several_rates_are_resampled_to_the_highest_and_the_log_says_so(root, caplog):
+    write(root / "Abend" / "drums.wav", tone(300, rate=16000), 16000)
+    with caplog.at_level(logging.INFO):
+        song = loaded(root, "Abend")
+    assert song.sample_rate == 16000
+    inner = slice(1000, -1000)
+    np.testing.assert_allclose(song.stems["bass"][0, inner], tone(100, rate=16000)[0, inner], atol=1e-3)
+    assert "'Abend' has files at [8000, 16000] Hz; they are resampled to 16000 Hz" in caplog.text
+
+
+def test_files_a_little_shorter_are_padded_to_the_longest(root):
+    write(root / "Abend" / "drums.wav", tone(300, seconds=0.95))
+    drums = loaded(root, "Abend").stems["drums"]
+    assert drums.shape == (1, RATE)
+    np.testing.assert_array_equal(drums[:, round(0.95 * RATE) :], 0.0)
+
+
+@pytest.mark.parametrize("name", ["vocals.flac", "vocals.ogg", "vocals.mp3", "VOCALS.AIFF"])
+def test_formats_may_be_mixed_within_a_song(root, name):
+    write(root / "Abend" / name, tone(800))
+    assert sorted(loaded(root, "Abend").stems) == ["bass", "drums", "vocals"]
+
+
+def test_the_store_takes_the_songs_in(root, tmp_path):
+    store = prepare(FolderSource(root), tmp_path / "cache", RATE, workers=1)
+    np.testing.assert_array_equal(store.read("Abend", ["bass"], 0.0, 1.0)["bass"], tone(100)[0])
+
+
+# --- what is refused, in a sentence, before any audio is read ---
+
+
+def test_no_such_folder(tmp_path):
+    assert "nowhere does not exist; set dataset.root" in refusal(tmp_path / "nowhere")
+
+
+def test_a_file_instead_of_a_folder(root):
+    assert "bass.wav is not a folder" in refusal(root / "Abend" / "bass.wav")
+
+
+def test_a_folder_without_songs(tmp_path):
+    assert "no song folders" in refusal(tmp_path)
+
+
+def test_a_folder_with_audio_files_of_its_own(root):
+    assert "(bass.wav); put the files of each song into a folder" in refusal(root / "Abend")
+
+
+def test_a_song_without_stems(root):
+    (root / "Leer").mkdir()
+    (root / "Leer" / "notes.txt").write_text("soon")
+    assert f"{root / 'Leer'} holds no stems" in refusal(root)
+
+
+def test_a_song_with_a_mixture_alone(root):
+    write(root / "Leer" / "mix.wav", tone())
+    assert f"{root / 'Leer'} holds no stems" in refusal(root)
+
+
+@pytest.mark.parametrize("name", ["Audio 01.wav", "drums and bass.wav"])
+def test_a_name_that_tells_no_role_is_not_guessed(root, name):
+    write(root / "Abend" / name, tone())
+    assert f"{root / 'Abend' / name} has a name that tells no single role" in refusal(root)
+
+
+def test_a_format_that_is_not_read_is_not_left_out_in_silence(root):
+    (root / "Abend" / "vocals.m4a").write_bytes(b"ftyp")
+    assert "vocals.m4a has a format that is not read; convert it" in refusal(root)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [(b"", "the file is empty"), (b"RIFF1234WAVE nonsense", "cannot be read as audio")],
+    ids=["empty", "corrupt"],
+)
+def test_a_broken_header_is_named(root, content, says):
+    (root / "Morgen" / "vocals.wav").write_bytes(content)
+    sentence = refusal(root)
+    assert str(root / "Morgen" / "vocals.wav") in sentence
+    assert says in sentence
+
+
+def test_a_file_that_breaks_off_is_named(root):
+    path = root / "Morgen" / "drums.wav"
+    path.write_bytes(path.read_bytes()[:5000])
+    assert f"{path} breaks off" in refusal(root)
+
+
+def test_files_of_other_lengths_are_named(root):
+    write(root / "Morgen" / "vocals.wav", tone(seconds=1.2))
+    sentence = refusal(root)
+    assert f"{root / 'Morgen' / 'bass.wav'} is 1.00 s long and vocals.wav 1.20 s" in sentence
+
+
+@pytest.mark.parametrize("shares", [(-0.1, 0.2), (0.2, 1.0), (0.5, 0.5)])
+def test_shares_that_leave_nothing_to_train_on(root, shares):
+    with pytest.raises(ConfigError, match=r"dataset\..*_share"):
+        FolderSource(root, *shares)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may list every folder")
+def test_a_folder_without_permission_is_named(root):
+    (root / "Abend").chmod(0)
+    assert "Abend cannot be listed" in refusal(root)
+
+
+# --- what is refused when a song is prepared ---
+
+
+def test_samples_that_are_no_numbers_are_named_when_the_song_is_prepared(root, tmp_path):
+    samples = tone()
+    samples[0, 100] = np.nan
+    write(root / "Morgen" / "drums.wav", samples)
+    with pytest.raises(InputFileError, match=r"Morgen/drums\.wav holds samples that are not finite"):
+        prepare(FolderSource(root), tmp_path / "cache", RATE, workers=1)
+
+
+def test_a_flac_whose_sound_is_damaged_is_named_when_the_song_is_prepared(root, tmp_path):
+    path = root / "Morgen" / "vocals.flac"
+    write(path, np.random.default_rng(0).uniform(-0.5, 0.5, (1, RATE)))
+    path.write_bytes(path.read_bytes()[:6000])
+    FolderSource(root).entries()
+    with pytest.raises(InputFileError, match=r"Morgen/vocals\.flac cannot be read as audio"):
+        prepare(FolderSource(root), tmp_path / "cache", RATE, workers=1)
+
+
+def test_channels_that_cannot_be_summed_are_named(root):
+    write(root / "Abend" / "snare.wav", tone(channels=2))
+    write(root / "Abend" / "kick.wav", tone(channels=3))
+    with pytest.raises(InputFileError, match=r"snare\.wav has 2 channels and kick\.wav 3"):
+        loaded(root, "Abend")
+
+
+# --- the split ---
+
+
+def fake_source(songs: int, **arguments) -> FolderSource:
+    """A source whose listing is given, so that a split of many songs needs no files."""
+    source = FolderSource("unused", **arguments)
+    source.__dict__["_songs"] = {f"song {index:03d}": [] for index in range(songs)}
+    return source
+
+
+@given(st.integers(3, 200), st.floats(0.01, 0.49), st.floats(0.01, 0.49), st.integers(0, 1000))
+def test_every_song_has_one_split_and_every_split_a_song(songs, validation_share, test_share, seed):
+    source = fake_source(songs, validation_share=validation_share, test_share=test_share, seed=seed)
+    counts = Counter(entry.split for entry in source.entries())
+    assert sum(counts.values()) == songs
+    assert set(counts) == {"train", "validation", "test"}
+    assert counts["test"] <= max(1, round(test_share * songs))
+
+
+def test_shares_round_to_whole_songs():
+    counts = Counter(entry.split for entry in fake_source(100).entries())
+    assert counts == {"train": 60, "validation": 15, "test": 25}
+
+
+def test_the_same_seed_splits_alike_and_another_one_differently():
+    def splits(seed):
+        return [entry.split for entry in fake_source(40, seed=seed).entries()]
+
+    assert splits(1) == splits(1)
+    assert splits(1) != splits(2)
+
+
+def test_a_share_of_zero_is_no_split():
+    source = fake_source(2, validation_share=0.0)
+    assert sorted(entry.split for entry in source.entries()) == ["test", "train"]
+    source = fake_source(1, validation_share=0.0, test_share=0.0)
+    assert [entry.split for entry in source.entries()] == ["train"]
+
+
+@pytest.mark.parametrize("songs", [1, 2])
+def test_fewer_songs_than_splits_is_said(songs):
+    with pytest.raises(
+        ConfigError, match=rf"holds {songs} song\(s\).*needs 3; add songs or set dataset.validation_share"
+    ):
+        fake_source(songs).entries()
+
+
+def test_the_split_is_no_part_of_what_the_store_is_keyed_by(root):
+    assert FolderSource(root, seed=1).fingerprint() == FolderSource(root, seed=2, test_share=0.4).fingerprint()
+
+
+# --- the fingerprint ---
+
+
+def test_the_fingerprint_follows_the_files_and_not_their_place(root, tmp_path):
+    before = FolderSource(root).fingerprint()
+    moved = root.rename(tmp_path / "elsewhere")
+    assert FolderSource(moved).fingerprint() == before
+    os.utime(moved / "Abend" / "bass.wav", ns=(1, 1))
+    touched = FolderSource(moved).fingerprint()
+    assert touched != before
+    (moved / "Abend" / "bass.wav").rename(moved / "Abend" / "vocals.wav")
+    assert FolderSource(moved).fingerprint() != touched
+
+
+# --- real songs ---
+
+MULTITRACKS = os.environ.get("MIXLAB_MULTITRACKS")
+
+
+@pytest.mark.skipif(not MULTITRACKS, reason="MIXLAB_MULTITRACKS is not set: no real multitracks to read")
+def test_the_three_real_songs_are_listed_and_hydrogen_has_no_bass():
+    songs = {
+        entry.song_id.split(" - ")[-1]: {role for _, role in entry.details["tracks"]}
+        for entry in FolderSource(MULTITRACKS).entries()
+    }
+    everything = {"bass", "drums", "vocals", "other"}
+    assert songs == {"Hydrogen": everything - {"bass"}, "Lithium": everything, "Potassium": everything}
+
+
+@pytest.mark.skipif(not MULTITRACKS, reason="MIXLAB_MULTITRACKS is not set: no real multitracks to read")
+def test_the_default_split_of_the_real_songs_trains_and_tests_on_songs_with_a_bass():
+    splits = {
+        entry.split: {role for _, role in entry.details["tracks"]} for entry in FolderSource(MULTITRACKS).entries()
+    }
+    assert set(splits) == {"train", "validation", "test"}
+    assert "bass" in splits["train"] & splits["test"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not MULTITRACKS, reason="MIXLAB_MULTITRACKS is not set: no real multitracks to read")
+def test_a_real_song_without_the_anchor_is_counted_and_others_give_segments(tmp_path):
+    store = prepare(FolderSource(MULTITRACKS), tmp_path, 16000, workers=1)
+    segments, dropped = list_segments(store, list(store.songs.values()), "bass", 10.0, 1.0, Gates())
+    assert dropped["songs_without_anchor"] == 1
+    assert {segment.song_id.split(" - ")[-1] for segment in segments} == {"Lithium", "Potassium"}
+    with_drums, dropped = list_segments(store, list(store.songs.values()), "drums", 10.0, 1.0, Gates())
+    assert "songs_without_anchor" not in dropped
+    assert len({segment.song_id for segment in with_drums}) == 3
