@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mixlab.advising.tracks import Track, read_source
-from mixlab.audio.files import resample, write_audio
+from mixlab.advising.tracks import Track
+from mixlab.audio.files import read_audio, resample, write_audio
 from mixlab.audio.levels import apply_gain
 from mixlab.errors import ConfigError, InputFileError
 
@@ -40,12 +40,11 @@ def plan_outputs(folder: Path, sources: Sequence[Path], overwrite: bool) -> Plan
 
     Raises:
         ConfigError: if the folder has content and `overwrite` is off, or an output would replace a source.
-        InputFileError: if the path is no folder.
+        InputFileError: if the path is no folder or cannot be written to.
     """
-    if folder.exists() and not folder.is_dir():
-        raise InputFileError(f"apply is {folder}, which is a file; name a folder.")
     if folder.is_dir() and any(folder.iterdir()) and not overwrite:
         raise ConfigError(f"The folder {folder} is not empty; choose another as apply=, or add overwrite=true.")
+    _check_writable(folder)
     taken = {MIX_NAME}
     outputs = {}
     for source in sources:
@@ -57,7 +56,9 @@ def plan_outputs(folder: Path, sources: Sequence[Path], overwrite: bool) -> Plan
     originals = {source.resolve() for source in sources}
     for path in (*outputs.values(), folder / MIX_NAME):
         if path.resolve() in originals:
-            raise ConfigError(f"{path} is one of your own tracks and would be replaced; choose another folder as apply=.")
+            raise ConfigError(
+                f"{path} is one of your own tracks and would be replaced; choose another folder as apply=."
+            )
     return Plan(outputs, folder / MIX_NAME)
 
 
@@ -75,7 +76,7 @@ def render(plan: Plan, tracks: Sequence[Track], gains_db: Mapping[str, float]) -
     mix = np.zeros((max(track.channels for track in tracks), 0), dtype=np.float32)
     peak = 0.0
     for track in tracks:
-        samples = apply_gain(read_source(track.path)[0], gains_db.get(track.role, 0.0))
+        samples = apply_gain(read_audio(track.path)[0], gains_db.get(track.role, 0.0))
         peak = max(peak, float(np.max(np.abs(samples))))
         mix = _add(mix, resample(samples, track.sample_rate, rate))
     peak = max(peak, float(np.max(np.abs(mix))))
@@ -83,7 +84,7 @@ def render(plan: Plan, tracks: Sequence[Track], gains_db: Mapping[str, float]) -
     written = []
     try:
         for track in tracks:
-            samples = apply_gain(read_source(track.path)[0], gains_db.get(track.role, 0.0) + trim_db)
+            samples = apply_gain(read_audio(track.path)[0], gains_db.get(track.role, 0.0) + trim_db)
             written.append(_write(plan.outputs[track.path], samples, track.sample_rate))
         written.append(_write(plan.mix, apply_gain(mix, trim_db), rate))
     except (OSError, RuntimeError) as error:
@@ -91,8 +92,15 @@ def render(plan: Plan, tracks: Sequence[Track], gains_db: Mapping[str, float]) -
     return Rendered(tuple(written), trim_db)
 
 
+def _check_writable(folder: Path) -> None:
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        raise InputFileError(f"apply is {folder}, but {existing} cannot be written to; choose another folder.")
+
+
 def _trim_db(peak: float) -> float:
-    return min(0.0, math.floor(-20.0 * math.log10(peak) * 10.0) / 10.0) if peak > 0.0 else 0.0
+    # A thousandth of a dB more, so that rounding to float32 cannot reach full scale again.
+    return math.floor((-20.0 * math.log10(peak) - 1e-3) * 10.0) / 10.0 if peak > 1.0 else 0.0
 
 
 def _add(mix: NDArray[np.float32], samples: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -5,79 +5,24 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import redirect_stdout
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from mixlab.advising.apply import Plan, Rendered, plan_outputs, render
-from mixlab.advising.roles import assign_roles
+from rich.console import Console
+from rich.progress import track as progress
+
+from mixlab.advising.apply import plan_outputs, render
+from mixlab.advising.report import Report, counted
+from mixlab.advising.roles import assign_roles, check_anchor
 from mixlab.advising.schema import AdviseSchema
-from mixlab.advising.session import SHORTEST_SEGMENT_S, Session, SessionSegment
+from mixlab.advising.session import SHORTEST_SEGMENT_S, Answer, Question, Session, SessionSegment
 from mixlab.advising.summary import SegmentAnswer, Summary, read_claim, summarise
-from mixlab.advising.tracks import Track, check_anchor_role, existing_files, read_track, sum_by_role
+from mixlab.advising.tracks import Track, existing_files, read_track, sum_by_role
 from mixlab.advising.words import summary_text
-from mixlab.errors import InputFileError
+from mixlab.errors import InputFileError, MixlabError
+from mixlab.language.advice import Claim
 from mixlab.synthesis.example import Inputs
-
-if TYPE_CHECKING:
-    from mixlab.advising.listener import Answer
-    from mixlab.language.advice import Claim
-
-_REASONS = {
-    "too_short": f"shorter than {SHORTEST_SEGMENT_S:g} s",
-    "mixture_too_quiet": "too quiet against the rest of the file",
-    "anchor_inactive": "anchor silent",
-    "nothing_beside_anchor": "nothing but the anchor",
-    "not_understood": "answer not understood",
-}
-
-
-@dataclass(frozen=True)
-class Report:
-    """All that the command has to say."""
-
-    text: str
-    summary: Summary
-    tracks: Sequence[Track]
-    ignored: Mapping[str, int]
-    notes: Sequence[str]
-    rendered: Rendered | None
-
-    def to_json(self) -> dict[str, Any]:
-        """The report as JSON values."""
-        files: dict[str, list[str]] = {}
-        for track in self.tracks:
-            files.setdefault(track.role, []).append(str(track.path))
-        summary = self.summary
-        return {
-            "text": self.text,
-            "advice": [stem.to_json() for stem in summary.stems],
-            "segments": [answer.to_json() for answer in summary.answers],
-            "anchor": summary.anchor,
-            "files": files,
-            "verdict": None if summary.verdict is None else str(summary.verdict),
-            "verdict_agreement": None if summary.verdict_agreement is None else round(summary.verdict_agreement, 3),
-            "unheard": list(summary.unheard),
-            "ignored_segments": dict(self.ignored),
-            "notes": list(self.notes),
-            "trim_db": None if self.rendered is None else self.rendered.trim_db,
-            "written": [] if self.rendered is None else [str(path) for path in self.rendered.files],
-        }
-
-    def to_text(self) -> str:
-        """The report for a reader."""
-        roles = ", ".join(f"{track.path.name} as {track.role}" for track in self.tracks)
-        lines = [self.text, "", f"Heard: {roles} (the first is the anchor)."]
-        if self.ignored:
-            lines.append(f"Segments left out: {_counted(self.ignored)}.")
-        lines += self.notes
-        if self.rendered is not None:
-            lines.append(f"Written to {self.rendered.files[0].parent}: {_names(self.rendered.files)}.")
-            if self.rendered.trim_db:
-                lines.append(f"All of these files are {-self.rendered.trim_db:g} dB lower, so that none clips.")
-        return "\n".join(lines)
 
 
 def advise(settings: AdviseSchema) -> None:
@@ -95,27 +40,110 @@ def make_report(settings: AdviseSchema, answer: Answer | None = None) -> Report:
     """All of the command but the printing.
 
     Args:
-        answer: answers batches of questions in place of the checkpoint's model.
+        answer: answers batches of questions in place of the checkpoint's model, which is then not loaded.
 
     Raises:
         MixlabError: as `advise`.
     """
     paths = existing_files(settings.anchor, settings.tracks)
-    plan = None if settings.apply is None else plan_outputs(Path(settings.apply), paths, settings.overwrite)
+    plan = None
+    if settings.apply is not None:
+        plan = plan_outputs(Path(settings.apply).expanduser(), paths, settings.overwrite)
     # Imports torch and transformers, which takes seconds: after all that can be known without.
-    from mixlab.advising.listener import ModelListener
+    from mixlab.advising.listener import ModelListener, read_encoder
     from mixlab.models.checkpoints import find_trained, load_trained, read_description
 
-    description = read_description(find_trained(Path(settings.checkpoint).expanduser()))
+    folder = find_trained(Path(settings.checkpoint).expanduser())
+    description = read_description(folder)
     roles = assign_roles(paths, settings.roles or {}, description.stems)
-    check_anchor_role(paths, roles, description.anchors)
+    check_anchor(paths, roles, description.anchors)
+    encoder = read_encoder(folder, description.segment_s)
     tracks = [read_track(path, roles[path]) for path in paths]
-    _check_length(tracks)
-    if answer is None:
-        answer = ModelListener(load_trained(Path(settings.checkpoint).expanduser()), description.segment_s)
-    session = Session(sum_by_role(tracks, SAMPLE_RATE), SAMPLE_RATE, tracks[0].role)
+    session = Session(sum_by_role(tracks, encoder.sample_rate), encoder.sample_rate, tracks[0].role)
     segments, ignored = session.segments(description.segment_s, description.headroom_dbfs)
-    return _report(settings, session, segments)
+    if not segments:
+        raise InputFileError(_nothing_to_judge(session, tracks, ignored))
+    claim = None if settings.prompt is None else read_claim(settings.prompt)
+    listener = answer or ModelListener(load_trained(folder))
+    prompts = [_prompt_for(segment, settings.prompt, claim) for segment in segments]
+    texts = _listen(listener, session, segments, prompts, Inputs(description.inputs), settings.batch_size)
+    answers = [
+        SegmentAnswer.read(segment.start_s, segment.end_s, segment.stems, text, bool(prompt))
+        for segment, prompt, text in zip(segments, prompts, texts, strict=True)
+    ]
+    summary = summarise(answers, session.anchor, session.others, claim)
+    if not summary.understood:
+        raise MixlabError(
+            f"The model's answer could not be read as advice in any of {len(answers)} segments (the first was "
+            f"{answers[0].text[:80]!r}); use a checkpoint that was trained for longer."
+        )
+    if summary.understood < len(answers):
+        ignored["not_understood"] = len(answers) - summary.understood
+    return Report(
+        text=summary_text(summary, settings.sections),
+        summary=summary,
+        tracks=tracks,
+        ignored=ignored,
+        notes=_notes(summary, claim, session),
+        rendered=None if plan is None else render(plan, tracks, summary.gains_db),
+    )
 
 
-SAMPLE_RATE = 16000
+def _listen(
+    listener: Answer,
+    session: Session,
+    segments: Sequence[SessionSegment],
+    prompts: Sequence[str],
+    inputs: Inputs,
+    batch_size: int,
+) -> list[str]:
+    """The answer to each segment; clips are made a batch at a time, so that a long file needs no more memory."""
+    texts: list[str] = []
+    starts = range(0, len(segments), batch_size)
+    for start in progress(
+        starts, description="Listening", console=Console(stderr=True), disable=len(starts) < 2, transient=True
+    ):
+        chosen = slice(start, start + batch_size)
+        texts += listener(
+            [
+                Question(session.clips(segment, inputs), prompt)
+                for segment, prompt in zip(segments[chosen], prompts[chosen], strict=True)
+            ]
+        )
+    return texts
+
+
+def _prompt_for(segment: SessionSegment, prompt: str | None, claim: Claim | None) -> str:
+    """The user's sentence, or none in a segment where the stem that it speaks of is not heard."""
+    if prompt is None or (claim is not None and claim.stem is not None and claim.stem not in segment.stems):
+        return ""
+    return prompt
+
+
+def _notes(summary: Summary, claim: Claim | None, session: Session) -> list[str]:
+    notes = []
+    if claim is not None and claim.stem is not None and claim.stem not in session.signals:
+        notes.append(f"Your sentence speaks of '{claim.stem}', but no track has that role, so it was left out.")
+    elif claim is not None and claim.stem in summary.unheard:
+        notes.append(f"Your sentence speaks of '{claim.stem}', which is never heard, so it was left out.")
+    if summary.unheard:
+        notes.append(
+            f"Without advice, since never heard together with the anchor: {', '.join(summary.unheard)} (0 dB on apply)."
+        )
+    return notes
+
+
+def _nothing_to_judge(session: Session, tracks: Sequence[Track], ignored: Counter[str]) -> str:
+    """The sentence for tracks in which no segment can be judged: names the file where one is the reason."""
+    anchor = tracks[0].path
+    if session.duration_s < SHORTEST_SEGMENT_S:
+        return (
+            f"The tracks are {session.duration_s:.2g} s long ({anchor.name} {tracks[0].duration_s:.2g} s), but "
+            f"{SHORTEST_SEGMENT_S:g} s are needed for advice; give longer files."
+        )
+    if not session.signals[session.anchor].any():
+        return f"The anchor {anchor} is silent throughout; give a track with sound as anchor=."
+    return (
+        f"No segment of the tracks can be judged: {counted(ignored)}; the anchor {anchor.name} and at least one other "
+        "track have to be heard together."
+    )

@@ -2,51 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
+from transformers import Qwen2AudioProcessor
 
+from mixlab.advising.session import Question
 from mixlab.data.collate import Collator, move_batch
 from mixlab.data.dataset import EncodedExample
 from mixlab.data.encoder import ChatEncoder
 from mixlab.errors import CheckpointError
-from mixlab.language.advice import Advice
 from mixlab.models.checkpoints import TrainedModel
 from mixlab.models.generate import generate_texts
-from mixlab.synthesis.example import Clip
-
-Answer = Callable[[Sequence["Question"]], list[str]]
-"""Answers a batch of questions, one text each."""
 
 
-@dataclass(frozen=True)
-class Question:
-    """What the model hears and reads: clips, and the user's sentence (empty for audio only)."""
-
-    clips: tuple[Clip, ...]
-    prompt: str
-
-
-class ModelListener:
-    """Answers questions with a trained model, on a GPU where there is one.
+def read_encoder(folder: Path, segment_s: float) -> ChatEncoder:
+    """The encoder of an adapter folder, without its model.
 
     Args:
         segment_s: the longest clip that will come.
 
     Raises:
-        CheckpointError: if a clip of `segment_s` does not fit the model's window.
+        CheckpointError: if the folder holds no processor, or a clip of `segment_s` does not fit the model's window.
     """
+    try:
+        encoder = ChatEncoder(Qwen2AudioProcessor.from_pretrained(folder))
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise CheckpointError(f"The processor in {folder} cannot be read ({reason}); copy the folder whole.") from error
+    if segment_s * encoder.sample_rate > encoder.window_samples:
+        window_s = encoder.window_samples / encoder.sample_rate
+        raise CheckpointError(
+            f"The checkpoint {folder} asks for segments of {segment_s:g} s, but its model hears only {window_s:g} s; "
+            "train again with a shorter data.segment_s."
+        )
+    return encoder
 
-    def __init__(self, trained: TrainedModel, segment_s: float) -> None:
+
+class ModelListener:
+    """Answers questions with a trained model, on a GPU where there is one."""
+
+    def __init__(self, trained: TrainedModel) -> None:
         self.encoder = ChatEncoder(trained.processor)
-        if segment_s * self.encoder.sample_rate > self.encoder.window_samples:
-            window_s = self.encoder.window_samples / self.encoder.sample_rate
-            raise CheckpointError(
-                f"The checkpoint asks for segments of {segment_s:g} s, but its model hears only {window_s:g} s; "
-                "train again with a shorter data.segment_s."
-            )
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.model = trained.model.to(self.device)
         self.processor = trained.processor

@@ -1,59 +1,16 @@
-"""Room advising: which role (bass, drums, vocals, other) a file name tells, from the words in ``roles.yaml``."""
+"""Room advising: the role of each of the user's files, from its name or from an override."""
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
-from functools import cache
-from importlib import resources
 from pathlib import Path
 
-import yaml
-
 from mixlab.errors import ConfigError
+from mixlab.multitrack.roles import is_mixture, role_of
 
-_WORDS = re.compile(r"[^\W\d_]+")
-_CASE_CHANGE = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-_PLAIN = re.compile(r"[^A-Za-z0-9_. -]")
-
-
-@cache
-def patterns() -> Mapping[tuple[str, ...], str]:
-    """Words (one or several in a row) to the role that they tell.
-
-    Raises:
-        ValueError: if the data file gives the same words to two roles.
-    """
-    text = resources.files("mixlab.advising").joinpath("roles.yaml").read_text(encoding="utf-8")
-    found: dict[tuple[str, ...], str] = {}
-    for role, entries in yaml.safe_load(text).items():
-        for entry in entries:
-            key = tuple(entry.split())
-            if found.setdefault(key, role) != role:
-                raise ValueError(f"roles.yaml gives '{entry}' to {found[key]} and to {role}")
-    return found
-
-
-def roles_in_name(name: str) -> tuple[str, ...]:
-    """The roles that the words of a file name tell, sorted: none where it is unknown, several where it is ambiguous."""
-    parts = _CASE_CHANGE.sub(" ", unicodedata.normalize("NFKC", name))
-    words = [word.casefold() for word in _WORDS.findall(parts)]
-    known = patterns()
-    longest = max(map(len, known))
-    roles, position = set(), 0
-    while position < len(words):
-        for length in range(min(longest, len(words) - position), 0, -1):
-            found = words[position : position + length]
-            role = known.get(tuple(found)) or known.get(tuple(_singular(word) for word in found))
-            if role is not None:
-                roles.add(role)
-                position += length
-                break
-        else:
-            position += 1
-    return tuple(sorted(roles))
+_NOT_PLAIN = re.compile(r"[^A-Za-z0-9_. -]")
 
 
 def assign_roles(paths: Sequence[Path], overrides: Mapping[str, str], allowed: Sequence[str]) -> dict[Path, str]:
@@ -63,8 +20,8 @@ def assign_roles(paths: Sequence[Path], overrides: Mapping[str, str], allowed: S
         allowed: the roles that the checkpoint knows.
 
     Raises:
-        ConfigError: naming the file and the override, if a name is unknown or ambiguous, or a role is not allowed; or
-            naming the override, if it fits no file.
+        ConfigError: naming the file and the override, if a name tells no role or one that is not allowed; or naming
+            the override, if it fits no file.
     """
     given: dict[Path, str] = {}
     for key, role in overrides.items():
@@ -73,7 +30,30 @@ def assign_roles(paths: Sequence[Path], overrides: Mapping[str, str], allowed: S
             names = ", ".join(path.name for path in paths)
             raise ConfigError(f"The key roles names '{key}', which is none of the files ({names}); correct the name.")
         given |= dict.fromkeys(fitting, role)
-    return {path: _checked(path, given.get(path) or _role_of(path, allowed), allowed) for path in paths}
+    return {path: _checked(path, given.get(path) or role_of(path.name), allowed) for path in paths}
+
+
+def check_anchor(paths: Sequence[Path], roles: Mapping[Path, str], anchors: Sequence[str]) -> None:
+    """Refuse an anchor (the first path) that the checkpoint was not trained on, or whose role another file has too.
+
+    Raises:
+        ConfigError: naming the file and the override.
+    """
+    anchor, *others = paths
+    role = roles[anchor]
+    if role not in anchors:
+        raise ConfigError(
+            f"The anchor {anchor} is taken as '{role}', but this checkpoint was trained with {' or '.join(anchors)} as "
+            f"the anchor; give such a file as anchor=, or, if this is one, say so with "
+            f"{override_for(anchor, anchors[0])}."
+        )
+    for path in others:
+        if roles[path] == role:
+            other = "other" if role != "other" else "vocals"
+            raise ConfigError(
+                f"{path} is taken as '{role}', as is the anchor {anchor.name}; leave it out or give it another role, "
+                f"for example {override_for(path, other)}."
+            )
 
 
 def override_for(path: Path, role: str) -> str:
@@ -81,33 +61,26 @@ def override_for(path: Path, role: str) -> str:
 
     Characters with a meaning to Hydra or the shell become ``?``, which fits any character.
     """
-    return f"roles='{{{_PLAIN.sub('?', path.name)}: {role}}}'"
+    return f"roles='{{{_NOT_PLAIN.sub('?', path.name)}: {role}}}'"
 
 
-def _role_of(path: Path, allowed: Sequence[str]) -> str:
-    roles = roles_in_name(path.stem)
-    if len(roles) == 1:
-        return roles[0]
-    choices = roles or tuple(allowed)
-    remedy = f"say which it is, for example {override_for(path, choices[-1])}"
-    if roles:
-        raise ConfigError(f"The name of {path} is ambiguous: it could be {' or '.join(roles)}; {remedy}.")
-    raise ConfigError(f"The name of {path} tells no role ({', '.join(allowed)}); {remedy}.")
-
-
-def _checked(path: Path, role: str, allowed: Sequence[str]) -> str:
-    if role not in allowed:
+def _checked(path: Path, role: str | None, allowed: Sequence[str]) -> str:
+    if role in allowed and role is not None:
+        return role
+    example = override_for(path, allowed[-1])
+    if role is not None:
         raise ConfigError(
             f"{path} is taken as '{role}', a role that this checkpoint never heard; it knows {', '.join(allowed)}: "
-            f"leave the file out or choose one, for example {override_for(path, allowed[-1])}."
+            f"leave the file out or choose one, for example {example}."
         )
-    return role
+    if is_mixture(path.name):
+        raise ConfigError(f"{path} looks like the mix itself; leave it out, or say which track it is with {example}.")
+    raise ConfigError(
+        f"The name of {path} tells no role ({', '.join(allowed)}) or more than one; say which it is, for example with "
+        f"{example}."
+    )
 
 
 def _fitting(key: str, paths: Sequence[Path]) -> list[Path]:
     exact = [path for path in paths if key in (path.name, path.stem, str(path)) or Path(key).expanduser() == path]
     return exact or [path for path in paths if fnmatchcase(path.name, key)]
-
-
-def _singular(word: str) -> str:
-    return word[:-1] if len(word) > 2 and word.endswith("s") and not word.endswith("ss") else word

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +41,18 @@ class SessionSegment:
     end_s: float
     stems: tuple[str, ...]
     gain_db: float
+
+
+@dataclass(frozen=True)
+class Question:
+    """What the model hears and reads: clips, and the user's sentence (empty for audio only)."""
+
+    clips: tuple[Clip, ...]
+    prompt: str
+
+
+Answer = Callable[[Sequence[Question]], list[str]]
+"""Answers a batch of questions, one text each."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +93,7 @@ class Session:
                 ignored["too_short"] += 1
                 continue
             parts = {stem: signal[start:end] for stem, signal in self.signals.items()}
-            mixture_dbfs = rms_dbfs(np.sum(list(parts.values()), axis=0, dtype=np.float32))
+            mixture_dbfs = rms_dbfs(_sum(parts.values()))
             active = {stem for stem, part in parts.items() if self._is_active(part, gates, shift_db)}
             if mixture_dbfs <= max(gates.mixture_dbfs + shift_db, FLOOR_DBFS):
                 ignored["mixture_too_quiet"] += 1
@@ -102,8 +115,7 @@ class Session:
 
     def _overall_dbfs(self) -> float:
         """Level of the mixture over its frames that are not more than 20 dB below their mean (silence left out)."""
-        mixture = np.sum(list(self.signals.values()), axis=0, dtype=np.float32)
-        power = mean_square(mixture[None], self.sample_rate, FRAME_S)
+        power = mean_square(_sum(self.signals.values())[None], self.sample_rate, FRAME_S)
         if not power.size or power.max() <= 0.0:
             return FLOOR_DBFS
         return float(10.0 * np.log10(power[power >= power.mean() / 100.0].mean()))
@@ -113,3 +125,7 @@ class Session:
         frame_power = 10.0 ** ((gates.active_frame_dbfs + shift_db) / 10.0)
         is_loud = rms_dbfs(signal) >= max(gates.stem_dbfs + shift_db, FLOOR_DBFS + 1.0)
         return is_loud and float(np.mean(frames > frame_power)) >= gates.active_ratio
+
+
+def _sum(signals: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
+    return reduce(np.add, signals)

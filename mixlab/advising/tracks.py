@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mixlab.advising.roles import override_for
-from mixlab.audio.files import read_audio, resample, to_mono
+from mixlab.audio.files import read_audio, read_header, resample, to_mono
 from mixlab.errors import ConfigError, InputFileError
 
 
@@ -34,10 +33,10 @@ class Track:
 
 
 def existing_files(anchor: str, tracks: Sequence[str]) -> list[Path]:
-    """The paths of all files, the anchor first.
+    """The paths of all files, the anchor first, their headers checked.
 
     Raises:
-        InputFileError: naming a file that does not exist.
+        InputFileError: naming a file that does not exist or is not audio.
         ConfigError: naming a file that is given twice.
     """
     paths = [Path(name).expanduser() for name in (anchor, *tracks)]
@@ -48,19 +47,9 @@ def existing_files(anchor: str, tracks: Sequence[str]) -> list[Path]:
         if path.resolve() in seen:
             raise ConfigError(f"{path} is given twice; name each file once, the anchor only as anchor=.")
         seen.add(path.resolve())
+    for path in paths:
+        read_header(path)
     return paths
-
-
-def read_source(path: Path) -> tuple[NDArray[np.float32], int]:
-    """A file's samples of shape (channels, frames), float32, and its rate in Hz.
-
-    Raises:
-        InputFileError: naming the file, if it cannot be read.
-    """
-    try:
-        return read_audio(path)
-    except TypeError as error:  # headerless formats: soundfile asks for what the file does not say
-        raise InputFileError(f"{path} has no header that tells its rate ({error}); export it as WAV or FLAC.") from error
 
 
 def read_track(path: Path, role: str) -> Track:
@@ -69,32 +58,15 @@ def read_track(path: Path, role: str) -> Track:
     Raises:
         InputFileError: naming the file, if it cannot be read.
     """
-    samples, sample_rate = read_source(path)
+    samples, sample_rate = read_audio(path)
     return Track(path, role, sample_rate, samples.shape[0], to_mono(samples))
 
 
-def check_anchor_role(anchor: Track, others: Sequence[Track], anchors: Sequence[str]) -> None:
-    """Refuse an anchor that the checkpoint was not trained on, or whose role another track has too.
-
-    Raises:
-        ConfigError: naming the file and the override.
-    """
-    if anchor.role not in anchors:
-        raise ConfigError(
-            f"The anchor {anchor.path} is taken as '{anchor.role}', but this checkpoint was trained with "
-            f"{' or '.join(anchors)} as the anchor; choose such a file as anchor=, or, if it is one, say so with "
-            f"{override_for(anchor.path, anchors[0])}."
-        )
-    for track in others:
-        if track.role == anchor.role:
-            raise ConfigError(
-                f"{track.path} is taken as '{track.role}', as is the anchor {anchor.path.name}; leave it out or give "
-                f"it another role, for example {override_for(track.path, 'other' if track.role != 'other' else 'vocals')}."
-            )
-
-
 def sum_by_role(tracks: Sequence[Track], sample_rate: int) -> dict[str, NDArray[np.float32]]:
-    """One signal a role at `sample_rate`, files of one role summed, all zero-padded to the longest: shape (samples,)."""
+    """One signal a role at `sample_rate`, of shape (samples,).
+
+    Files of one role are summed; signals are zero-padded to the longest.
+    """
     heard = [(track.role, resample(track.mono, track.sample_rate, sample_rate)) for track in tracks]
     length = max(samples.size for _, samples in heard)
     signals: dict[str, NDArray[np.float32]] = {}

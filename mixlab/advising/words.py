@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mixlab.advising.summary import Summary
+from mixlab.advising.summary import SegmentAnswer, Summary
 from mixlab.language.advice import Advice, Claim
 from mixlab.language.templates import PartWording, ResponseWording, check_verdict, fill_response
 
@@ -17,10 +17,7 @@ def summary_text(summary: Summary, with_sections: bool) -> str:
         lines.append(f"Your claim is {summary.verdict} in {summary.verdict_agreement:.0%} of the segments asked.")
     if with_sections:
         lines.append("By section:")
-        lines += [
-            f"  {_clock(answer.start_s)}-{_clock(answer.end_s)}  {answer.text if answer.advice else _unclear(answer.text)}"
-            for answer in summary.answers
-        ]
+        lines += [_section(answer) for answer in summary.answers]
     return "\n".join(lines)
 
 
@@ -58,5 +55,6 @@ def _clock(time_s: float) -> str:
     return f"{minutes}:{seconds:02d}"
 
 
-def _unclear(text: str) -> str:
-    return f"(not understood: {text})"
+def _section(answer: SegmentAnswer) -> str:
+    said = answer.text if answer.advice is not None else f"(not understood: {answer.text})"
+    return f"  {_clock(answer.start_s)}-{_clock(answer.end_s)}  {said}"

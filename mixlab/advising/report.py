@@ -1,0 +1,81 @@
+"""Room advising: what the command has to say, as text for a reader and as data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mixlab.advising.apply import Rendered
+from mixlab.advising.session import SHORTEST_SEGMENT_S
+from mixlab.advising.summary import Summary
+from mixlab.advising.tracks import Track
+
+REASONS = {
+    "too_short": f"shorter than {SHORTEST_SEGMENT_S:g} s",
+    "mixture_too_quiet": "far quieter than the rest of the file",
+    "anchor_inactive": "anchor silent",
+    "nothing_beside_anchor": "nothing beside the anchor",
+    "not_understood": "answer not understood",
+}
+"""Why a segment gives no advice, in words."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """The advice with where it comes from and what was written.
+
+    Attributes:
+        text: the advice in words.
+        tracks: the anchor first.
+        ignored: segments that give no advice, by reason (a key of `REASONS`).
+        notes: sentences on what the user may not expect.
+    """
+
+    text: str
+    summary: Summary
+    tracks: Sequence[Track]
+    ignored: Mapping[str, int]
+    notes: Sequence[str]
+    rendered: Rendered | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as JSON values; ``trim_db`` is None where nothing was written."""
+        files: dict[str, list[str]] = {}
+        for track in self.tracks:
+            files.setdefault(track.role, []).append(str(track.path))
+        summary = self.summary
+        return {
+            "text": self.text,
+            "advice": [stem.to_json() for stem in summary.stems],
+            "segments": [answer.to_json() for answer in summary.answers],
+            "anchor": summary.anchor,
+            "files": files,
+            "verdict": None if summary.verdict is None else str(summary.verdict),
+            "verdict_agreement": None if summary.verdict_agreement is None else round(summary.verdict_agreement, 3),
+            "unheard": list(summary.unheard),
+            "ignored_segments": dict(self.ignored),
+            "notes": list(self.notes),
+            "trim_db": None if self.rendered is None else self.rendered.trim_db,
+            "written": [] if self.rendered is None else [str(path) for path in self.rendered.files],
+        }
+
+    def to_text(self) -> str:
+        """The report for a reader."""
+        roles = ", ".join(f"{track.path.name} as {track.role}" for track in self.tracks[1:])
+        anchor = self.tracks[0]
+        lines = [self.text, "", f"Anchor: {anchor.path.name} as {anchor.role}. Heard beside it: {roles}."]
+        if self.ignored:
+            lines.append(f"Segments without advice: {counted(self.ignored)}.")
+        lines += self.notes
+        if self.rendered is not None:
+            names = ", ".join(path.name for path in self.rendered.files)
+            lines.append(f"Written to {self.rendered.files[0].parent}: {names}.")
+            if self.rendered.trim_db:
+                lines.append(f"All of these files are trimmed by {self.rendered.trim_db:g} dB, so that none clips.")
+        return "\n".join(lines)
+
+
+def counted(ignored: Mapping[str, int]) -> str:
+    """Reasons with their counts, as "3 (anchor silent), 1 (shorter than 3 s)"."""
+    return ", ".join(f"{count} ({REASONS[reason]})" for reason, count in ignored.items())
