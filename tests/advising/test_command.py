@@ -1,0 +1,167 @@
+"""From files and a checkpoint to a report, with a model that says what the test wants."""
+
+import json
+
+import numpy as np
+import pytest
+import soundfile
+
+from mixlab.advising.command import make_report
+from mixlab.errors import CheckpointError, ConfigError, InputFileError, MixlabError
+
+from .conftest import DESCRIPTION
+
+LOWER = "The drums are too loud. Lower the drums by 6 dB."
+LEAVE = "The mix is balanced. Leave everything as it is."
+
+
+def test_a_report_is_json_with_one_entry_for_each_other_stem(settings, write_tone, says):
+    files = [write_tone(name, 24.0) for name in ("bass.wav", "drums.wav", "lead vocals.wav", "vocals 2.wav")]
+    report = make_report(settings(*files), says(LOWER, LOWER, LEAVE))
+    data = json.loads(json.dumps(report.to_json(), allow_nan=False))
+    assert data["advice"] == [
+        {"stem": "drums", "direction": "lower", "gain_db": -6.0, "agreement": 0.667, "segments": 3},
+        {"stem": "vocals", "direction": "leave", "gain_db": 0.0, "agreement": 1.0, "segments": 3},
+    ]
+    assert [(part["start_s"], part["end_s"]) for part in data["segments"]] == [(0.0, 10.0), (10.0, 20.0), (20.0, 24.0)]
+    assert data["segments"][0]["advice"] == [
+        {"stem": "drums", "direction": "lower", "gain_db": -6.0},
+        {"stem": "vocals", "direction": "leave", "gain_db": 0.0},
+    ]
+    assert data["segments"][2]["text"] == LEAVE
+    assert data["anchor"] == "bass"
+    assert data["files"]["vocals"] == [str(files[2]), str(files[3])]
+    assert (data["verdict"], data["trim_db"], data["ignored_segments"]) == (None, None, {})
+
+
+@pytest.mark.parametrize("extension", ["wav", "flac", "ogg", "mp3"])
+@pytest.mark.parametrize(("rate", "channels"), [(44100, 2), (8000, 1)])
+def test_any_format_rate_channels_and_length_is_heard(settings, write_tone, says, extension, rate, channels):
+    model = says(LOWER)
+    bass = write_tone("bass.wav", 5.0, 48000)
+    make_report(settings(bass, write_tone(f"drums.{extension}", 4.0, rate, channels=channels)), model)
+    (question,) = model.questions
+    sizes = {clip.label: clip.samples.size for clip in question.clips}
+    assert sizes == {"Anchor, bass:": 5 * 16000, "Drums:": 5 * 16000}
+    drums = question.clips[1].samples
+    assert np.abs(drums[: 4 * 16000 - 800]).max() > 0.01
+    assert np.abs(drums[4 * 16000 + 2400 :]).max() < 1e-3
+
+
+def test_files_of_one_role_are_summed_for_the_model(settings, write_tone, says):
+    model = says(LEAVE)
+    write = [write_tone("bass.wav", 5.0), write_tone("drums top.wav", 5.0), write_tone("drums low.wav", 5.0)]
+    make_report(settings(*write), model)
+    bass, drums = (clip.samples for clip in model.questions[0].clips)
+    assert np.abs(drums).max() / np.abs(bass).max() == pytest.approx(2.0, rel=1e-3)
+
+
+def test_segments_are_asked_in_batches(settings, write_tone, says):
+    model = says(LEAVE)
+    make_report(settings(write_tone("bass.wav", 50.0), write_tone("drums.wav", 50.0), batch_size=2), model)
+    assert model.batches == [2, 2, 1]
+
+
+@pytest.mark.parametrize(("inputs", "clips"), [("anchor_rest", 2), ("mixture", 1)])
+def test_a_checkpoint_hears_the_layout_that_it_was_trained_with(
+    settings, save_checkpoint, write_tone, says, inputs, clips
+):
+    model = says(LEAVE)
+    files = [write_tone(name, 5.0) for name in ("bass.wav", "drums.wav", "vocals.wav")]
+    make_report(settings(*files, checkpoint=str(save_checkpoint(inputs=inputs))), model)
+    assert len(model.questions[0].clips) == clips
+
+
+def test_the_users_sentence_is_put_where_its_stem_is_heard(settings, write_tone, says):
+    files = [
+        write_tone("bass.wav", 20.0),
+        write_tone("drums.wav", 20.0),
+        write_tone("vocals.wav", 20.0, silent=[(0, 10)]),
+    ]
+    model = says(LEAVE, "You are right, the vocals are too quiet. Raise the vocals by 3 dB.")
+    data = make_report(settings(*files, prompt="I think the vocals are too quiet"), model).to_json()
+    assert [question.prompt for question in model.questions] == ["", "I think the vocals are too quiet"]
+    assert (data["verdict"], data["verdict_agreement"]) == ("confirmed", 1.0)
+
+
+def test_a_claim_about_a_track_that_is_not_there_is_left_out_and_told(settings, write_tone, says):
+    model = says(LEAVE)
+    files = [write_tone("bass.wav", 5.0), write_tone("drums.wav", 5.0)]
+    report = make_report(settings(*files, prompt="The vocals are too loud"), model)
+    assert model.questions[0].prompt == ""
+    assert "speaks of 'vocals', but no track has that role" in report.to_text()
+
+
+def test_applying_writes_what_was_advised_and_says_where(settings, tmp_path, write_tone, says):
+    files = [write_tone("bass.wav", 5.0, amplitude=0.9), write_tone("drums.wav", 5.0, amplitude=0.5)]
+    report = make_report(settings(*files, apply=str(tmp_path / "out")), says("Raise the drums by 3 dB."))
+    data = report.to_json()
+    assert [soundfile.info(path).frames for path in data["written"]] == [5 * 16000] * 3
+    assert data["trim_db"] < 0
+    assert f"trimmed by {data['trim_db']:g} dB" in report.to_text()
+
+
+def test_what_gives_no_advice_is_counted(settings, write_tone, says):
+    bass = write_tone("bass.wav", 32.0, silent=[(0, 10)])
+    files = [bass, write_tone("drums.wav", 32.0), write_tone("other.wav", 32.0, silent=[(10, 32)])]
+    report = make_report(settings(*files), says("loud loud", LOWER))
+    data = report.to_json()
+    assert data["ignored_segments"] == {"anchor_inactive": 1, "too_short": 1, "not_understood": 1}
+    assert data["unheard"] == ["other"]
+    assert "1 (anchor silent), 1 (shorter than 3 s), 1 (answer not understood)" in report.to_text()
+
+
+def refused(settings, match, error=InputFileError):
+    def never(questions):
+        raise AssertionError("the model was asked")
+
+    with pytest.raises(error, match=match):
+        make_report(settings, never)
+
+
+def test_a_missing_file_is_named(settings, write_tone):
+    refused(settings(write_tone("bass.wav"), "gone/drums.wav"), r"gone/drums\.wav is not a file")
+
+
+def test_a_corrupt_file_is_named(settings, write_tone, tmp_path):
+    (tmp_path / "drums.wav").write_bytes(b"RIFF....WAVEnothing")
+    refused(settings(write_tone("bass.wav"), tmp_path / "drums.wav"), r"drums\.wav cannot be read as audio")
+
+
+def test_a_file_given_twice_is_named(settings, write_tone):
+    bass = write_tone("bass.wav")
+    refused(settings(bass, bass), r"bass\.wav is given twice", ConfigError)
+
+
+def test_files_below_three_seconds_are_refused(settings, write_tone):
+    refused(settings(write_tone("bass.wav", 2.5), write_tone("drums.wav", 2.0)), r"2\.5 s long.*3 s are needed")
+
+
+def test_a_silent_anchor_is_named(settings, write_tone):
+    refused(settings(write_tone("bass.wav", 5.0, amplitude=0.0), write_tone("drums.wav", 5.0)), r"bass\.wav is silent")
+
+
+def test_tracks_never_heard_together_are_refused(settings, write_tone):
+    bass = write_tone("bass.wav", 20.0, silent=[(10, 20)])
+    refused(settings(bass, write_tone("drums.wav", 20.0, silent=[(0, 10)])), r"No segment.*1 \(anchor silent\)")
+
+
+def test_an_anchor_that_the_checkpoint_never_saw_is_named(settings, write_tone):
+    refused(settings(write_tone("drums.wav"), write_tone("vocals.wav")), r"drums\.wav.*trained with bass", ConfigError)
+
+
+def test_a_folder_without_a_checkpoint_is_named(settings, write_tone, tmp_path):
+    files = (write_tone("bass.wav"), write_tone("drums.wav"))
+    refused(settings(*files, checkpoint=str(tmp_path)), "neither a run folder nor an adapter folder", CheckpointError)
+
+
+def test_segments_longer_than_the_models_window_are_refused(settings, save_checkpoint, write_tone):
+    run = save_checkpoint(segment_s=DESCRIPTION.segment_s * 2)
+    files = (write_tone("bass.wav"), write_tone("drums.wav"))
+    refused(settings(*files, checkpoint=str(run)), "segments of 20 s, but its model hears only 10 s", CheckpointError)
+
+
+def test_answers_that_nobody_understands_end_in_a_sentence(settings, write_tone, says):
+    files = (write_tone("bass.wav", 5.0), write_tone("drums.wav", 5.0))
+    with pytest.raises(MixlabError, match=r"in any of 1 segments \(the first was 'loud loud'\)"):
+        make_report(settings(*files), says("loud loud"))

@@ -1,0 +1,37 @@
+"""The real model behind the command: clips of any length up to the window, in batches of mixed lengths."""
+
+import numpy as np
+import pytest
+
+from mixlab.advising.listener import ModelListener
+from mixlab.advising.session import Question
+from mixlab.models.checkpoints import load_trained
+from mixlab.synthesis.example import Clip
+
+from .conftest import tone
+
+
+@pytest.fixture(scope="module")
+def listener(checkpoint):
+    """A listener with the untrained checkpoint."""
+    return ModelListener(load_trained(checkpoint))
+
+
+def question(seconds, clips=2, prompt=""):
+    labels = ("Anchor, bass:", "Drums:", "Vocals:")[:clips]
+    return Question(
+        tuple(Clip(label, (label,), tone(200.0 * (n + 1), seconds)[:, 0]) for n, label in enumerate(labels)), prompt
+    )
+
+
+@pytest.mark.parametrize(("seconds", "audio_tokens"), [(3.0, 2), (5.0, 4), (10.0, 8)])
+def test_a_shorter_clip_has_fewer_audio_tokens(listener, seconds, audio_tokens):
+    encoded = listener._encode(question(seconds, clips=1))
+    marker = listener.processor.tokenizer.convert_tokens_to_ids("<|AUDIO|>")
+    assert int(np.sum(encoded.text.input_ids == marker)) == audio_tokens
+    assert encoded.frames.tolist() == [round(seconds * 16000) // 5000]
+
+
+def test_a_batch_of_mixed_lengths_and_stems_answers_as_one_by_one(listener):
+    questions = [question(10.0, 3), question(3.1, 2, "The drums are too loud."), question(6.0, 2)]
+    assert listener(questions) == [listener([one])[0] for one in questions]
