@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -30,5 +29,4 @@ def main(cfg: DictConfig) -> None:
 if __name__ == "__main__":
     # In conf/, where Hydra would look, `anchor` and `prompt` are groups of the training configuration; here they are
     # the user's file and sentence. So this command's configuration lies beside its code.
-    sys.argv.insert(1, f"--config-path={Path(__file__).resolve().parent / 'advising'}")
-    cli.run(main, "advise")
+    cli.run(main, "advise", folder=str(Path(__file__).resolve().parent / "advising"))

@@ -36,8 +36,13 @@ def _cpu_count() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def run(task: Callable[[DictConfig], Any], config_name: str) -> None:
+def run(task: Callable[[DictConfig], Any], config_name: str, folder: str | None = None) -> None:
     """Run a command: compose its configuration from the command line, call `task`, and exit.
+
+    Args:
+        task: the command, called with its configuration.
+        config_name: name of its configuration file.
+        folder: where that file lies; `config_folder` unless given.
 
     Errors in the configuration and in the user's files end in one sentence on stderr and exit code 2; Ctrl-C ends in
     code 130; anything else is a defect of mixlab and keeps its traceback.
@@ -55,7 +60,7 @@ def run(task: Callable[[DictConfig], Any], config_name: str) -> None:
             return _fail(str(error))
 
     try:
-        hydra.main(version_base="1.3", config_path=config_folder(), config_name=config_name)(guarded)()
+        hydra.main(version_base="1.3", config_path=folder or config_folder(), config_name=config_name)(guarded)()
     except (HydraException, OmegaConfBaseException) as error:
         _fail(_hydra_sentence(error))
     except KeyboardInterrupt:

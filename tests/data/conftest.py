@@ -1,0 +1,44 @@
+"""A data module over the demo songs, and its pieces."""
+
+import pytest
+
+from mixlab.data.dataset import ExampleMaker
+from mixlab.data.module import DataSettings, FrozenItems, MixDataModule
+from mixlab.multitrack.segments import Gates
+from mixlab.synthesis.example import Inputs
+
+
+@pytest.fixture(scope="session")
+def maker(demo_store, protocol, encoder):
+    """Makes examples of the demo songs."""
+    return ExampleMaker(demo_store, protocol, Inputs.STEMS, encoder)
+
+
+@pytest.fixture(scope="session")
+def build_module(demo_source, demo_store, demo_cache, protocol, encoder):
+    """Builds data modules over the demo songs; what differs from the default is given by name."""
+
+    def build(*, train_protocol=None, frozen_seed=11, workers=0, batch_size=4, anchor=None, source=None, **changes):
+        assert demo_store.songs  # the store is prepared
+        settings = DataSettings(10.0, 1.0, batch_size, 4, 12, workers, 1, Gates())
+        module = MixDataModule(
+            source or demo_source,
+            encoder,
+            train_protocol or protocol,
+            changes.pop("inputs", Inputs.STEMS),
+            settings,
+            FrozenItems(frozen_seed, protocol, items_per_song=4, validation_items_per_song=2),
+            changes.pop("cache_dir", demo_cache),
+            changes.pop("seed", 0),
+        )
+        assert not changes
+        module.setup()
+        return module
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def segment_of_all(demo_segments):
+    """A segment in which all four stems are active."""
+    return next(segment for segment in demo_segments if len(segment.stems) == 4)
