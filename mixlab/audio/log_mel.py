@@ -7,6 +7,7 @@ from functools import cached_property
 
 import numpy as np
 import scipy.fft
+import scipy.sparse
 from numpy.typing import NDArray
 
 
@@ -16,6 +17,9 @@ class LogMel:
 
     A gain of g dB on a clip moves every unclamped value by g / 40. Equal to transformers' WhisperFeatureExtractor to
     1e-4 (tested) and several times faster for one clip, since frames stay in the processor's cache.
+
+    The filters are a sparse matrix (a bin lies in two bands at most), whose product takes one thread and is alike in
+    every process. A dense product starts BLAS threads, and an example took 40 times as long beside a busy core.
     """
 
     sample_rate: int
@@ -24,7 +28,7 @@ class LogMel:
     mels: int
 
     @cached_property
-    def _filters(self) -> NDArray[np.float32]:
+    def _filters(self) -> scipy.sparse.csr_array:
         from transformers.audio_utils import mel_filter_bank
 
         bank = mel_filter_bank(
@@ -36,7 +40,7 @@ class LogMel:
             norm="slaney",
             mel_scale="slaney",
         )
-        return np.ascontiguousarray(bank, dtype=np.float32)
+        return scipy.sparse.csr_array(bank.T, dtype=np.float32)
 
     @cached_property
     def _window(self) -> NDArray[np.float32]:
@@ -54,5 +58,5 @@ class LogMel:
         frames = np.lib.stride_tricks.sliding_window_view(padded, self.n_fft)[:: self.hop_length]
         spectrum = scipy.fft.rfft(frames[: clip.size // self.hop_length] * self._window)
         power = np.square(spectrum.real) + np.square(spectrum.imag)
-        log_power = np.log10(np.maximum(power @ self._filters, 1e-10)).T
+        log_power = np.log10(np.maximum(self._filters @ power.T, 1e-10))
         return (np.maximum(log_power, log_power.max() - 8.0) + 4.0) / 4.0

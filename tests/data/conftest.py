@@ -18,7 +18,7 @@ def maker(demo_store, protocol, encoder):
 def build_module(demo_source, demo_store, demo_cache, protocol, encoder):
     """Builds data modules over the demo songs; what differs from the default is given by name."""
 
-    def build(*, train_protocol=None, frozen_seed=11, workers=0, batch_size=4, anchor=None, source=None, **changes):
+    def build(*, train_protocol=None, frozen_seed=11, workers=0, batch_size=4, source=None, **changes):
         assert demo_store.songs  # the store is prepared
         settings = DataSettings(10.0, 1.0, batch_size, 4, 12, workers, 1, Gates())
         module = MixDataModule(

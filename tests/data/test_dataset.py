@@ -3,10 +3,12 @@
 from collections import Counter
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mixlab.audio.levels import rms_dbfs
 from mixlab.data.dataset import EpochSampler, ProblemDataset, TrainingDataset, frozen_problems, group_by_song
 from mixlab.synthesis.draw import LevelProtocol, PromptProtocol
 from mixlab.synthesis.problem import PromptCategory
@@ -108,8 +110,8 @@ def test_seed_and_split_change_the_items(demo_segments, protocol):
 
 def test_items_for_generation_end_where_the_response_starts(maker, demo_segments, protocol):
     problems = frozen_problems(demo_segments[:1], protocol, 1, seed=1, split="test")
-    (with_response,) = [ProblemDataset(maker, problems, with_response=True)[0]]
-    (prompt,) = [ProblemDataset(maker, problems, with_response=False)[0]]
+    with_response = ProblemDataset(maker, problems, with_response=True)[0]
+    prompt = ProblemDataset(maker, problems, with_response=False)[0]
     size = prompt.text.input_ids.size
     assert (with_response.text.input_ids[:size] == prompt.text.input_ids).all()
     assert with_response.text.input_ids.size > size
@@ -118,10 +120,6 @@ def test_items_for_generation_end_where_the_response_starts(maker, demo_segments
 
 
 def test_the_level_protocol_of_training_reaches_the_clips(maker, demo_segments, protocol):
-    import numpy as np
-
-    from mixlab.audio.levels import rms_dbfs
-
     still = replace(protocol, level=LevelProtocol(headroom_dbfs=-32.0, master_range_db=0.0))
     problem = next(p for p in frozen_problems(demo_segments, still, 8, seed=1, split="test") if not p.errors)
     mixture = np.sum([clip.samples for clip in maker.example(problem).clips], axis=0)

@@ -1,5 +1,8 @@
 """Encoding: ids and features are those of transformers' own processor, labels lie on the response alone."""
 
+import pickle
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -65,8 +68,6 @@ def test_a_clip_shorter_than_the_window_has_the_processors_number_of_audio_token
 def test_the_prompt_is_an_exact_prefix_of_the_conversation_in_the_processors_own_template(
     processor, encoder, segment_of_all, protocol, seed, category, inputs, anchor
 ):
-    from dataclasses import replace
-
     protocol = replace(protocol, anchor=anchor)
     problem = draw_problem(segment_of_all, protocol, generator(seed), "item", category)
     stems = {stem: noise_clip().samples for stem in problem.stems}
@@ -119,14 +120,7 @@ def test_a_clip_longer_than_the_window_is_refused_and_not_cut(encoder):
         encoder.features(noise_clip(seconds=10.5).samples)
 
 
-def test_a_response_that_holds_the_words_of_a_template_stays_one_turn(encoder):
-    whole = encoder.encode_text([noise_clip()], PROMPT, RESPONSE)
-    assert whole.input_ids.shape == whole.labels.shape == whole.decisive.shape
-
-
 def test_an_encoder_is_small_enough_to_travel_to_workers(encoder):
-    import pickle
-
     copy = pickle.loads(pickle.dumps(encoder))
     assert isinstance(copy, ChatEncoder)
     clips = [noise_clip()]
