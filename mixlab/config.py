@@ -28,15 +28,18 @@ LevelDbfs = Annotated[float, Field(ge=-120.0, le=0.0)]
 
 
 class Schema(BaseModel):
-    """A part of the configuration; keys that it does not know are refused."""
+    """A part of the configuration; keys that it does not know are refused.
 
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+    Values are checked and not converted, since a run uses what the configuration says: '0.001' as text is no number.
+    """
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True, strict=True, allow_inf_nan=False)
 
 
 class Target(BaseModel):
     """A part that `hydra.utils.instantiate` builds; its arguments are the target's own."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", strict=True, allow_inf_nan=False)
     target: str = Field(alias="_target_")
 
 
@@ -214,6 +217,8 @@ def check(config: dict[str, Any], schema: type[BaseModel]) -> None:
     Raises:
         ConfigError: one sentence with the first key that is wrong, its value and the remedy.
     """
+    if missing := _first_missing(config):
+        raise ConfigError(f"The key '{missing}' has no value; set it, as in {missing}=...")
     try:
         schema.model_validate(config)
     except ValidationError as error:
@@ -225,6 +230,15 @@ def check(config: dict[str, Any], schema: type[BaseModel]) -> None:
         value = first["input"]
         shown = f" is {value!r}" if not isinstance(value, dict) else ""
         raise ConfigError(f"The key '{key}'{shown}: {reason[0].lower()}{reason[1:]}.") from None
+
+
+def _first_missing(node: Any, key: str = "") -> str | None:
+    """The first key that a choice leaves to the user (``???``) and the user left open."""
+    if node == "???":
+        return key
+    parts = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    found = (_first_missing(part, f"{key}.{name}" if key else str(name)) for name, part in parts)
+    return next((name for name in found if name), None)
 
 
 def _sum_to_one(values: dict[str, float], what: str) -> None:

@@ -1,0 +1,136 @@
+"""The configuration: every choice of every group composes and passes the schema; what is wrong gets a sentence."""
+
+import inspect
+import math
+from pathlib import Path
+from typing import Any
+
+import hydra
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig, OmegaConf
+
+from mixlab.cli import config_folder
+from mixlab.config import PretrainSchema, TrainSchema, check
+from mixlab.errors import ConfigError
+
+CONF = Path(config_folder())
+GROUPS = sorted(path.name for path in CONF.iterdir() if path.is_dir() and path.name not in ("experiment", "hydra"))
+CHOICES = [f"{group}={path.stem}" for group in GROUPS for path in sorted((CONF / group).glob("*.yaml"))]
+EXPERIMENTS = [f"+experiment={path.stem}" for path in sorted((CONF / "experiment").glob("*.yaml"))]
+NEEDED = {"dataset=folder": ["dataset.root=/data/songs"]}
+NOT_ARGUMENTS = {"_target_", "_partial_", "threads"}
+"""Keys beside a target's arguments; `trainer.threads` is mixlab's own."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _hydra():
+    OmegaConf.register_new_resolver("cpu_count", lambda: 2, replace=True)
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        yield
+
+
+def composed(*overrides: str, name: str = "train") -> DictConfig:
+    needed = [value for override in overrides for value in NEEDED.get(override, [])]
+    return compose(name, overrides=[*overrides, *needed])
+
+
+def as_values(cfg: DictConfig) -> dict[str, Any]:
+    return OmegaConf.to_container(cfg, resolve=True)
+
+
+def refusal(*overrides: str) -> str:
+    """The sentence with which a configuration is refused."""
+    with pytest.raises(ConfigError) as raised:
+        check(as_values(composed(*overrides)), TrainSchema)
+    sentence = str(raised.value)
+    assert "\n" not in sentence
+    assert sentence.endswith(".")
+    return sentence
+
+
+@pytest.mark.parametrize("choice", CHOICES + EXPERIMENTS)
+def test_every_choice_composes_and_passes_the_schema(choice):
+    check(as_values(composed(choice)), TrainSchema)
+
+
+def test_every_group_has_a_choice_that_training_names():
+    assert set(GROUPS) <= {*composed(), "debug"}
+
+
+def test_the_describing_bases_configuration_passes_its_schema():
+    check(as_values(composed(name="pretrain")), PretrainSchema)
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_every_target_exists_and_takes_the_keys_of_its_choice(choice):
+    for node in as_values(composed(choice)).values():
+        if isinstance(node, dict) and "_target_" in node:
+            target = hydra.utils.get_object(node["_target_"])
+            arguments = {key: value for key, value in node.items() if key not in NOT_ARGUMENTS}
+            inspect.signature(target).bind_partial(**arguments)
+
+
+@pytest.mark.parametrize("path", sorted(CONF.rglob("*.yaml")), ids=lambda path: str(path.relative_to(CONF)))
+def test_every_file_says_at_its_head_what_it_is_for(path):
+    lines = path.read_text().splitlines()
+    named = [line for line in lines if not line.startswith("# @package")]
+    settings = len([line for line in lines if line and not line.startswith(("#", " "))])
+    assert named[0].startswith("#") or settings <= 4
+
+
+@pytest.mark.parametrize(
+    ("overrides", "says"),
+    [
+        (["error.categories.loud.low_db=6", "error.categories.loud.high_db=3"], "inverted (6 to 3 dB); swap low_db"),
+        (["error.categories.loud.low_db=-3"], "touches or crosses 0; split it by sign"),
+        (["error.categories.no_error.high_db=2"], "touches or crosses 0"),
+        (["error.categories.loud.high_db=90"], "'error.categories.loud.high_db' is 90"),
+        (["error.categories.loud.probability=0.3"], "the probabilities sum to 1.1, not to 1"),
+        (["error.categories.loud.probability=1.2"], "'error.categories.loud.probability' is 1.2"),
+        (["prompt.weights.audio_only=0"], "the weights sum to 0.75, not to 1"),
+        (["+prompt.weights.riddle=0"], "riddle"),
+        (["anchor.stem=flute"], "'anchor.stem' is 'flute': input should be 'bass', 'drums', 'vocals' or 'other'"),
+        (["inputs.layout=quadraphonic"], "'inputs.layout' is 'quadraphonic'"),
+        (["+data.batchsize=4"], "unknown key 'data.batchsize'; remove it or correct its name"),
+        (["+colour=red"], "unknown key 'colour'"),
+        (["data.batch_size=0"], "'data.batch_size' is 0"),
+        (["data.batch_size=many"], "'data.batch_size' is 'many'"),
+        (["data.workers=-1"], "'data.workers' is -1"),
+        (["data.gates.active_ratio=30"], "'data.gates.active_ratio' is 30"),
+        (["data.level.master_range_db=-12"], "'data.level.master_range_db' is -12"),
+        (["optim.lr=0"], "'optim.lr' is 0"),
+        (["optim.lr=inf"], "'optim.lr' is inf"),
+        (["optim.lr=nan"], "'optim.lr' is nan"),
+        (["optim.lr='1e-3 or so'"], "'optim.lr' is '1e-3 or so'"),
+        (["seed=1.5"], "'seed' is 1.5"),
+        (["seed=true"], "'seed' is True"),
+        (["name=../elsewhere"], "'name' is '../elsewhere'"),
+        (["evaluation.error.rounding_db=0"], "'evaluation.error.rounding_db' is 0"),
+        (["controls=[magic]"], "'controls.0' is 'magic'"),
+        (["evaluation.baselines=[crystal_ball]"], "'evaluation.baselines.0' is 'crystal_ball'"),
+    ],
+)
+def test_a_wrong_value_gets_a_sentence_with_key_value_and_remedy(overrides, says):
+    assert says in refusal(*overrides)
+
+
+def test_a_folder_of_songs_needs_its_root():
+    cfg = compose("train", overrides=["dataset=folder"])
+    with pytest.raises(ConfigError, match=r"'dataset\.root' has no value; set it"):
+        check(as_values(cfg), TrainSchema)
+
+
+def test_numbers_written_as_text_are_refused_since_nobody_would_convert_them():
+    assert "'optim.lr' is '0.001'" in refusal("optim.lr='0.001'")
+
+
+def test_test_items_follow_no_override_of_training():
+    usual, other = composed(), composed("prompt=no_claims", "error.categories.loud.high_db=7", "seed=5")
+    assert usual.evaluation == other.evaluation
+
+
+def test_shares_of_the_default_protocols_sum_to_one_exactly_enough():
+    cfg = composed()
+    assert math.isclose(sum(category.probability for category in cfg.error.categories.values()), 1.0)
+    assert math.isclose(sum(cfg.prompt.weights.values()), 1.0)
