@@ -131,6 +131,11 @@ class MixDataModule(lightning.LightningDataModule):
                 f"active stem is left to train on (dropped: {self.dropped.get('train', {})}); choose another anchor, "
                 "loosen data.gates or check dataset.root."
             )
+        for split in ("validation", "test"):
+            if not self.segments.get(split):
+                log.warning(
+                    "No %s items are left (dropped: %s)", split, self.dropped.get(split, "no songs in the split")
+                )
 
     def maker(self, protocol: ProblemProtocol | None = None) -> ExampleMaker:
         """What makes examples, under the training protocol unless another one is given."""

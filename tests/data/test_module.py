@@ -123,6 +123,15 @@ def test_songs_without_the_anchor_are_counted_in_their_split(build_module, songs
     assert {segment.song_id for segment in module.segments["train"]} == {"Eins", "Zwei"}
 
 
+def test_a_split_that_the_anchor_leaves_empty_is_said_in_the_log(build_module, songs_folder, tmp_path, caplog):
+    source = FolderSource(songs_folder, validation_share=0.0, test_share=0.3, seed=0)
+    splits = {entry.song_id: entry.split for entry in source.entries()}
+    assert splits["Eins"] == "test"
+    build_module(source=source, cache_dir=tmp_path / "cache")
+    assert "No test items are left (dropped: {'songs_without_anchor': 1})" in caplog.text
+    assert "No validation items are left (dropped: no songs in the split)" in caplog.text
+
+
 def test_nothing_left_to_train_on_is_said_with_what_was_dropped(build_module, songs_folder, tmp_path, protocol):
     source = FolderSource(songs_folder, validation_share=0.0, test_share=0.0)
     with pytest.raises(ConfigError, match=r"active 'other' .*'songs_without_anchor': 3.*choose another anchor"):
