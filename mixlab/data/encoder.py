@@ -49,6 +49,7 @@ class ChatEncoder:
         self.window_samples: int = extractor.n_samples
         self.front_end = LogMel(self.sample_rate, extractor.n_fft, extractor.hop_length, extractor.feature_size)
         self.pad_token_id: int = processor.tokenizer.pad_token_id
+        self.audio_end_token_id: int = processor.tokenizer.convert_tokens_to_ids(processor.audio_eos_token)
         self.end_token_id: int = processor.tokenizer.convert_tokens_to_ids("<|im_end|>")
 
     def audio_tokens(self, samples: int) -> int:

@@ -39,7 +39,7 @@ class DescribingProtocol:
     questions: int = 8
     gain_range_db: float = 8.0
     gain_probability: float = 0.85
-    master_range_db: float = 12.0
+    master_range_db: float = 18.0
     level_dbfs: float = -32.0
     labelled_probability: float = 0.5
 
@@ -59,6 +59,8 @@ class DescribedSample:
     stems: np.ndarray
     genre: int
     audio_tokens: int
+    clip_ends: np.ndarray
+    """Position of each clip's last token, shape (clips,)."""
 
 
 class DescribingDataset(Dataset[DescribedSample]):
@@ -71,12 +73,13 @@ class DescribingDataset(Dataset[DescribedSample]):
         bpm: Mapping[str, float],
         genres: Sequence[str],
         stems: Sequence[str],
+        words: Sequence[str],
         protocol: DescribingProtocol,
         encoder: ChatEncoder,
         seed: int,
     ) -> None:
         self.store, self.encoder, self.protocol, self.seed = store, encoder, protocol, seed
-        self.bpm, self.genres, self.stems = bpm, list(genres), list(stems)
+        self.bpm, self.genres, self.stems, self.words = bpm, list(genres), list(stems), list(words)
         self.by_song = group_by_song(segments)
         self.song_ids = sorted(self.by_song)
 
@@ -88,7 +91,7 @@ class DescribingDataset(Dataset[DescribedSample]):
         labelled = bool(rng.uniform() < self.protocol.labelled_probability)
         clips, heard = self._clips(segment, labelled, rng)
         questions = [
-            draw_question(heard, labelled, str(segment.genre), self.bpm[song_id], rng)
+            draw_question(heard, labelled, str(segment.genre), self.bpm[song_id], self.words, rng)
             for _ in range(self.protocol.questions)
         ]
         features, frames = zip(*(self.encoder.features(clip.samples) for clip in clips), strict=True)
@@ -101,6 +104,7 @@ class DescribingDataset(Dataset[DescribedSample]):
             stems=np.asarray([self.stems.index(clip.stem) for clip in heard]),
             genre=self.genres.index(str(segment.genre)),
             audio_tokens=self.encoder.audio_tokens(clips[0].samples.size),
+            clip_ends=np.flatnonzero(packed["input_ids"] == self.encoder.audio_end_token_id),
         )
 
     def _clips(self, segment: Segment, labelled: bool, rng: np.random.Generator) -> tuple[list[Clip], list[HeardClip]]:
@@ -178,4 +182,5 @@ def collate_described(samples: Sequence[DescribedSample], pad_token_id: int) -> 
         "clip_counts": torch.tensor([len(sample.lufs) for sample in samples]),
         "genre": torch.tensor([sample.genre for sample in samples]),
         "audio_tokens": torch.tensor(samples[0].audio_tokens),
+        "clip_ends": torch.from_numpy(np.concatenate([sample.clip_ends for sample in samples])),
     }

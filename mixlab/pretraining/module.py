@@ -19,8 +19,8 @@ class ListenerModule(lightning.LightningModule):
     """Trains all weights of an untrained backbone on questions about clips.
 
     The loss weighs words that carry meaning over boilerplate, spreads the target of a number over its neighbours
-    (a normal distribution over dB), and adds auxiliary heads on the audio states (loudness, stem, genre), which are
-    thrown away afterwards.
+    (a normal distribution over dB), and adds auxiliary heads (loudness, stem and genre on the audio states, loudness
+    against the first clip half way up the language model), which are thrown away afterwards.
 
     Args:
         boilerplate_weight: weight of tokens that carry no meaning.
@@ -47,8 +47,10 @@ class ListenerModule(lightning.LightningModule):
         self.optim = optim
         self.boilerplate_weight = boilerplate_weight
         self.auxiliary_weight = auxiliary_weight
+        self.number_sigma_db = number_sigma_db
         width = backbone.model.config.text_config.hidden_size
         self.loudness_head = nn.Linear(width, MAX_NUMBER + 1)
+        self.relative_head = nn.Linear(width, 2 * MAX_NUMBER + 1)
         self.stem_head = nn.Linear(width, stems)
         self.genre_head = nn.Linear(width, genres)
         tokens = number_tokens(backbone.processor.tokenizer)
@@ -65,12 +67,14 @@ class ListenerModule(lightning.LightningModule):
         embeddings = inner.get_input_embeddings()(batch["input_ids"])
         slots = (batch["input_ids"] == self.model.config.audio_token_id)[..., None]
         embeddings = embeddings.masked_scatter(slots, audio.reshape(-1, audio.shape[-1]))
-        hidden = inner.language_model(
+        states = inner.language_model(
             inputs_embeds=embeddings,
             attention_mask=batch["attention_mask"],
             position_ids=batch["position_ids"],
             use_cache=False,
-        ).last_hidden_state
+            output_hidden_states=True,
+        )
+        hidden = states.last_hidden_state
         labels = batch["labels"][:, 1:]
         targets = labels != IGNORED
         log_probs = F.log_softmax(self.model.lm_head(hidden[:, :-1][targets]).float(), dim=-1)
@@ -88,7 +92,20 @@ class ListenerModule(lightning.LightningModule):
             "number_mae_db": (number_log_probs.argmax(-1) - values[is_number]).abs().float().mean(),
             "word_accuracy": (log_probs[words].argmax(-1) == labels[words]).float().mean(),
         }
-        return (entropy * weights).sum() / weights.sum(), figures
+        # Half way up, so that the layers above have something to work with.
+        middle = states.hidden_states[len(inner.language_model.layers) // 2]
+        relative = self._relative_loss(batch, middle)
+        return (entropy * weights).sum() / weights.sum() + self.auxiliary_weight * relative, figures
+
+    def _relative_loss(self, batch: dict[str, torch.Tensor], hidden: torch.Tensor) -> torch.Tensor:
+        """At the end of each clip, its loudness against the first clip's is known."""
+        owner = torch.repeat_interleave(torch.arange(len(batch["genre"])), batch["clip_counts"])
+        firsts = torch.cat([torch.zeros(1, dtype=torch.long), batch["clip_counts"].cumsum(0)[:-1]])
+        difference = batch["lufs"] - batch["lufs"][firsts][owner]
+        values = torch.arange(2 * MAX_NUMBER + 1) - MAX_NUMBER
+        soft = torch.softmax(-0.5 * ((values[None] - difference[:, None]) / self.number_sigma_db) ** 2, dim=-1)
+        log_probs = F.log_softmax(self.relative_head(hidden[owner, batch["clip_ends"]]).float(), dim=-1)
+        return -(soft * log_probs).sum(dim=-1).mean()
 
     def _step(self, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, dict[str, Any]]:
         audio = audio_states(self.model, batch["input_features"])

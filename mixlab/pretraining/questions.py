@@ -42,7 +42,12 @@ def _bank() -> Mapping[str, list[dict[str, str]]]:
 
 
 def draw_question(
-    clips: Sequence[HeardClip], labelled: bool, genre: str, bpm: float, rng: np.random.Generator
+    clips: Sequence[HeardClip],
+    labelled: bool,
+    genre: str,
+    bpm: float,
+    words: Sequence[str],
+    rng: np.random.Generator,
 ) -> QuestionAndAnswer:
     """Draw one question about the clips and answer it.
 
@@ -50,8 +55,11 @@ def draw_question(
         clips: at least two, in prompt order.
         labelled: whether the clips carry their stems' names; then they are mostly referred to by them, and not asked
             for the stem.
+        words: single words to repeat, drawn at random and in no order, so that the base has met every word that may
+            be said to it or asked of it.
     """
-    kinds = {"level": 2, "relative": 4, "which_louder": 3, "loudest": 1, "genre": 2, "tempo": 0.5}
+    kinds = {"level": 2, "relative": 3, "overview": 4, "which_louder": 2, "loudest": 1, "genre": 2, "tempo": 0.5}
+    kinds["repeat"] = 1.5
     if not labelled:
         kinds["stem"] = 3
     names, weights = list(kinds), np.array(list(kinds.values()), dtype=float)
@@ -77,6 +85,14 @@ def draw_question(
         fields |= {"a": name(first), "b": name(second), "n": _whole(difference)}
     elif kind == "loudest":
         fields["a"] = name(int(np.argmax([clip.lufs for clip in clips])))
+    elif kind == "overview":
+        # Mostly against the first clip, where the anchor is; what else the mix holds follows in the clips' order.
+        first = 0 if rng.uniform() < 0.7 else first
+        others = [position for position in range(len(clips)) if position != first]
+        parts = [_beside(name(i), clips[i].lufs - clips[first].lufs) for i in others]
+        fields |= {"a": name(first), "list": ", ".join(parts)}
+    elif kind == "repeat":
+        fields["words"] = " ".join(rng.choice(words, size=rng.integers(4, 11)))
     question = template["question"].format_map(fields)
     question = question[0].upper() + question[1:]
     if kind == "which_louder" and difference < 0:
@@ -97,6 +113,8 @@ def all_texts(stems: Sequence[str], genres: Sequence[str]) -> Iterator[str]:
                         "stem": f"the {sentence_name(stem)}",
                         "n": 6,
                         "bpm": 120,
+                        "words": "",
+                        "list": f"the {sentence_name(stem)} 6 dB below, as loud",
                     }
                     for genre in genres:
                         yield text.format_map({**fields, "genre": genre})
@@ -106,6 +124,11 @@ def all_texts(stems: Sequence[str], genres: Sequence[str]) -> Iterator[str]:
 
 def _whole(value_db: float) -> int:
     return min(MAX_NUMBER, round(abs(value_db)))
+
+
+def _beside(name: str, difference_db: float) -> str:
+    number = _whole(difference_db)
+    return f"{name} as loud" if number == 0 else f"{name} {number} dB {'above' if difference_db > 0 else 'below'}"
 
 
 def _fill(template: str, fields: Mapping[str, Any]) -> tuple[str, tuple[tuple[int, int], ...]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from functools import partial
 from importlib import resources
@@ -69,6 +70,11 @@ def tokenizer_corpus(genres: list[str]) -> list[str]:
     return [*templates.all_texts(), *questions.all_texts(STEMS, genres), *([chat] * 200)]
 
 
+def words() -> list[str]:
+    """Every single word of the prompt and response templates, sorted; never in the order of a template."""
+    return sorted({word for text in templates.all_texts() for word in re.findall(r"[^\W\d_]+", text)})
+
+
 def new_backbone(source: DemoSource, segment_s: int, seed: int) -> Backbone:
     """The untrained tiny model with a tokenizer of its own."""
     processor = tiny_processor(tokenizer_corpus(sorted({str(entry.genre) for entry in source.entries()})), segment_s)
@@ -122,7 +128,7 @@ def pretrain(
 
     def dataset(split: str) -> DescribingDataset:
         segments, _ = list_segments(store, store.split(split), "bass", segment_s, 1.0, gates)
-        return DescribingDataset(store, segments, bpm, genres, STEMS, protocol, encoder, seed)
+        return DescribingDataset(store, segments, bpm, genres, STEMS, words(), protocol, encoder, seed)
 
     collate = partial(collate_described, pad_token_id=encoder.pad_token_id)
     training = dataset("train")
