@@ -123,6 +123,7 @@ class OptimSchema(Target):
 
 class LossSchema(Target):
     decisive_weight: Annotated[float, Field(ge=1.0)]
+    gain_weight: Annotated[float, Field(ge=0.0)]
 
 
 class TrainerSchema(Target):

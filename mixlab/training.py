@@ -19,7 +19,7 @@ from rich.console import Console
 from mixlab import build
 from mixlab.data.encoder import ChatEncoder
 from mixlab.data.module import MixDataModule
-from mixlab.errors import CheckpointError
+from mixlab.errors import CheckpointError, ConfigError
 from mixlab.evaluation.run import Answerer, Evaluator, SplitResult, write_results
 from mixlab.evaluation.table import results_table
 from mixlab.loggers import make_loggers
@@ -54,6 +54,11 @@ def train(cfg: DictConfig) -> float:
     data = build.data_module(cfg, songs, ChatEncoder(base.processor))
     data.prepare_data()
     data.setup()
+    if not data.problems("test"):
+        raise ConfigError(
+            f"No test segment with an active '{cfg.anchor.stem}' is left (dropped: {data.dropped.get('test', {})}), so "
+            "nothing could be evaluated; choose another anchor, another dataset.seed, or add songs."
+        )
     module = fit(cfg, base, data, folder, resume_from)
     answerers = [
         Answerer("model", "model", module.model, module.processor, cfg.model.max_new_tokens),
@@ -79,14 +84,14 @@ def fit(cfg: DictConfig, base: Any, data: MixDataModule, folder: Path, resume_fr
     module, description = build.trained_module(cfg, base, data)
     for part in parameter_table(module.model):
         log.info("%-22s %12s parameters, %10s trainable", part.part, f"{part.parameters:,}", f"{part.trainable:,}")
+    # Without validation songs there is nothing to choose a checkpoint by: the last one is taken.
+    monitor = cfg.callbacks.monitor if data.problems("validation") else None
     checkpoint = ModelCheckpoint(
-        folder / "checkpoints", "best", monitor=cfg.callbacks.monitor, save_last=True, enable_version_counter=False
+        folder / "checkpoints", "best", monitor=monitor, save_last=True, enable_version_counter=False
     )
-    callbacks: list[Callback] = [
-        checkpoint,
-        EarlyStopping(cfg.callbacks.monitor, patience=cfg.callbacks.patience, check_on_train_epoch_end=False),
-        SaveAdapter(folder / ADAPTER_FOLDER, description),
-    ]
+    callbacks: list[Callback] = [checkpoint, SaveAdapter(folder / ADAPTER_FOLDER, description)]
+    if monitor is not None:
+        callbacks.append(EarlyStopping(monitor, patience=cfg.callbacks.patience, check_on_train_epoch_end=False))
     if cfg.callbacks.progress_bar:
         callbacks.append(RichProgressBar())
     trainer = _trainer(cfg, callbacks, folder)

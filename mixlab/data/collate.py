@@ -10,6 +10,7 @@ import torch
 
 from mixlab.data.dataset import EncodedExample
 from mixlab.data.encoder import IGNORED
+from mixlab.multitrack.song import STEMS
 from mixlab.synthesis.example import Example
 
 
@@ -17,7 +18,8 @@ class Batch(TypedDict, total=False):
     """What travels to the device.
 
     input_ids, attention_mask, labels, decisive: (batch, tokens); input_features: (clips, mels, frames) of all clips in
-    prompt order; feature_attention_mask: (clips, frames); examples: the examples themselves (evaluation only).
+    prompt order; feature_attention_mask: (clips, frames); clip_error_db: (clips, stems), for training, the gain error of
+    each stem of `STEMS` in the clip, NaN for stems that are not in it; examples: the examples themselves (evaluation only).
     """
 
     input_ids: torch.Tensor
@@ -26,6 +28,7 @@ class Batch(TypedDict, total=False):
     decisive: torch.Tensor
     input_features: torch.Tensor
     feature_attention_mask: torch.Tensor
+    clip_error_db: torch.Tensor
     examples: list[Example]
 
 
@@ -61,6 +64,8 @@ class Collator:
                 (np.arange(features.shape[-1])[None] < frames[:, None]).astype(np.int64)
             ),
         )
+        if not self.left:
+            batch["clip_error_db"] = torch.from_numpy(np.concatenate([_clip_errors_db(item.example) for item in encoded]))
         if self.keep_examples:
             batch["examples"] = [item.example for item in encoded]
         return batch
@@ -74,3 +79,10 @@ class Collator:
             else:
                 target[: row.size] = row
         return torch.from_numpy(padded)
+
+
+def _clip_errors_db(example: Example) -> np.ndarray:
+    return np.asarray(
+        [[example.problem.error_db(s) if s in clip.stems else np.nan for s in STEMS] for clip in example.clips],
+        dtype=np.float32,
+    )

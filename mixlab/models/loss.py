@@ -1,44 +1,83 @@
-"""Room models: the loss on the response, in float32, over the response's tokens only."""
+"""Room models: what training minimises: the loss on the response's tokens, and a helper on what was heard."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from mixlab.data.collate import Batch
 from mixlab.data.encoder import IGNORED
 from mixlab.models.adapters import base_model
+from mixlab.multitrack.song import STEMS
+
+GAIN_SCALE_DB = 6.0
+"""Gain errors are divided by this in the auxiliary loss, which brings them near 1."""
 
 
 @dataclass(frozen=True)
-class ResponseLoss:
-    """Cross-entropy on response tokens, summed and divided by the number of those tokens.
+class LossSettings:
+    """What is minimised.
 
     Attributes:
-        decisive_weight: factor on the tokens that carry the meaning (stem, direction, number, verdict); 1 is the plain
-            cross-entropy.
+        decisive_weight: factor on response tokens that carry the meaning (stem, direction, number, verdict); 1 is the
+            plain cross-entropy.
+        gain_weight: weight of an auxiliary head, thrown away after training, that reads the gain error of each clip's
+            stems from the language model's states at the clip's end; 0 for none.
     """
 
     decisive_weight: float = 1.0
+    gain_weight: float = 0.0
 
-    def __call__(self, model: torch.nn.Module, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-        """The loss to minimise and the plain cross-entropy, both per response token, scalars in float32.
 
-        The head runs on the positions that predict a response token only.
+class ResponseLoss(nn.Module):
+    """Cross-entropy on response tokens in float32, summed and divided by the number of those tokens.
+
+    Args:
+        settings: weights.
+        model: the Qwen2-Audio, with or without an adapter, for its sizes.
+        audio_end_token_id: the token that ends a clip.
+    """
+
+    def __init__(self, settings: LossSettings, model: nn.Module, audio_end_token_id: int) -> None:
+        super().__init__()
+        self.settings = settings
+        self.audio_end_token_id = audio_end_token_id
+        width = base_model(model).config.text_config.hidden_size
+        self.gain_head = nn.Linear(width, len(STEMS)) if settings.gain_weight > 0 else None
+
+    def forward(self, model: nn.Module, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        """The loss to minimise and the plain cross-entropy per response token, scalars in float32.
+
+        The language model's head runs on the positions that predict a response token only.
         """
         inner = base_model(model)
-        hidden = inner.model(
+        states: Any = inner.model(
             input_ids=batch["input_ids"],
             attention_mask=batch["attention_mask"],
             input_features=batch["input_features"],
             feature_attention_mask=batch["feature_attention_mask"],
             use_cache=False,
-        ).last_hidden_state
+            output_hidden_states=self.gain_head is not None,
+        )
         labels = batch["labels"][:, 1:]
         targets = labels != IGNORED
-        logits = inner.lm_head(hidden[:, :-1][targets]).float()
+        logits = inner.lm_head(states.last_hidden_state[:, :-1][targets]).float()
         entropy = F.cross_entropy(logits, labels[targets], reduction="none")
-        weights = 1.0 + (self.decisive_weight - 1.0) * batch["decisive"][:, 1:][targets].float()
-        return (entropy * weights).sum() / entropy.numel(), entropy.detach().mean()
+        weights = 1.0 + (self.settings.decisive_weight - 1.0) * batch["decisive"][:, 1:][targets].float()
+        loss = (entropy * weights).sum() / entropy.numel()
+        if self.gain_head is not None:
+            # The input of the last layer, which can then act on what is known there.
+            loss = loss + self.settings.gain_weight * self._gain_loss(states.hidden_states[-2], batch)
+        return loss, entropy.detach().mean()
+
+    def _gain_loss(self, hidden: torch.Tensor, batch: Batch) -> torch.Tensor:
+        assert self.gain_head is not None
+        clip_ends = batch["input_ids"] == self.audio_end_token_id
+        errors = batch["clip_error_db"]
+        heard = ~torch.isnan(errors)
+        found = self.gain_head(hidden[clip_ends].float())
+        return F.smooth_l1_loss(found[heard], errors[heard] / GAIN_SCALE_DB)

@@ -11,7 +11,7 @@ from mixlab.data.collate import Batch, move_batch
 from mixlab.errors import CheckpointError
 from mixlab.models.adapters import trainable_state
 from mixlab.models.generate import predict
-from mixlab.models.loss import ResponseLoss
+from mixlab.models.loss import LossSettings, ResponseLoss
 from mixlab.models.optim import AdamWCosine
 from mixlab.scoring.prediction import Prediction
 from mixlab.scoring.scores import score
@@ -25,7 +25,7 @@ class AdviceModule(lightning.LightningModule):
     Args:
         model: a Qwen2-Audio with or without a PEFT adapter.
         processor: its processor.
-        loss: on the response's tokens.
+        loss: what is minimised.
         optim: optimizer and schedule.
         max_new_tokens: limit of a generated response.
     """
@@ -34,12 +34,12 @@ class AdviceModule(lightning.LightningModule):
     strict_loading = False
 
     def __init__(
-        self, model: torch.nn.Module, processor: Any, loss: ResponseLoss, optim: AdamWCosine, max_new_tokens: int
+        self, model: torch.nn.Module, processor: Any, loss: LossSettings, optim: AdamWCosine, max_new_tokens: int
     ) -> None:
         super().__init__()
         self.model = model
         self.processor = processor
-        self.loss = loss
+        self.loss = ResponseLoss(loss, model, processor.tokenizer.convert_tokens_to_ids(processor.audio_eos_token))
         self.optim = optim
         self.max_new_tokens = max_new_tokens
         self._validated: list[Prediction] = []
@@ -72,7 +72,7 @@ class AdviceModule(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         steps = int(self.trainer.estimated_stepping_batches)
-        optimizer, schedule = self.optim.build(self.model.parameters(), steps)
+        optimizer, schedule = self.optim.build(self.parameters(), steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

@@ -1,15 +1,23 @@
+from math import nan
+
 import torch
 import torch.nn.functional as F
 
 from mixlab.data.encoder import IGNORED
-from mixlab.models.loss import ResponseLoss
+from mixlab.models.loss import LossSettings, ResponseLoss
 
 from .conftest import make_problem
 
 
+def loss_of(base, batch, **settings):
+    audio_end = base.processor.tokenizer.convert_tokens_to_ids("<|audio_eos|>")
+    torch.manual_seed(0)
+    return ResponseLoss(LossSettings(**settings), base.model, audio_end)(base.model, batch)
+
+
 def test_the_loss_is_the_mean_cross_entropy_of_response_tokens(base, make_batch):
     batch = make_batch([make_problem(0), make_problem(1)])
-    loss, _ = ResponseLoss()(base.model, batch)
+    loss, _ = loss_of(base, batch)
     inputs = {key: batch[key] for key in ("input_ids", "attention_mask", "input_features", "feature_attention_mask")}
     logits = base.model(**inputs).logits[:, :-1].float()
     labels = batch["labels"][:, 1:]
@@ -19,16 +27,16 @@ def test_the_loss_is_the_mean_cross_entropy_of_response_tokens(base, make_batch)
 
 def test_the_prompt_has_no_part_in_the_loss(base, make_batch):
     batch = make_batch([make_problem(0)])
-    loss, _ = ResponseLoss()(base.model, batch)
+    loss, _ = loss_of(base, batch)
     batch["labels"][0, int((batch["labels"][0] != IGNORED).nonzero()[0])] = IGNORED
-    shorter, _ = ResponseLoss()(base.model, batch)
+    shorter, _ = loss_of(base, batch)
     assert loss != shorter
 
 
 def test_decisive_words_weigh_more_and_the_logged_entropy_stays_plain(base, make_batch):
     batch = make_batch([make_problem(0)])
-    plain, entropy = ResponseLoss(1.0)(base.model, batch)
-    weighted, same_entropy = ResponseLoss(5.0)(base.model, batch)
+    plain, entropy = loss_of(base, batch)
+    weighted, same_entropy = loss_of(base, batch, decisive_weight=5.0)
     assert weighted > plain
     torch.testing.assert_close(entropy, plain.detach())
     torch.testing.assert_close(entropy, same_entropy)
@@ -36,5 +44,15 @@ def test_decisive_words_weigh_more_and_the_logged_entropy_stays_plain(base, make
 
 def test_the_loss_is_float32_for_a_bfloat16_model(base, make_batch):
     base.model.to(torch.bfloat16)
-    loss, _ = ResponseLoss()(base.model, make_batch([make_problem(0)]))
+    loss, _ = loss_of(base, make_batch([make_problem(0)]))
     assert loss.dtype == torch.float32
+
+
+def test_the_helper_reads_the_error_of_each_clip_that_is_heard(base, make_batch):
+    batch = make_batch([make_problem(0, gain_db=5.0), make_problem(1, stems=("bass", "other"))])
+    expected = [[0.0, nan, nan, nan], [nan, 0.0, nan, nan], [nan, nan, 5.0, nan], [0.0, nan, nan, nan], [nan] * 3 + [5.0]]
+    torch.testing.assert_close(batch["clip_error_db"], torch.tensor(expected), equal_nan=True)
+    plain, entropy = loss_of(base, batch)
+    helped, same_entropy = loss_of(base, batch, gain_weight=1.0)
+    assert helped > plain
+    torch.testing.assert_close(entropy, same_entropy)
