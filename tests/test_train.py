@@ -92,7 +92,9 @@ def test_wandb_logs_offline_by_itself_and_says_so(finished):
 def test_a_run_goes_on_from_the_last_epoch_of_the_newest_run(workplace, finished):
     _, folder = finished
     before = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["global_step"]
-    done = run(workplace, *FAST, "ckpt_path=last", "trainer.max_steps=6", "controls=[]", "evaluation.baselines=[chance]")
+    done = run(
+        workplace, *FAST, "ckpt_path=last", "trainer.max_steps=6", "controls=[]", "evaluation.baselines=[chance]"
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     newest = max((workplace / "outputs" / "bass_anchor").iterdir(), key=lambda path: path.name)
     after = torch.load(newest / "checkpoints" / "last.ckpt", weights_only=True)
@@ -155,5 +157,7 @@ def test_help_and_configuration_need_no_heavy_import(flag):
         "print(sorted({'torch', 'transformers', 'lightning', 'scipy', 'matplotlib'} & set(sys.modules)))"
     )
     arguments = [flag] if flag == "--help" else [flag, "job"]
-    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=60, check=True
+    )
     assert done.stdout.splitlines()[-1] == "[]"

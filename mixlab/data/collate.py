@@ -17,9 +17,9 @@ from mixlab.synthesis.example import Example
 class Batch(TypedDict, total=False):
     """What travels to the device.
 
-    input_ids, attention_mask, labels, decisive: (batch, tokens); input_features: (clips, mels, frames) of all clips in
-    prompt order; feature_attention_mask: (clips, frames); clip_error_db: (clips, stems), for training, the gain error of
-    each stem of `STEMS` in the clip, NaN for stems that are not in it; examples: the examples themselves (evaluation only).
+    input_ids, attention_mask, labels, decisive: (batch, tokens). Of all clips in prompt order: input_features (clips,
+    mels, frames), feature_attention_mask (clips, frames) and, for training, clip_error_db (clips, stems), the gain
+    error of each stem of `STEMS` in the clip, NaN for stems that are not in it. For evaluation: the examples.
     """
 
     input_ids: torch.Tensor
@@ -65,7 +65,9 @@ class Collator:
             ),
         )
         if not self.left:
-            batch["clip_error_db"] = torch.from_numpy(np.concatenate([_clip_errors_db(item.example) for item in encoded]))
+            batch["clip_error_db"] = torch.from_numpy(
+                np.concatenate([_clip_errors_db(item.example) for item in encoded])
+            )
         if self.keep_examples:
             batch["examples"] = [item.example for item in encoded]
         return batch

@@ -63,7 +63,8 @@ def test_with_songs_that_never_deviate_the_oracle_is_always_right(balance_db, pr
         for item in draw(50)
     ]
     found = headline(Oracle(balance_db, 0.01, prior, rounding_db=0.0), items)
-    assert found["joint_accuracy"] == 1 and found["gain_mae_db"] < 0.06
+    assert found["joint_accuracy"] == 1
+    assert found["gain_mae_db"] < 0.06
 
 
 def test_with_another_anchor_the_oracle_uses_that_its_deviation_is_common_to_all_stems(draw, oracle):
@@ -71,7 +72,8 @@ def test_with_another_anchor_the_oracle_uses_that_its_deviation_is_common_to_all
     by_rule, by_oracle = LoudnessRuleGenre(), oracle
     by_rule.fit(train)
     found = compare(predictions_of(items, by_oracle.advise(items)), predictions_of(items, by_rule.advise(items)))
-    assert found.mean_a > 0.89 and found.low > 0.02
+    assert found.mean_a > 0.89
+    assert found.low > 0.02
 
 
 def test_the_oracle_knows_no_master_gain_and_needs_none(oracle, draw):
@@ -189,7 +191,8 @@ def test_chance_answers_an_item_alike_whatever_else_is_asked(train):
 def test_the_most_common_answer_is_that_the_mix_is_balanced(train, heldout):
     for kind in (MostCommon, BestConstant):
         found = headline(kind(), heldout, train)
-        assert found["balanced_accuracy"] == 1 and found["joint_accuracy"] == pytest.approx(0.2, abs=0.02)
+        assert found["balanced_accuracy"] == 1
+        assert found["joint_accuracy"] == pytest.approx(0.2, abs=0.02)
 
 
 def test_always_answering_6_db_has_a_mean_error_of_2_25_db_for_who_knows_the_direction(train):
@@ -252,9 +255,11 @@ def test_a_baseline_that_was_not_fitted_or_has_nothing_to_fit_says_so(draw):
 
 def test_without_the_songs_recipe_there_is_no_oracle_and_that_is_said(balance_db, prior):
     baselines, notes = build_baselines()
-    assert set(baselines) == set(BASELINES) - {"oracle"} and "no oracle" in notes[0]
+    assert set(baselines) == set(BASELINES) - {"oracle"}
+    assert "no oracle" in notes[0]
     baselines, notes = build_baselines(balance_db=balance_db, sigma_db=1.5, error_prior=prior)
-    assert list(baselines) == list(BASELINES) and notes == []
+    assert list(baselines) == list(BASELINES)
+    assert notes == []
     with pytest.raises(ValueError, match="unknown baseline 'guess'"):
         build_baselines(["guess"])
 
@@ -262,5 +267,6 @@ def test_without_the_songs_recipe_there_is_no_oracle_and_that_is_said(balance_db
 @given(gain_db=st.floats(-30, 30).filter(bool), step_db=st.sampled_from([0.5, 1.0, 2.0]))
 def test_rounding_keeps_the_sign_and_never_ends_at_zero(gain_db, step_db):
     rounded = rounded_gain(gain_db, step_db)
-    assert np.sign(rounded) == np.sign(gain_db) and rounded % step_db == 0
+    assert np.sign(rounded) == np.sign(gain_db)
+    assert rounded % step_db == 0
     assert abs(rounded - gain_db) <= (step_db / 2 if abs(gain_db) >= step_db / 2 else step_db) + 1e-9

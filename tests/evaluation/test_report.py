@@ -94,7 +94,8 @@ def test_the_page_is_well_formed_and_fetches_nothing(page):
     assert found.open == []
     assert not found.tags & {"script", "link", "img", "iframe", "object"}
     assert all(link.startswith("#") for link in found.links)
-    assert "@import" not in page and not re.search(r"url\((?!#)", page)
+    assert "@import" not in page
+    assert not re.search(r"url\((?!#)", page)
     assert len(found.ids) == len(set(found.ids))
     assert {link[1:] for link in found.links} <= set(found.ids)
 
@@ -105,13 +106,16 @@ def test_the_first_line_is_the_headline(page):
 
 
 def test_what_a_model_says_is_text_and_never_markup(page):
-    assert "<script" not in page and "&lt;script&gt;" in page
+    assert "<script" not in page
+    assert "&lt;script&gt;" in page
     assert "<title>bass_anchor &lt;1&gt;</title>" in page
 
 
 def test_the_page_follows_light_and_dark(page):
     assert "prefers-color-scheme: dark" in page
-    assert "var(--series-1)" in page and "#0102" not in page and "#0103" not in page
+    assert "var(--series-1)" in page
+    assert "#0102" not in page
+    assert "#0103" not in page
 
 
 def test_demo_songs_are_called_demo_songs(page, tmp_path, rows, methods):
@@ -127,7 +131,8 @@ def test_demo_songs_are_called_demo_songs(page, tmp_path, rows, methods):
         dataset="folder",
     )
     other = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert statement not in other and "<h2>Training</h2>" not in other
+    assert statement not in other
+    assert "<h2>Training</h2>" not in other
 
 
 def test_the_page_shows_notes_configuration_and_every_method(page):
@@ -147,10 +152,12 @@ def test_a_model_that_says_nothing_still_gets_a_report(tmp_path, items):
 
 def test_the_confusion_matrix_counts_every_item_once(methods, items):
     columns, lines = confusion_matrix(methods["model"])
-    assert columns[0] == "balanced" and sum(sum(counts) for _, counts in lines) == len(items)
+    assert columns[0] == "balanced"
+    assert sum(sum(counts) for _, counts in lines) == len(items)
     both = Advice((Move.of("drums", 3.0), Move.of("vocals", 3.0)))
     columns, lines = confusion_matrix([Prediction(items[0].problem, "", both), Prediction(items[1].problem, "", None)])
-    assert columns[-2:] == ["several stems", "not readable"] and sum(sum(counts) for _, counts in lines) == 2
+    assert columns[-2:] == ["several stems", "not readable"]
+    assert sum(sum(counts) for _, counts in lines) == 2
 
 
 def test_the_headline_says_which_way_it_came_out(methods):
@@ -161,7 +168,7 @@ def test_the_headline_says_which_way_it_came_out(methods):
     assert "240 items of 60 songs" in headline_sentence(model, chance)
 
 
-@pytest.mark.parametrize("share, words", [(0.019, "+1.9"), (-0.03, "\N{MINUS SIGN}3.0"), (0.0001, "0.0")])
+@pytest.mark.parametrize(("share", "words"), [(0.019, "+1.9"), (-0.03, "\N{MINUS SIGN}3.0"), (0.0001, "0.0")])
 def test_points_carry_their_sign(share, words):
     assert points(share) == words
 
@@ -170,13 +177,16 @@ def test_the_screen_table_fits_80_columns(rows):
     console = Console(width=80, record=True, file=io.StringIO())
     console.print(results_table(rows))
     text = console.export_text()
-    assert "…" not in text and "base, unadapted" in text
+    assert "…" not in text
+    assert "base, unadapted" in text
     assert f"{rows[0].scores.headline['joint_accuracy']:.3f}" in text
 
 
 def test_the_markdown_table_has_a_line_a_method_and_a_dash_where_nothing_applies(rows):
     lines = markdown_table(rows).splitlines()
-    assert len(lines) == 2 + len(rows) and len({line.count("|") for line in lines}) == 1
+    assert len(lines) == 2 + len(rows)
+    assert len({line.count("|") for line in lines}) == 1
     # The base never locates an error, so it has no error in dB where it did.
-    assert "\N{EN DASH}" in lines[3].split("|")[7].strip() and "0.000" in lines[3]
+    assert "\N{EN DASH}" in lines[3].split("|")[7].strip()
+    assert "0.000" in lines[3]
     assert lines[2].startswith("| model | 0.")

@@ -42,5 +42,5 @@ def test_full_training_trains_all_but_the_fixed_positions(base):
 
 
 def test_targets_that_match_nothing_are_refused_with_the_expression(base):
-    with pytest.raises(ConfigError, match="adapter.target_modules is 'nothing'"):
+    with pytest.raises(ConfigError, match=r"adapter\.target_modules is 'nothing'"):
         adapted(base, target_modules="nothing")

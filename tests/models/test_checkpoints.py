@@ -128,5 +128,6 @@ def test_a_real_qwen2_audio_folder_goes_through_the_hub_loader(tmp_path):
     backbone.save_backbone(base, tmp_path)
     loaded = backbone.from_pretrained(str(tmp_path))
     assert all(
-        torch.equal(a, b) for a, b in zip(base.model.state_dict().values(), loaded.model.state_dict().values(), strict=True)
+        torch.equal(a, b)
+        for a, b in zip(base.model.state_dict().values(), loaded.model.state_dict().values(), strict=True)
     )

@@ -50,7 +50,13 @@ def test_the_loss_is_float32_for_a_bfloat16_model(base, make_batch):
 
 def test_the_helper_reads_the_error_of_each_clip_that_is_heard(base, make_batch):
     batch = make_batch([make_problem(0, gain_db=5.0), make_problem(1, stems=("bass", "other"))])
-    expected = [[0.0, nan, nan, nan], [nan, 0.0, nan, nan], [nan, nan, 5.0, nan], [0.0, nan, nan, nan], [nan] * 3 + [5.0]]
+    expected = [
+        [0.0, nan, nan, nan],
+        [nan, 0.0, nan, nan],
+        [nan, nan, 5.0, nan],
+        [0.0, nan, nan, nan],
+        [nan] * 3 + [5.0],
+    ]
     torch.testing.assert_close(batch["clip_error_db"], torch.tensor(expected), equal_nan=True)
     plain, entropy = loss_of(base, batch)
     helped, same_entropy = loss_of(base, batch, gain_weight=1.0)

@@ -55,7 +55,9 @@ def test_spans_lie_on_the_words_that_carry_the_meaning(seed, labelled):
 
 def test_no_answer_is_advice():
     for text in all_texts(STEMS, ["jazz"]):
-        assert not re.search(r"\b(raise|lower|turn|bring|reduce|boost|cut|too loud|too quiet|balanced?)\b", text.lower())
+        assert not re.search(
+            r"\b(raise|lower|turn|bring|reduce|boost|cut|too loud|too quiet|balanced?)\b", text.lower()
+        )
 
 
 def test_answers_do_not_parse_as_a_move():

@@ -33,7 +33,8 @@ def test_a_stem_that_is_not_there_cannot_be_moved(problem):
 
 def test_harm_on_balanced_items_is_reported_apart(mixed_problems, answers):
     nothing = closed_loop(answers(mixed_problems, None))
-    assert nothing.harm_db == 0 and nothing.residual_db == nothing.do_nothing_residual_db
+    assert nothing.harm_db == 0
+    assert nothing.residual_db == nothing.do_nothing_residual_db
     assert nothing.residual_db == pytest.approx((6 + 4 + 5 + 9 + 12 + 3) / 6 / np.sqrt(3))
     harmful = closed_loop(answers(mixed_problems, Advice((Move.of("vocals", 6.0),))))
     assert harmful.harm_db == pytest.approx(6 / np.sqrt(3))
@@ -42,7 +43,8 @@ def test_harm_on_balanced_items_is_reported_apart(mixed_problems, answers):
 
 def test_figures_without_items_are_left_out(problem):
     flat = closed_loop([Prediction(problem(), "", Advice())]).flat("closed_loop")
-    assert "closed_loop/harm_db" in flat and "closed_loop/residual_db" not in flat
+    assert "closed_loop/harm_db" in flat
+    assert "closed_loop/residual_db" not in flat
 
 
 def test_only_headline_prompts_close_the_loop(problem):

@@ -70,7 +70,8 @@ def test_a_gain_is_measured_against_the_exact_error(problem):
 
 def test_a_gain_on_another_stem_counts_as_nothing_done(problem):
     row = one(problem(("vocals", -6.4)), ("drums", 6.0))
-    assert row["gain_mae_db"] == pytest.approx(6.4) and math.isnan(row["gain_mae_located_db"])
+    assert row["gain_mae_db"] == pytest.approx(6.4)
+    assert math.isnan(row["gain_mae_located_db"])
 
 
 def test_naming_a_second_stem_is_not_jointly_right_but_its_gain_on_the_faulty_stem_counts(problem):
@@ -92,7 +93,7 @@ def test_a_range_counts_by_its_middle(problem):
     assert outcomes([Prediction(problem(("vocals", -6.0)), "", said)])["gain_mae_db"][0] == pytest.approx(0.5)
 
 
-@pytest.mark.parametrize("distance_db, within_1, within_3", [(1.0, 1, 1), (1.1, 0, 1), (3.0, 0, 1), (3.2, 0, 0)])
+@pytest.mark.parametrize(("distance_db", "within_1", "within_3"), [(1.0, 1, 1), (1.1, 0, 1), (3.0, 0, 1), (3.2, 0, 0)])
 def test_within_includes_its_edge(problem, distance_db, within_1, within_3):
     row = one(problem(("vocals", -6.2)), ("vocals", 6.2 + distance_db))
     assert (row["within_1_db"], row["within_3_db"]) == (within_1, within_3)
@@ -112,7 +113,7 @@ def claims(problem, wrong_count):
 
 
 @pytest.mark.parametrize(
-    "verdict, expected", [(Verdict.CONFIRMED, 0.5), (Verdict.CORRECTED, 0.5), (None, 0.0)], ids=str
+    ("verdict", "expected"), [(Verdict.CONFIRMED, 0.5), (Verdict.CORRECTED, 0.5), (None, 0.0)], ids=str
 )
 def test_a_verdict_that_never_changes_has_balanced_accuracy_one_half_and_none_has_zero(problem, verdict, expected):
     said = Advice((Move.of("vocals", 6.0),), verdict)
@@ -134,11 +135,13 @@ def test_headline_figures_leave_claims_out_and_the_claims_have_their_own_rows(pr
     said = Advice((Move.of("vocals", 6.0),))
     wrong = problem(("drums", -6.0), item="b/0", prompt=WRONG, claim=QUIET_VOCALS)
     scores = score([Prediction(problem(("vocals", -6.0), item="a/0"), "", said), Prediction(wrong, "", said)])
-    assert scores.headline["joint_accuracy"] == 1 and scores.overall.items == 1
+    assert scores.headline["joint_accuracy"] == 1
+    assert scores.overall.items == 1
     flat = scores.flat("test")
     assert flat["test/prompt_category=incorrect_description/joint_accuracy"] == 0
     assert flat["test/prompt_category=audio_only/joint_accuracy"] == 1
-    assert "test/error_category=quiet/joint_accuracy" in flat and flat["test/faulty_stem=drums/items"] == 0
+    assert "test/error_category=quiet/joint_accuracy" in flat
+    assert flat["test/faulty_stem=drums/items"] == 0
 
 
 def test_metrics_are_reported_by_size_stem_and_genre(mixed_problems, answers):

@@ -38,9 +38,11 @@ def test_a_row_holds_the_problem_and_what_was_understood(problem):
     asked = problem(("vocals", -6.2), prompt=PromptCategory.CORRECT_DESCRIPTION, claim=claim)
     said = Advice((Move("vocals", 5.0, 7.0),), Verdict.CONFIRMED)
     row = Prediction(asked, "Yes. Raise the vocals by 5 to 7 dB.", said).to_json()
-    assert row["item_id"] == "song/0" and row["errors"] == [{"stem": "vocals", "gain_db": -6.2}]
+    assert row["item_id"] == "song/0"
+    assert row["errors"] == [{"stem": "vocals", "gain_db": -6.2}]
     assert row["advice"] == [{"stem": "vocals", "direction": "raise", "gain_db": 6.0, "low_db": 5.0, "high_db": 7.0}]
-    assert row["verdict"] == "confirmed" and row["parsed"] is True
+    assert row["verdict"] == "confirmed"
+    assert row["parsed"] is True
 
 
 def test_balanced_and_unparsed_are_told_apart_in_a_file(tmp_path, problem):
@@ -67,7 +69,7 @@ def test_a_missing_file_is_named(tmp_path):
 def test_a_failed_write_keeps_what_was_there(tmp_path, problem):
     path = tmp_path / "predictions.jsonl"
     write_predictions(path, [Prediction(problem(), "kept", None)])
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="JSON"):
         write_predictions(path, [Prediction(problem(("vocals", float("nan"))), "", None)])
     assert read_predictions(path)[0].text == "kept"
     assert len(list(tmp_path.iterdir())) == 1

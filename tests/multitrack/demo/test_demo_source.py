@@ -95,7 +95,8 @@ def test_the_held_out_genre_is_in_the_shifted_split_alone():
 def test_entries_are_sorted_free_and_plain():
     entries = DemoSource(**SMALL).entries()
     ids = [entry.song_id for entry in entries]
-    assert ids == sorted(ids) and len(set(ids)) == len(ids) == 31
+    assert ids == sorted(ids)
+    assert len(set(ids)) == len(ids) == 31
     assert {entry.licence for entry in entries} == {"CC0-1.0"}
     assert json.loads(json.dumps(dict(entries[0].details))) == dict(entries[0].details)
 
