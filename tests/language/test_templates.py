@@ -104,7 +104,7 @@ def test_a_response_judges_describes_and_solves() -> None:
     advice = Advice(LOWER_VOCALS.moves, Verdict.CONFIRMED)
     wording = ResponseWording((PartWording(0, 0),))
     text = fill_response(advice, "bass", VOCALS_TOO_LOUD, wording)
-    assert text == "You are right, the vocals are too loud. The vocals are too loud. Lower the vocals by 6 dB."
+    assert text == "Yes, the vocals are too loud. The vocals are too loud. Lower the vocals by 6 dB."
 
 
 def test_an_anchor_is_not_compared_with_itself() -> None:

@@ -1,0 +1,76 @@
+"""The main job and the advice on real songs (``MIXLAB_MULTITRACKS``): that they run, not that the advice is right."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import soundfile
+
+CHECKOUT = Path(__file__).parent.parent
+SONGS = os.environ.get("MIXLAB_MULTITRACKS")
+FEW_STEPS = (
+    "+experiment=bass_anchor",
+    "controls=[]",
+    "trainer.max_steps=4",
+    "data.examples_per_epoch=64",
+    "data.workers=0",
+    "evaluation.tuning_items=60",
+    "evaluation.resamples=50",
+)
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(SONGS is None, reason="set MIXLAB_MULTITRACKS to a folder of real multitracks"),
+]
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory):
+    return tmp_path_factory.mktemp("real")
+
+
+def run(workplace, module, *arguments):
+    environment = os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(CHECKOUT)}
+    command = [sys.executable, "-m", module, *arguments]
+    return subprocess.run(
+        command, cwd=workplace, env=environment, capture_output=True, text=True, timeout=600, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def trained(workplace):
+    done = run(workplace, "mixlab.train", *FEW_STEPS, "dataset=folder", f"dataset.root={SONGS}", "name=bass")
+    assert done.returncode == 0, done.stderr[-3000:]
+    (folder,) = (workplace / "outputs" / "bass").iterdir()
+    return folder
+
+
+def test_a_song_without_the_anchor_is_dropped_and_counted(trained):
+    report = (trained / "report.html").read_text()
+    assert "songs without anchor: 1" in report
+    assert "There is no oracle" in report
+
+
+def test_the_same_song_is_used_with_another_anchor(workplace):
+    overrides = ("dataset=folder", f"dataset.root={SONGS}", "anchor=drums", "name=drums")
+    done = run(workplace, "mixlab.train", *FEW_STEPS, *overrides)
+    assert done.returncode == 0, done.stderr[-3000:]
+    (folder,) = (workplace / "outputs" / "drums").iterdir()
+    assert "songs without anchor" not in (folder / "report.html").read_text()
+
+
+def test_a_song_with_loud_drums_gets_an_answer_from_a_barely_trained_model_or_a_sentence(workplace, trained):
+    song = Path(SONGS or "") / "Software-Entwicklungskit - Potassium"
+    samples, rate = soundfile.read(song / "drums.ogg")
+    soundfile.write(workplace / "drums.wav", samples[: 40 * rate] * 10 ** (9 / 20), rate, subtype="FLOAT")
+    tracks = f"[{workplace / 'drums.wav'},'{song / 'vocals.ogg'}','{song / 'other.ogg'}']"
+    arguments = (f"checkpoint={trained}", f"anchor='{song / 'bass.ogg'}'", f"tracks={tracks}", "format=json")
+    done = run(workplace, "mixlab.advise", *arguments)
+    if done.returncode == 0:
+        assert {"text", "advice", "segments"} <= set(json.loads(done.stdout))
+    else:
+        assert done.returncode == 2
+        assert "could not be read as advice" in done.stderr
