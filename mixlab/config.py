@@ -183,6 +183,7 @@ class TrainSchema(Schema):
     name: Annotated[str, Field(pattern=r"^[\w.-]+$")]
     seed: Count
     ckpt_path: str | None
+    control_steps: PositiveCount
     controls: list[Literal["untrained_base", "from_scratch"]]
 
 

@@ -138,18 +138,21 @@ def _trainer(cfg: DictConfig, callbacks: list[Callback], folder: Path) -> lightn
 
 
 def _train_control(cfg: DictConfig, control: str, data: MixDataModule, folder: Path) -> Answerer:
-    """Train a control on the same examples for the same steps."""
+    """Train a control on the same examples, for `control_steps` steps at most."""
     name, changes = CONTROLS[control]
+    steps = min(cfg.control_steps, cfg.trainer.max_steps)
     changed = cfg.copy()
     with open_dict(changed):
         for key, value in changes.items():
             if key == "adapter":
                 value = {"_target_": f"mixlab.models.adapters.{value}", "_partial_": True}
             OmegaConf.update(changed, key, value, merge=False)
-    print(f"Control '{name}': the same examples and steps with {changes}", file=sys.stderr)
+        changed.trainer.max_steps = steps
+    print(f"Control '{name}': the same examples, {steps} steps, {changes}", file=sys.stderr)
     lightning.seed_everything(cfg.seed, verbose=False)
     module = fit(changed, build.backbone(changed), data, folder / "controls" / name, None)
-    return Answerer(name, "control", module.model, module.processor, cfg.model.max_new_tokens)
+    detail = "" if steps == cfg.trainer.max_steps else f"{steps} steps"
+    return Answerer(name, "control", module.model, module.processor, cfg.model.max_new_tokens, detail)
 
 
 def _evaluate(cfg: DictConfig, data: MixDataModule, answerers: list[Answerer]) -> list[SplitResult]:

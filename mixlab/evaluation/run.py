@@ -39,6 +39,7 @@ class Answerer:
     model: torch.nn.Module
     processor: Any
     max_new_tokens: int
+    detail: str = ""
 
 
 @dataclass
@@ -118,6 +119,7 @@ class Evaluator:
                 answerer.kind,  # type: ignore[arg-type]
                 score(predictions[answerer.name], self.resamples),
                 closed_loop(predictions[answerer.name], self.resamples),
+                answerer.detail,
             )
             for answerer in answerers
         ]

@@ -66,11 +66,14 @@ class Row:
     """The model itself, a variant of it for comparison, or a method without a language model."""
     scores: Scores
     closed_loop: ClosedLoop | None = None
+    detail: str = ""
+    """What sets it apart from other rows of its method, such as how long it was trained."""
 
     @property
     def label(self) -> str:
         """What people read."""
-        return LABELS.get(self.method, self.method.replace("_", " "))
+        label = LABELS.get(self.method, self.method.replace("_", " "))
+        return f"{label}, {self.detail}" if self.detail else label
 
     def figure(self, column: str) -> tuple[float, float, float] | None:
         """A figure with the ends of its interval, or None where it does not apply."""

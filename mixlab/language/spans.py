@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from mixlab.language.items import read_items, read_opening
 from mixlab.language.lexicon import Kind
-from mixlab.language.wording import STEM_NAMES
+from mixlab.language.wording import STEM_NAMES, load_data
 
 _DECISIVE = (
     *(Kind.STEM, Kind.AMOUNT, Kind.RAISE, Kind.LOWER, Kind.WEAK_RAISE, Kind.WEAK_LOWER, Kind.LOUDER, Kind.QUIETER),
@@ -18,13 +18,17 @@ _DECISIVE = (
 def decisive_spans(text: str, stems: Sequence[str] = STEM_NAMES) -> list[tuple[int, int]]:
     """Character spans of the words in a response that carry its meaning, in order and without overlap.
 
-    These are the names of stems, the words of direction, state, balance and verdict, negations, and amounts.
+    These are the names of stems, the words of direction, state, balance and verdict, negations, and amounts; at a place
+    where answers part, the words of all answers are decisive or none is.
     """
     items = read_items(text, tuple(stems))
+    rivals = load_data("decisive")["words"]
     _, opening = read_opening(items)
     spans: list[tuple[int, int]] = []
     for index, item in enumerate(items):
-        is_decisive = item.has(*_DECISIVE) or (index < opening and not item.has(Kind.COMMA, Kind.STOP))
+        is_decisive = (
+            item.has(*_DECISIVE) or item.words[0] in rivals or (index < opening and not item.has(Kind.COMMA, Kind.STOP))
+        )
         if is_decisive and (not spans or item.start >= spans[-1][1]):
             spans.append((item.start, item.end))
     return spans

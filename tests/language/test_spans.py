@@ -19,7 +19,7 @@ def test_stem_direction_number_and_verdict_are_decisive() -> None:
 
 
 def test_the_words_of_a_balanced_mix_are_decisive() -> None:
-    assert words("The mix is well balanced. Leave the faders alone.") == ["well balanced", "Leave", "alone"]
+    assert words("The mix is well balanced. Leave the faders alone.") == ["mix", "well balanced", "Leave", "alone"]
     assert words("No, the bass is fine. Don't change it.") == ["No", "bass", "fine", "Don't", "change"]
 
 
@@ -38,3 +38,13 @@ def test_spans_are_a_part_of_the_text_only() -> None:
     text = render_response(advice, "bass", Claim(State.TOO_QUIET, "drums"), np.random.default_rng(3))
     assert 0 < sum(end - start for start, end in decisive_spans(text)) < len(text)
     assert decisive_spans("") == []
+
+
+def test_where_answers_part_every_answer_is_decisive() -> None:
+    for text, words in (
+        ("The balance is right. No change is needed.", {"balance", "right"}),
+        ("Yes, the mix is balanced.", {"Yes", "mix", "balanced"}),
+        ("No, the vocals are not too loud.", {"No", "vocals", "not"}),
+    ):
+        found = {text[start:end] for start, end in decisive_spans(text)}
+        assert words <= found
