@@ -1,0 +1,55 @@
+"""Print the results of a run as a Markdown table: python experiments/bass_anchor/table.py outputs/bass_anchor/<run>."""
+
+import json
+import sys
+from pathlib import Path
+
+from mixlab.evaluation.table import LABELS
+
+COLUMNS = {
+    "joint_accuracy": "joint",
+    "direction_accuracy": "direction",
+    "balanced_accuracy": "balanced right",
+    "gain_mae_db": "error dB",
+    "gain_mae_located_db": "error dB, located",
+    "parse_rate": "parsed",
+    "verdict_balanced_accuracy": "claims",
+    "closed_loop/residual_db": "left over dB",
+}
+
+
+def line(metrics: dict[str, float], label: str, prefix: str, loop_prefix: str) -> str:
+    """One row: each figure with its 95 % interval where it has one."""
+    cells = []
+    for column in COLUMNS:
+        key = f"{loop_prefix}{column}" if "/" in column else f"{prefix}{column}"
+        if key not in metrics:
+            cells.append("\N{EN DASH}")
+            continue
+        digits = 2 if key.endswith("_db") else 3
+        low, high = metrics.get(f"{key}_low"), metrics.get(f"{key}_high")
+        shown = f"{metrics[key]:.{digits}f}"
+        with_interval = low is not None and high is not None and low != high
+        cells.append(f"{shown} ({low:.{digits}f}\N{EN DASH}{high:.{digits}f})" if with_interval else shown)
+    return f"| {label} | " + " | ".join(cells) + " |"
+
+
+def main() -> None:
+    """Print the tables of the test songs and, where there are any, of the shifted ones."""
+    metrics = json.loads((Path(sys.argv[1]) / "metrics.json").read_text())
+    for split, lead in (("test", ""), ("shifted", "shifted/")):
+        if f"{split}/joint_accuracy" not in metrics:
+            continue
+        items, songs = int(metrics[f"{split}/items"]), int(metrics[f"{split}/songs"])
+        print(f"\nSplit `{split}`, {items} headline items of {songs} songs:\n")
+        print("| method | " + " | ".join(COLUMNS.values()) + " |")
+        print("|---|" + "---:|" * len(COLUMNS))
+        print(line(metrics, "**model**", f"{split}/", lead))
+        for name, label in LABELS.items():
+            prefix = f"{lead}baselines/{name}/"
+            if f"{prefix}joint_accuracy" in metrics:
+                print(line(metrics, label, prefix, prefix))
+
+
+if __name__ == "__main__":
+    main()
