@@ -71,7 +71,13 @@ def data_module(cfg: DictConfig, songs: MultitrackSource, encoder: ChatEncoder) 
 
 def backbone(cfg: DictConfig) -> Backbone:
     """The backbone that `model` names, before any adapter."""
-    return BUILDERS[cfg.model.builder](**OmegaConf.to_container(cfg.model.arguments, resolve=True))  # type: ignore
+    arguments: Any = OmegaConf.to_container(cfg.model.arguments, resolve=True)
+    try:
+        return BUILDERS[cfg.model.builder](**arguments)  # type: ignore[operator]
+    except (TypeError, AttributeError) as error:
+        raise ConfigError(
+            f"model.arguments is {arguments}, which '{cfg.model.builder}' does not take ({error})."
+        ) from error
 
 
 def trained_module(cfg: DictConfig, base: Backbone, data: MixDataModule) -> tuple[AdviceModule, Description]:
@@ -80,6 +86,9 @@ def trained_module(cfg: DictConfig, base: Backbone, data: MixDataModule) -> tupl
     An untrained backbone gets the feature statistics of the data folded in.
     """
     arguments: Any = OmegaConf.to_container(cfg.model.arguments, resolve=True)
+    for key in ("base", "name"):
+        if isinstance(arguments.get(key), str) and Path(arguments[key]).is_dir():
+            arguments[key] = str(Path(arguments[key]).resolve())  # the adapter may be used from another folder
     mean, deviation = None, None
     if cfg.model.builder == "tiny" and arguments["base"] is None:
         mean, deviation = data.feature_statistics()
@@ -90,6 +99,7 @@ def trained_module(cfg: DictConfig, base: Backbone, data: MixDataModule) -> tupl
     module = AdviceModule(
         model, base.processor, instantiate(cfg.loss), instantiate(cfg.optim), cfg.model.max_new_tokens
     )
+    module.identity = {"model": arguments, "inputs": cfg.inputs.layout, "anchor": cfg.anchor.stem}
     description = Description(
         builder=cfg.model.builder,
         arguments=arguments,

@@ -46,6 +46,10 @@ def train(cfg: DictConfig) -> float:
     logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(logging.WARNING)
     folder = Path(HydraConfig.get().runtime.output_dir)
     torch.set_num_threads(cfg.trainer.threads)
+    if cfg.controls and cfg.model.builder != "tiny":
+        raise ConfigError(
+            f"controls is {list(cfg.controls)}, but control runs exist for the tiny model only; set controls=[]."
+        )
     resume_from = find_checkpoint(cfg.ckpt_path, Path(cfg.paths.outputs) / cfg.name, folder)
     (folder / "config.yaml").write_text(OmegaConf.to_yaml(cfg, resolve=True))
     lightning.seed_everything(cfg.seed, verbose=False)
@@ -59,10 +63,10 @@ def train(cfg: DictConfig) -> float:
             f"No test segment with an active '{cfg.anchor.stem}' is left (dropped: {data.dropped.get('test', {})}), so "
             "nothing could be evaluated; choose another anchor, another dataset.seed, or add songs."
         )
-    module = fit(cfg, base, data, folder, resume_from)
+    module, description = fit(cfg, base, data, folder, resume_from)
     answerers = [
         Answerer("model", "model", module.model, module.processor, cfg.model.max_new_tokens),
-        Answerer("base_unadapted", "control", build.backbone(cfg).model, module.processor, cfg.model.max_new_tokens),
+        Answerer("base_unadapted", "control", description.build().model, module.processor, cfg.model.max_new_tokens),
     ]
     for control in cfg.controls:
         answerers.append(_train_control(cfg, control, data, folder))
@@ -79,19 +83,23 @@ def train(cfg: DictConfig) -> float:
     return float(results[0].rows[0].scores.headline["joint_accuracy"])
 
 
-def fit(cfg: DictConfig, base: Any, data: MixDataModule, folder: Path, resume_from: Path | None) -> AdviceModule:
-    """Train one model into `folder` and return it with its best weights."""
+def fit(
+    cfg: DictConfig, base: Any, data: MixDataModule, folder: Path, resume_from: Path | None
+) -> tuple[AdviceModule, Description]:
+    """Train one model into `folder`; returns it with its best weights, and its description."""
     module, description = build.trained_module(cfg, base, data)
     for part in parameter_table(module.model):
         log.info("%-22s %12s parameters, %10s trainable", part.part, f"{part.parameters:,}", f"{part.trainable:,}")
     # Without validation songs there is nothing to choose a checkpoint by: the last one is taken.
     monitor = cfg.callbacks.monitor if data.problems("validation") else None
+    mode = "max" if monitor and monitor.endswith("accuracy") else "min"
     checkpoint = ModelCheckpoint(
-        folder / "checkpoints", "best", monitor=monitor, save_last=True, enable_version_counter=False
+        folder / "checkpoints", "best", monitor=monitor, mode=mode, save_last=True, enable_version_counter=False
     )
     callbacks: list[Callback] = [checkpoint, SaveAdapter(folder / ADAPTER_FOLDER, description)]
     if monitor is not None:
-        callbacks.append(EarlyStopping(monitor, patience=cfg.callbacks.patience, check_on_train_epoch_end=False))
+        patience = cfg.callbacks.patience
+        callbacks.append(EarlyStopping(monitor, patience=patience, mode=mode, check_on_train_epoch_end=False))
     if cfg.callbacks.progress_bar:
         callbacks.append(RichProgressBar())
     trainer = _trainer(cfg, callbacks, folder)
@@ -99,19 +107,31 @@ def fit(cfg: DictConfig, base: Any, data: MixDataModule, folder: Path, resume_fr
         trainer.fit(module, datamodule=data, ckpt_path=resume_from, weights_only=True)
     except SystemExit:
         # Lightning turns Ctrl-C into an exit once its callbacks have saved the run.
+        run = Path(HydraConfig.get().runtime.output_dir)
         print(
             f"Stopped at step {trainer.global_step}. The adapter and the checkpoint are in {folder}; "
-            f"go on with ckpt_path={folder}",
+            f"go on with ckpt_path={run}",
             file=sys.stderr,
         )
         sys.exit(130)
-    if checkpoint.best_model_path:
+    finally:
+        _close_wandb(cfg)
+    trainer.save_checkpoint(folder / "checkpoints" / "last.ckpt")
+    if Path(checkpoint.best_model_path).is_file():
         best = torch.load(checkpoint.best_model_path, weights_only=True, map_location="cpu")
         module.on_load_checkpoint(best)
         module.load_state_dict(best["state_dict"], strict=False)
     save_trained(folder / ADAPTER_FOLDER, module.model, module.processor, description)
     module.eval()
-    return module
+    return module, description
+
+
+def _close_wandb(cfg: DictConfig) -> None:
+    """Finish the W&B run: the next model of this process (a control, a job of a sweep) must not go on in it."""
+    if cfg.logger.wandb is not None:
+        import wandb
+
+        wandb.finish()
 
 
 class SaveAdapter(Callback):
@@ -121,8 +141,10 @@ class SaveAdapter(Callback):
         self.folder, self.description = folder, description
 
     def on_exception(self, trainer: lightning.Trainer, pl_module: Any, exception: BaseException) -> None:
+        if trainer.global_step == 0:
+            return
         save_trained(self.folder, pl_module.model, pl_module.processor, self.description)
-        if isinstance(exception, KeyboardInterrupt) and trainer.global_step > 0:
+        if isinstance(exception, KeyboardInterrupt):
             trainer.save_checkpoint(self.folder.parent / "checkpoints" / "last.ckpt")
 
 
@@ -133,6 +155,7 @@ def _trainer(cfg: DictConfig, callbacks: list[Callback], folder: Path) -> lightn
         callbacks=callbacks,
         logger=make_loggers(cfg, folder),
         default_root_dir=folder,
+        enable_progress_bar=cfg.callbacks.progress_bar,
         use_distributed_sampler=False,
     )
 
@@ -150,13 +173,16 @@ def _train_control(cfg: DictConfig, control: str, data: MixDataModule, folder: P
         changed.trainer.max_steps = steps
     print(f"Control '{name}': the same examples, {steps} steps, {changes}", file=sys.stderr)
     lightning.seed_everything(cfg.seed, verbose=False)
-    module = fit(changed, build.backbone(changed), data, folder / "controls" / name, None)
+    module, _ = fit(changed, build.backbone(changed), data, folder / "controls" / name, None)
     detail = "" if steps == cfg.trainer.max_steps else f"{steps} steps"
     return Answerer(name, "control", module.model, module.processor, cfg.model.max_new_tokens, detail)
 
 
 def _evaluate(cfg: DictConfig, data: MixDataModule, answerers: list[Answerer]) -> list[SplitResult]:
-    evaluator = Evaluator(data, cfg.evaluation.baselines, cfg.evaluation.tuning_items, cfg.evaluation.resamples)
+    # Lightning has moved the model to the CPU by now.
+    device = torch.device("cuda" if cfg.trainer.accelerator == "gpu" else "cpu")
+    settings = cfg.evaluation
+    evaluator = Evaluator(data, settings.baselines, settings.tuning_items, settings.resamples, device)
     results = [evaluator.evaluate("test", answerers)]
     if data.segments.get("shifted"):
         results.append(evaluator.evaluate("shifted", answerers))

@@ -127,7 +127,7 @@ def test_ctrl_c_leaves_a_usable_run_folder(workplace):
         (("dataset=folder", "dataset.root=/no/such/folder"), "/no/such/folder"),
         (("dataset=folder",), "dataset.root"),
         (("ckpt_path=/no/such/run",), "ckpt_path is '/no/such/run'"),
-        (("model.arguments.base=/no/such/base",), "model.base is '/no/such/base'"),
+        (("model.arguments.base=/no/such/base",), "model.arguments.base is '/no/such/base'"),
         (("evaluation.baselines=[clairvoyant]",), "clairvoyant"),
     ],
 )

@@ -168,10 +168,14 @@ class MixDataModule(lightning.LightningDataModule):
         return features.mean(axis=(0, 2)), float(features.std())
 
     def train_dataloader(self) -> DataLoader[Any]:
+        sampler = EpochSampler(self.settings.examples_per_epoch)
+        if self.trainer is not None:
+            # A resumed run asks for its first examples before Lightning tells the sampler the epoch.
+            sampler.set_epoch(self.trainer.current_epoch)
         return self._loader(
             self.training_dataset(),
             batch_size=self.settings.batch_size,
-            sampler=EpochSampler(self.settings.examples_per_epoch),
+            sampler=sampler,
             collate_fn=Collator(self.encoder.pad_token_id),
             workers=self.settings.workers,
         )

@@ -76,10 +76,13 @@ class Evaluator:
         baselines: names of the baselines.
         tuning_items: items on training songs for fitting them.
         resamples: of the bootstrap over songs.
+        device: on which models answer.
     """
 
-    def __init__(self, data: MixDataModule, baselines: Sequence[str], tuning_items: int, resamples: int) -> None:
-        self.data, self.resamples = data, resamples
+    def __init__(
+        self, data: MixDataModule, baselines: Sequence[str], tuning_items: int, resamples: int, device: torch.device
+    ) -> None:
+        self.data, self.resamples, self.device = data, resamples, device
         error = data.frozen.protocol.error
         source = data.source
         demo = source if isinstance(source, DemoSource) else None
@@ -141,10 +144,11 @@ class Evaluator:
 
         loader = self.data.generation_loader(problems)
         predictions: list[Prediction] = []
-        device = next(answerer.model.parameters()).device
+        answerer.model.to(self.device)
         for batch in track(loader, description=f"Answering: {answerer.name}", total=len(loader)):
-            moved = move_batch(batch, device)
+            moved = move_batch(batch, self.device)
             predictions += predict(answerer.model, answerer.processor, moved, answerer.max_new_tokens)
+        answerer.model.cpu()
         return predictions
 
     def _listen(self, problems: Sequence[Problem]) -> list[ListenedItem]:
@@ -217,8 +221,9 @@ def verdict(result: SplitResult) -> str:
         "loudness_rule_genre": "the loudness rule that knows the genre",
         "loudness_rule": "the loudness rule",
     }
+    genres_known = any(prediction.problem.genre for prediction in result.predictions[result.rows[0].method])
     for name, words in rules.items():
-        if name in result.predictions:
+        if name in result.predictions and (genres_known or name == "loudness_rule"):
             return headline_sentence(result.predictions[result.rows[0].method], result.predictions[name], rule=words)
     return "No loudness rule was evaluated, so nothing is said about what the model adds to one."
 

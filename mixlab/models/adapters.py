@@ -21,7 +21,7 @@ PARTS = ("audio_tower", PROJECTOR, "language_model", "lm_head")
 def lora(
     model: Qwen2AudioForConditionalGeneration,
     r: int,
-    alpha: int,
+    scale: float,
     dropout: float,
     target_modules: str,
     train_projector: bool,
@@ -30,7 +30,7 @@ def lora(
 
     Args:
         r: rank of the update.
-        alpha: the update is scaled by alpha / r.
+        scale: factor on the update (alpha / r in the paper), so that a sweep over ranks compares ranks.
         dropout: on the adapter's input, in training.
         target_modules: regular expression for whole module names.
         train_projector: train the audio projector beside, saved in the same PEFT folder.
@@ -40,7 +40,7 @@ def lora(
     """
     config = LoraConfig(
         r=r,
-        lora_alpha=alpha,
+        lora_alpha=round(scale * r),
         lora_dropout=dropout,
         target_modules=target_modules,
         modules_to_save=[PROJECTOR] if train_projector else None,

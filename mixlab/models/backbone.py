@@ -54,7 +54,7 @@ def tiny(base: str | None, seed: int = 0) -> Backbone:
     folder = TINY_FOLDER if base == "listener" else Path(base)
     if not (folder / "model.safetensors").is_file():
         raise ConfigError(
-            f"model.base is '{base}', but {folder} holds no model.safetensors; "
+            f"model.arguments.base is '{base}', but {folder} holds no model.safetensors; "
             "use 'listener', null, or a folder that python -m mixlab.pretrain wrote."
         )
     return from_pretrained(str(folder))
@@ -79,7 +79,7 @@ def from_pretrained(name: str, revision: str | None = None, dtype: str = "float3
     except (OSError, ValueError) as error:
         first_line = str(error).strip().splitlines()[0]
         raise ConfigError(
-            f"model.name is '{name}', which cannot be loaded ({first_line}); "
+            f"model.arguments.name is '{name}', which cannot be loaded ({first_line}); "
             "check the id and the network, or give the path of a local folder."
         ) from error
     if loading["missing_keys"] or loading["mismatched_keys"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import lightning
@@ -28,13 +29,20 @@ class AdviceModule(lightning.LightningModule):
         loss: what is minimised.
         optim: optimizer and schedule.
         max_new_tokens: limit of a generated response.
+        identity: what a checkpoint has to agree on to fit (backbone, inputs, anchor), as plain values.
     """
 
     # Checkpoints hold the trainable tensors alone; what is missing is checked in on_load_checkpoint.
     strict_loading = False
 
     def __init__(
-        self, model: torch.nn.Module, processor: Any, loss: LossSettings, optim: AdamWCosine, max_new_tokens: int
+        self,
+        model: torch.nn.Module,
+        processor: Any,
+        loss: LossSettings,
+        optim: AdamWCosine,
+        max_new_tokens: int,
+        identity: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self.model = model
@@ -42,6 +50,7 @@ class AdviceModule(lightning.LightningModule):
         self.loss = ResponseLoss(loss, model, processor.tokenizer.convert_tokens_to_ids(processor.audio_eos_token))
         self.optim = optim
         self.max_new_tokens = max_new_tokens
+        self.identity = dict(identity or {})
         self._validated: list[Prediction] = []
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
@@ -66,7 +75,9 @@ class AdviceModule(lightning.LightningModule):
         if self._validated:
             headline = score(self._validated, resamples=0).headline
             self.log_dict(
-                {f"val/{name}": float(headline[name]) for name in VALIDATION_METRICS}, prog_bar=True, sync_dist=True
+                {f"val/{name}": float(headline[name]) for name in VALIDATION_METRICS if name in headline},
+                prog_bar=True,
+                sync_dist=True,
             )
             self._validated = []
 
@@ -78,14 +89,23 @@ class AdviceModule(lightning.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep only what trains: the frozen base is rebuilt from the configuration."""
         kept = trainable_state(self)
+        checkpoint["identity"] = self.identity
         checkpoint["state_dict"] = {name: checkpoint["state_dict"][name] for name in kept}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse a checkpoint that does not hold exactly what trains.
 
         Raises:
-            CheckpointError: naming the first key that is missing, unknown or of another shape.
+            CheckpointError: naming the first key that is missing, unknown or of another shape, or what it was trained
+                with otherwise.
         """
+        found = checkpoint.get("identity", {})
+        for key, value in self.identity.items():
+            if found.get(key) != value:
+                raise CheckpointError(
+                    f"The checkpoint was trained with {key} {found.get(key)!r}, this run has {value!r}; "
+                    "use the run's own model, inputs and anchor."
+                )
         check_state(checkpoint["state_dict"], trainable_state(self))
 
 

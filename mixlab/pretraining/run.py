@@ -53,7 +53,8 @@ def run(cfg: DictConfig) -> None:
         threads=cfg.threads,
         seed=cfg.seed,
     )
-    recipe = OmegaConf.to_yaml(cfg, resolve=True)
+    kept = [str(key) for key in cfg if key not in ("out", "paths")]
+    recipe = OmegaConf.to_yaml(OmegaConf.masked_copy(cfg, kept), resolve=True)
     card = resources.files("mixlab.pretraining").joinpath("card.md").read_text()
     lines = [f"| {name.removeprefix('val/').replace('_', ' ')} | {value:.3f} |" for name, value in figures.items()]
     minutes = (time.monotonic() - started) / 60

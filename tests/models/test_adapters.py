@@ -7,7 +7,7 @@ TARGETS = adapters.LANGUAGE_MODEL_LINEARS
 
 
 def adapted(base, **changes):
-    settings = {"r": 4, "alpha": 8, "dropout": 0.0, "target_modules": TARGETS, "train_projector": True} | changes
+    settings = {"r": 4, "scale": 2.0, "dropout": 0.0, "target_modules": TARGETS, "train_projector": True} | changes
     return adapters.lora(base.model, **settings)
 
 

@@ -32,7 +32,7 @@ def describe(**changes):
 def trained(tmp_path):
     """An adapter whose weights are not those it starts with, saved."""
     base = describe().build()
-    model = adapters.lora(base.model, 4, 8, 0.0, adapters.LANGUAGE_MODEL_LINEARS, train_projector=True)
+    model = adapters.lora(base.model, 4, 2.0, 0.0, adapters.LANGUAGE_MODEL_LINEARS, train_projector=True)
     with torch.no_grad():
         for tensor in adapters.trainable_state(model).values():
             tensor.normal_(std=0.1)
@@ -112,14 +112,14 @@ def test_a_hub_model_that_cannot_be_reached_is_named(monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     from mixlab.errors import ConfigError
 
-    with pytest.raises(ConfigError, match=r"model\.name is 'nobody/nothing'.*local folder"):
+    with pytest.raises(ConfigError, match=r"model\.arguments\.name is 'nobody/nothing'.*local folder"):
         backbone.from_pretrained("nobody/nothing")
 
 
 def test_a_base_that_is_no_folder_is_named():
     from mixlab.errors import ConfigError
 
-    with pytest.raises(ConfigError, match=r"model\.base is '/no/such/folder'"):
+    with pytest.raises(ConfigError, match=r"model\.arguments\.base is '/no/such/folder'"):
         backbone.tiny(base="/no/such/folder")
 
 

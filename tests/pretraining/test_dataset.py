@@ -24,7 +24,9 @@ def dataset(base, tmp_path_factory):
     segments, _ = list_segments(store, store.split("train"), "bass", 10.0, 1.0, Gates())
     genres = sorted({str(song.genre) for song in store.songs.values()})
     bpm = {entry.song_id: 100.0 for entry in source.entries()}
-    return DescribingDataset(store, segments, bpm, genres, STEMS, DescribingProtocol(questions=3), encoder, seed=0)
+    return DescribingDataset(
+        store, segments, bpm, genres, STEMS, ["fader", "mix"], DescribingProtocol(questions=3), encoder, seed=0
+    )
 
 
 def test_a_sample_is_a_function_of_epoch_and_index(dataset):
