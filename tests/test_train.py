@@ -80,7 +80,7 @@ def test_checkpoints_hold_only_what_trains(finished):
     _, folder = finished
     state = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
     assert state
-    assert all("lora_" in name or "modules_to_save" in name for name in state)
+    assert all("lora_" in name or "modules_to_save" in name or "loss.gain_head" in name for name in state)
 
 
 def test_wandb_logs_offline_by_itself_and_says_so(finished):

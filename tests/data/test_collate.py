@@ -73,4 +73,5 @@ def test_tensors_have_the_types_that_the_model_takes(encoded, encoder):
         "decisive": torch.bool,
         "input_features": torch.float32,
         "feature_attention_mask": torch.int64,
+        "clip_error_db": torch.float32,
     }
