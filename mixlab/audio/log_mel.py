@@ -16,7 +16,7 @@ class LogMel:
     """Whisper's front end (Radford et al. 2022): log10 mel power, clamped 80 dB below the clip's maximum, scaled.
 
     A gain of g dB on a clip moves every unclamped value by g / 40. Equal to transformers' WhisperFeatureExtractor to
-    1e-4 (tested) and several times faster for one clip, since frames stay in the processor's cache.
+    1e-4 (tested) and working clip by clip, so that its frames stay in the processor's cache.
 
     The filters are a sparse matrix (a bin lies in two bands at most), whose product takes one thread and is alike in
     every process. A dense product starts BLAS threads, and an example took 40 times as long beside a busy core.
