@@ -124,6 +124,7 @@ class OptimSchema(Target):
 class LossSchema(Target):
     decisive_weight: Annotated[float, Field(ge=1.0)]
     gain_weight: Annotated[float, Field(ge=0.0)]
+    move_weight: Annotated[float, Field(ge=0.0)]
 
 
 class TrainerSchema(Target):
@@ -196,6 +197,12 @@ class DescribingSchema(Schema):
     labelled_probability: Share
 
 
+class EarSchema(Schema):
+    steps: PositiveCount
+    batch_size: PositiveCount
+    optim: OptimSchema
+
+
 class PretrainSchema(Schema):
     """The whole configuration of `python -m mixlab.pretrain`."""
 
@@ -204,6 +211,7 @@ class PretrainSchema(Schema):
     paths: PathsSchema
     gates: GatesSchema
     protocol: DescribingSchema
+    ear: EarSchema
     out: str
     steps: PositiveCount
     batch_size: PositiveCount

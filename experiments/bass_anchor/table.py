@@ -8,6 +8,7 @@ from mixlab.evaluation.table import LABELS
 
 COLUMNS = {
     "joint_accuracy": "joint",
+    "model_lead": "model ahead by",
     "direction_accuracy": "direction",
     "balanced_accuracy": "balanced right",
     "gain_mae_db": "error dB",
@@ -28,9 +29,10 @@ def line(metrics: dict[str, float], label: str, prefix: str, loop_prefix: str) -
             continue
         digits = 2 if key.endswith("_db") else 3
         low, high = metrics.get(f"{key}_low"), metrics.get(f"{key}_high")
-        shown = f"{metrics[key]:.{digits}f}"
+        sign = "+" if column == "model_lead" else ""
+        shown = f"{metrics[key]:{sign}.{digits}f}"
         with_interval = low is not None and high is not None and low != high
-        cells.append(f"{shown} ({low:.{digits}f}\N{EN DASH}{high:.{digits}f})" if with_interval else shown)
+        cells.append(f"{shown} ({low:{sign}.{digits}f}\N{EN DASH}{high:{sign}.{digits}f})" if with_interval else shown)
     return f"| {label} | " + " | ".join(cells) + " |"
 
 

@@ -10,6 +10,9 @@ import scipy.fft
 import scipy.sparse
 from numpy.typing import NDArray
 
+FLOOR_LOG10 = -10.0
+"""Whisper's floor of the mel power, as its logarithm."""
+
 
 @dataclass(frozen=True)
 class LogMel:
@@ -58,5 +61,13 @@ class LogMel:
         frames = np.lib.stride_tricks.sliding_window_view(padded, self.n_fft)[:: self.hop_length]
         spectrum = scipy.fft.rfft(frames[: clip.size // self.hop_length] * self._window)
         power = np.square(spectrum.real) + np.square(spectrum.imag)
-        log_power = np.log10(np.maximum(self._filters @ power.T, 1e-10))
+        log_power = np.log10(np.maximum(self._filters @ power.T, 10.0**FLOOR_LOG10))
         return (np.maximum(log_power, log_power.max() - 8.0) + 4.0) / 4.0
+
+
+def shift_gain(features: NDArray[np.float32], gain_db: float) -> NDArray[np.float32]:
+    """The features that `LogMel` gives for a clip after a gain, from those of the clip itself.
+
+    Exact unless the clip touches the floor of `FLOOR_LOG10` (mel power 1e-10, far below any active stem).
+    """
+    return np.maximum(features + np.float32(gain_db / 40.0), np.float32((FLOOR_LOG10 + 4.0) / 4.0))

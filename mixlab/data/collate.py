@@ -10,16 +10,21 @@ import torch
 
 from mixlab.data.dataset import EncodedExample
 from mixlab.data.encoder import IGNORED
+from mixlab.language.advice import Direction
 from mixlab.multitrack.song import STEMS
 from mixlab.synthesis.example import Example
+
+MOVES = (Direction.LEAVE, Direction.RAISE, Direction.LOWER)
+"""What can be advised for a stem; `moves` of a batch are indices into this."""
 
 
 class Batch(TypedDict, total=False):
     """What travels to the device.
 
     input_ids, attention_mask, labels, decisive: (batch, tokens). Of all clips in prompt order: input_features (clips,
-    mels, frames), feature_attention_mask (clips, frames) and, for training, clip_error_db (clips, stems), the gain
-    error of each stem of `STEMS` in the clip, NaN for stems that are not in it. For evaluation: the examples.
+    mels, frames), feature_attention_mask (clips, frames). For training: clip_error_db (clips, stems), the gain error of
+    each stem of `STEMS` in the clip, NaN for stems that are not in it; moves (batch, stems), which of `MOVES` is right
+    for each of `STEMS`, `IGNORED` for stems that cannot be at fault. For evaluation: the examples.
     """
 
     input_ids: torch.Tensor
@@ -29,6 +34,7 @@ class Batch(TypedDict, total=False):
     input_features: torch.Tensor
     feature_attention_mask: torch.Tensor
     clip_error_db: torch.Tensor
+    moves: torch.Tensor
     examples: list[Example]
 
 
@@ -68,6 +74,7 @@ class Collator:
             batch["clip_error_db"] = torch.from_numpy(
                 np.concatenate([_clip_errors_db(item.example) for item in encoded])
             )
+            batch["moves"] = torch.tensor([_moves(item.example) for item in encoded])
         if self.keep_examples:
             batch["examples"] = [item.example for item in encoded]
         return batch
@@ -88,3 +95,8 @@ def _clip_errors_db(example: Example) -> np.ndarray:
         [[example.problem.error_db(s) if s in clip.stems else np.nan for s in STEMS] for clip in example.clips],
         dtype=np.float32,
     )
+
+
+def _moves(example: Example) -> list[int]:
+    candidates = example.problem.candidates
+    return [MOVES.index(Direction.of(example.reference.gain_db(s))) if s in candidates else IGNORED for s in STEMS]

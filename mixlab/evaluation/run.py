@@ -21,9 +21,10 @@ from mixlab.evaluation.table import Row
 from mixlab.models.generate import predict
 from mixlab.multitrack.demo.source import DemoSource
 from mixlab.multitrack.segments import Segment
+from mixlab.scoring.bootstrap import Difference
 from mixlab.scoring.closed_loop import closed_loop
 from mixlab.scoring.prediction import Prediction
-from mixlab.scoring.scores import score
+from mixlab.scoring.scores import compare, score
 from mixlab.synthesis.draw import right_advice
 from mixlab.synthesis.problem import Problem
 
@@ -65,6 +66,9 @@ class SplitResult:
                 prefix = f"{lead}baselines/{row.method}/closed_loop"
             if row.closed_loop is not None:
                 flat |= row.closed_loop.flat(prefix)
+            if row.lead is not None:
+                name = f"{lead}baselines/{row.method}/model_lead"
+                flat |= {name: row.lead.difference, f"{name}_low": row.lead.low, f"{name}_high": row.lead.high}
         return flat
 
 
@@ -116,6 +120,13 @@ class Evaluator:
         if not problems:
             raise ValueError(f"the split {split!r} has no items")
         predictions = {answerer.name: self._answer(answerer, problems) for answerer in answerers}
+        model = answerers[0].name
+
+        def lead(name: str) -> Difference | None:
+            if name == model:
+                return None
+            return compare(predictions[model], predictions[name], "joint_accuracy", self.resamples)
+
         rows = [
             Row(
                 answerer.name,
@@ -123,6 +134,7 @@ class Evaluator:
                 score(predictions[answerer.name], self.resamples),
                 closed_loop(predictions[answerer.name], self.resamples),
                 answerer.detail,
+                lead(answerer.name),
             )
             for answerer in answerers
         ]
@@ -135,6 +147,7 @@ class Evaluator:
                     "baseline",
                     score(predictions[name], self.resamples, reads_claims=baseline.reads_claims),
                     closed_loop(predictions[name], self.resamples),
+                    lead=lead(name),
                 )
             )
         return SplitResult(split, rows, predictions, list(self.notes))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from mixlab.scoring.bootstrap import Difference
 from mixlab.scoring.closed_loop import ClosedLoop
 from mixlab.scoring.scores import Scores
 
@@ -30,6 +31,7 @@ LABELS = {
 
 COLUMNS = {
     "joint_accuracy": "joint",
+    "model_lead": "model ahead by",
     "direction_accuracy": "direction",
     "stem_accuracy": "stem",
     "balanced_accuracy": "balanced right",
@@ -68,6 +70,8 @@ class Row:
     closed_loop: ClosedLoop | None = None
     detail: str = ""
     """What sets it apart from other rows of its method, such as how long it was trained."""
+    lead: Difference | None = None
+    """The model's joint accuracy minus this method's on the same items, paired; None for the model itself."""
 
     @property
     def label(self) -> str:
@@ -77,6 +81,8 @@ class Row:
 
     def figure(self, column: str) -> tuple[float, float, float] | None:
         """A figure with the ends of its interval, or None where it does not apply."""
+        if column == "model_lead":
+            return None if self.lead is None else (self.lead.difference, self.lead.low, self.lead.high)
         if column in self.scores.headline:
             return self.scores.headline[column], *self.scores.intervals[column]
         flat = {} if self.closed_loop is None else self.closed_loop.flat("")
@@ -86,7 +92,9 @@ class Row:
 
 
 def number(value: float, column: str) -> str:
-    """A share with three decimals, a figure in dB with two."""
+    """A share with three decimals, a difference of shares with its sign, a figure in dB with two."""
+    if column == "model_lead":
+        return f"{value:+.3f}"
     return f"{value:.2f}" if column.endswith("_db") else f"{value:.3f}"
 
 

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from mixlab.data.collate import Batch
+from mixlab.data.collate import MOVES, Batch
 from mixlab.data.encoder import IGNORED
 from mixlab.models.adapters import base_model
 from mixlab.multitrack.song import STEMS
@@ -25,12 +25,15 @@ class LossSettings:
     Attributes:
         decisive_weight: factor on response tokens that carry the meaning (stem, direction, number, verdict); 1 is the
             plain cross-entropy.
-        gain_weight: weight of an auxiliary head, thrown away after training, that reads the gain error of each clip's
-            stems from the language model's states at the clip's end; 0 for none.
+        gain_weight: weight of a helper head, thrown away after training, that reads the gain error of each clip's stems
+            from the language model's states at the clip's end; 0 for none.
+        move_weight: weight of another such head, that reads at the prompt's end whether each stem is to be raised,
+            lowered or left; 0 for none.
     """
 
     decisive_weight: float = 1.0
     gain_weight: float = 0.0
+    move_weight: float = 0.0
 
 
 class ResponseLoss(nn.Module):
@@ -48,6 +51,7 @@ class ResponseLoss(nn.Module):
         self.audio_end_token_id = audio_end_token_id
         width = base_model(model).config.text_config.hidden_size
         self.gain_head = nn.Linear(width, len(STEMS)) if settings.gain_weight > 0 else None
+        self.move_head = nn.Linear(width, len(STEMS) * len(MOVES)) if settings.move_weight > 0 else None
 
     def forward(self, model: nn.Module, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         """The loss to minimise and the plain cross-entropy per response token, scalars in float32.
@@ -61,7 +65,7 @@ class ResponseLoss(nn.Module):
             input_features=batch["input_features"],
             feature_attention_mask=batch["feature_attention_mask"],
             use_cache=False,
-            output_hidden_states=self.gain_head is not None,
+            output_hidden_states=self.gain_head is not None or self.move_head is not None,
         )
         labels = batch["labels"][:, 1:]
         targets = labels != IGNORED
@@ -70,8 +74,12 @@ class ResponseLoss(nn.Module):
         weights = 1.0 + (self.settings.decisive_weight - 1.0) * batch["decisive"][:, 1:][targets].float()
         loss = (entropy * weights).sum() / entropy.numel()
         if self.gain_head is not None:
-            # The input of the last layer, which can then act on what is known there.
-            loss = loss + self.settings.gain_weight * self._gain_loss(states.hidden_states[-2], batch)
+            # Half way up, so that the layers above can act on what is known there.
+            middle = states.hidden_states[len(states.hidden_states) // 2]
+            loss = loss + self.settings.gain_weight * self._gain_loss(middle, batch)
+        if self.move_head is not None:
+            # The input of the last layer, which puts the decision into words.
+            loss = loss + self.settings.move_weight * self._move_loss(states.hidden_states[-2], batch)
         return loss, entropy.detach().mean()
 
     def _gain_loss(self, hidden: torch.Tensor, batch: Batch) -> torch.Tensor:
@@ -81,3 +89,11 @@ class ResponseLoss(nn.Module):
         heard = ~torch.isnan(errors)
         found = self.gain_head(hidden[clip_ends].float())
         return F.smooth_l1_loss(found[heard], errors[heard] / GAIN_SCALE_DB)
+
+    def _move_loss(self, hidden: torch.Tensor, batch: Batch) -> torch.Tensor:
+        assert self.move_head is not None
+        prompt_ends = (batch["labels"] != IGNORED).int().argmax(dim=1) - 1
+        rows = torch.arange(len(prompt_ends), device=hidden.device)
+        scores = self.move_head(hidden[rows, prompt_ends].float()).unflatten(-1, (len(STEMS), len(MOVES)))
+        moves = batch["moves"]
+        return F.cross_entropy(scores[moves != IGNORED], moves[moves != IGNORED])

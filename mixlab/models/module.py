@@ -83,7 +83,7 @@ class AdviceModule(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         steps = int(self.trainer.estimated_stepping_batches)
-        optimizer, schedule = self.optim.build(self.parameters(), steps)
+        optimizer, schedule = self.optim.build(self.named_parameters(), steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

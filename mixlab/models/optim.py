@@ -1,12 +1,16 @@
-"""Room models: the optimizer and its schedule."""
+"""Room models: optimizers and their schedule."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
+from torch.optim.lr_scheduler import LambdaLR
+
+NamedParameters = Iterable[tuple[str, torch.nn.Parameter]]
 
 
 @dataclass(frozen=True)
@@ -23,17 +27,10 @@ class AdamWCosine:
     weight_decay: float
     warmup_steps: int
 
-    def build(
-        self, parameters: Iterable[torch.nn.Parameter], total_steps: int
-    ) -> tuple[torch.optim.AdamW, torch.optim.lr_scheduler.LambdaLR]:
-        """The optimizer over `parameters` and its schedule, which is stepped after every optimizer step."""
-        trainable = [parameter for parameter in parameters if parameter.requires_grad]
-        groups = [
-            {"params": [p for p in trainable if p.ndim >= 2], "weight_decay": self.weight_decay},
-            {"params": [p for p in trainable if p.ndim < 2], "weight_decay": 0.0},
-        ]
-        optimizer = torch.optim.AdamW(groups, lr=self.lr, betas=(0.9, 0.98))
-        return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: self.factor(step, total_steps))
+    def build(self, parameters: NamedParameters, total_steps: int) -> tuple[torch.optim.Optimizer, LambdaLR]:
+        """The optimizer over the parameters that train, and its schedule, which is stepped after every step."""
+        optimizer = self._optimizer([(name, p) for name, p in parameters if p.requires_grad])
+        return optimizer, LambdaLR(optimizer, lambda step: self.factor(step, total_steps))
 
     def factor(self, step: int, total_steps: int) -> float:
         """The learning rate at `step` as a share of the peak."""
@@ -41,3 +38,62 @@ class AdamWCosine:
             return (step + 1) / self.warmup_steps
         progress = (step - self.warmup_steps) / max(1, total_steps - self.warmup_steps)
         return 0.5 * (1.0 + math.cos(math.pi * min(1.0, progress)))
+
+    def _optimizer(self, named: list[tuple[str, torch.nn.Parameter]]) -> torch.optim.Optimizer:
+        return self._adamw([p for _, p in named])
+
+    def _adamw(self, parameters: list[torch.nn.Parameter]) -> torch.optim.AdamW:
+        groups = [
+            {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": self.weight_decay},
+            {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
+        ]
+        return torch.optim.AdamW(groups, lr=self.lr, betas=(0.9, 0.98))
+
+
+@dataclass(frozen=True)
+class MuonCosine(AdamWCosine):
+    """Muon (Jordan et al. 2024) on the matrices inside layers, AdamW on all else, with the schedule of `AdamWCosine`.
+
+    Attributes:
+        matrix_lr: peak learning rate of Muon, whose updates are scaled to the size of AdamW's (Liu et al. 2025).
+    """
+
+    matrix_lr: float
+
+    def _optimizer(self, named: list[tuple[str, torch.nn.Parameter]]) -> torch.optim.Optimizer:
+        matrices = [p for name, p in named if p.ndim == 2 and "layers" in name.split(".")]
+        chosen = {id(p) for p in matrices}
+        muon = torch.optim.Muon(
+            matrices, lr=self.matrix_lr, weight_decay=self.weight_decay, adjust_lr_fn="match_rms_adamw"
+        )
+        return Together([muon, self._adamw([p for _, p in named if id(p) not in chosen])])
+
+
+class Together(torch.optim.Optimizer):
+    """Several optimizers that are stepped, scheduled and saved as one, each over parameters of its own."""
+
+    def __init__(self, optimizers: list[torch.optim.Optimizer]) -> None:
+        self.optimizers = optimizers
+        super().__init__([p for part in optimizers for group in part.param_groups for p in group["params"]], {})
+        # The very groups of the parts, so that a schedule reaches them.
+        self.param_groups = [group for part in optimizers for group in part.param_groups]
+
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+        """One step of each part."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for optimizer in self.optimizers:
+            optimizer.step()
+        return loss
+
+    def state_dict(self) -> dict[str, Any]:
+        """The states of the parts."""
+        return {"parts": [optimizer.state_dict() for optimizer in self.optimizers]}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """The inverse of `state_dict`."""
+        for optimizer, state in zip(self.optimizers, state_dict["parts"], strict=True):
+            optimizer.load_state_dict(state)
+        self.param_groups = [group for part in self.optimizers for group in part.param_groups]

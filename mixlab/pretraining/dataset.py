@@ -15,33 +15,13 @@ from mixlab.data.encoder import IGNORED, ChatEncoder
 from mixlab.language.templates import clip_label
 from mixlab.multitrack.segments import Segment
 from mixlab.multitrack.store import SongStore
+from mixlab.pretraining.protocol import DescribingProtocol
 from mixlab.pretraining.questions import HeardClip, QuestionAndAnswer, draw_question
 from mixlab.synthesis.example import Clip
 from mixlab.synthesis.seeds import generator
 
 PREFIX = 0
 PADDING = -1
-
-
-@dataclass(frozen=True)
-class DescribingProtocol:
-    """How clips are drawn for describing.
-
-    Attributes:
-        questions: per sample.
-        gain_range_db: half width of the uniform gain on a clip; gains are not errors, nothing says what is right.
-        gain_probability: share of samples in which clips get gains.
-        master_range_db: half width of the uniform gain on all clips.
-        level_dbfs: level that the segment's mixture is brought to before those gains.
-        labelled_probability: share of samples whose clips carry their stems' names.
-    """
-
-    questions: int = 8
-    gain_range_db: float = 8.0
-    gain_probability: float = 0.85
-    master_range_db: float = 18.0
-    level_dbfs: float = -32.0
-    labelled_probability: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -111,11 +91,8 @@ class DescribingDataset(Dataset[DescribedSample]):
         order = list(rng.permutation(segment.stems)) if rng.uniform() < 0.5 else list(segment.stems)
         anchor = order[0] if rng.uniform() < 0.5 else ""
         protocol = self.protocol
-        common_db = protocol.level_dbfs - segment.mixture_dbfs
-        common_db += rng.uniform(-protocol.master_range_db, protocol.master_range_db)
-        gains_db = np.full(len(order), common_db)
-        if rng.uniform() < protocol.gain_probability:
-            gains_db = gains_db + rng.uniform(-protocol.gain_range_db, protocol.gain_range_db, len(order))
+        common_db = protocol.level_dbfs - segment.mixture_dbfs + protocol.draw_common_db(rng)
+        gains_db = common_db + protocol.draw_gains_db(len(order), rng)
         audio = self.store.read(segment.song_id, order, segment.start_s, segment.duration_s)
         clips, heard = [], []
         for stem, gain_db in zip(order, gains_db, strict=True):
@@ -180,7 +157,7 @@ def collate_described(samples: Sequence[DescribedSample], pad_token_id: int) -> 
         "lufs": torch.from_numpy(np.concatenate([sample.lufs for sample in samples])),
         "stems": torch.from_numpy(np.concatenate([sample.stems for sample in samples])),
         "clip_counts": torch.tensor([len(sample.lufs) for sample in samples]),
-        "genre": torch.tensor([sample.genre for sample in samples]),
+        "genres": torch.tensor([sample.genre for sample in samples for _ in sample.lufs]),
         "audio_tokens": torch.tensor(samples[0].audio_tokens),
         "clip_ends": torch.from_numpy(np.concatenate([sample.clip_ends for sample in samples])),
     }

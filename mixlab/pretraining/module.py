@@ -12,6 +12,7 @@ from torch import nn
 from mixlab.data.encoder import IGNORED
 from mixlab.models.backbone import Backbone
 from mixlab.models.optim import AdamWCosine
+from mixlab.pretraining.ear import SCALE_LU, ListeningHeads, audio_states
 from mixlab.pretraining.questions import MAX_NUMBER
 
 
@@ -19,10 +20,11 @@ class ListenerModule(lightning.LightningModule):
     """Trains all weights of an untrained backbone on questions about clips.
 
     The loss weighs words that carry meaning over boilerplate, spreads the target of a number over its neighbours
-    (a normal distribution over dB), and adds auxiliary heads (loudness, stem and genre on the audio states, loudness
-    against the first clip half way up the language model), which are thrown away afterwards.
+    (a normal distribution over dB), and adds auxiliary heads, thrown away afterwards: those of the first stage on the
+    audio states, and one for loudness against the first clip half way up the language model.
 
     Args:
+        heads: of the first stage.
         boilerplate_weight: weight of tokens that carry no meaning.
         number_sigma_db: deviation of the soft number targets.
         auxiliary_weight: weight of the auxiliary heads.
@@ -36,8 +38,7 @@ class ListenerModule(lightning.LightningModule):
         self,
         backbone: Backbone,
         optim: AdamWCosine,
-        genres: int,
-        stems: int,
+        heads: ListeningHeads,
         boilerplate_weight: float = 0.1,
         number_sigma_db: float = 1.0,
         auxiliary_weight: float = 0.5,
@@ -49,10 +50,8 @@ class ListenerModule(lightning.LightningModule):
         self.auxiliary_weight = auxiliary_weight
         self.number_sigma_db = number_sigma_db
         width = backbone.model.config.text_config.hidden_size
-        self.loudness_head = nn.Linear(width, MAX_NUMBER + 1)
-        self.relative_head = nn.Linear(width, 2 * MAX_NUMBER + 1)
-        self.stem_head = nn.Linear(width, stems)
-        self.genre_head = nn.Linear(width, genres)
+        self.heads = heads
+        self.relative_head = nn.Linear(width, 1)
         tokens = number_tokens(backbone.processor.tokenizer)
         values = torch.arange(len(tokens), dtype=torch.float32)
         soft = torch.exp(-0.5 * ((values[None] - values[:, None]) / number_sigma_db) ** 2)
@@ -94,39 +93,28 @@ class ListenerModule(lightning.LightningModule):
         }
         # Half way up, so that the layers above have something to work with.
         middle = states.hidden_states[len(inner.language_model.layers) // 2]
-        relative = self._relative_loss(batch, middle)
+        relative, figures["relative_mae_lu"] = self._relative_loss(batch, middle)
         return (entropy * weights).sum() / weights.sum() + self.auxiliary_weight * relative, figures
 
-    def _relative_loss(self, batch: dict[str, torch.Tensor], hidden: torch.Tensor) -> torch.Tensor:
-        """At the end of each clip, its loudness against the first clip's is known."""
-        owner = torch.repeat_interleave(torch.arange(len(batch["genre"])), batch["clip_counts"])
+    def _relative_loss(self, batch: dict[str, torch.Tensor], hidden: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """At the end of each clip, its loudness against the first clip's is known; also the mean absolute error."""
+        owner = torch.repeat_interleave(torch.arange(len(batch["clip_counts"])), batch["clip_counts"])
         firsts = torch.cat([torch.zeros(1, dtype=torch.long), batch["clip_counts"].cumsum(0)[:-1]])
         difference = batch["lufs"] - batch["lufs"][firsts][owner]
-        values = torch.arange(2 * MAX_NUMBER + 1) - MAX_NUMBER
-        soft = torch.softmax(-0.5 * ((values[None] - difference[:, None]) / self.number_sigma_db) ** 2, dim=-1)
-        log_probs = F.log_softmax(self.relative_head(hidden[owner, batch["clip_ends"]]).float(), dim=-1)
-        return -(soft * log_probs).sum(dim=-1).mean()
+        found = SCALE_LU * self.relative_head(hidden[owner, batch["clip_ends"]])[:, 0]
+        others = torch.ones_like(owner, dtype=torch.bool)
+        others[firsts] = False
+        error_lu = (found - difference)[others].abs().mean()
+        return 2.0 * F.smooth_l1_loss(found, difference, beta=0.5), error_lu.detach()
 
     def _step(self, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, dict[str, Any]]:
-        audio = audio_states(self.model, batch["input_features"])
-        audio = audio[:, : int(batch["audio_tokens"])]
+        inner = self.model.model
+        features, audio_tokens = batch["input_features"], int(batch["audio_tokens"])
+        audio = audio_states(inner.audio_tower, inner.multi_modal_projector, features, audio_tokens)
         text_loss, figures = self._text_loss(batch, audio)
-        auxiliary, genre_accuracy = self._auxiliary_loss(batch, audio)
-        figures["genre_accuracy"] = genre_accuracy
-        return text_loss + self.auxiliary_weight * auxiliary, figures | {"text_loss": text_loss.detach()}
-
-    def _auxiliary_loss(self, batch: dict[str, torch.Tensor], audio: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Heads on the audio states: every state knows its clip's loudness, clips their stem, samples their genre."""
-        levels = (-batch["lufs"]).round().long().clamp(0, MAX_NUMBER)
-        log_probs = F.log_softmax(self.loudness_head(audio).float(), dim=-1)
-        loss = -(self.soft_targets[levels][:, None] * log_probs).sum(dim=-1).mean()
-        pooled = audio.mean(dim=1)
-        owner = torch.repeat_interleave(torch.arange(len(batch["genre"])), batch["clip_counts"])
-        songs = torch.zeros(len(batch["genre"]), pooled.shape[1]).index_add_(0, owner, pooled)
-        genres = self.genre_head(songs / batch["clip_counts"][:, None])
-        loss = loss + 0.3 * F.cross_entropy(self.stem_head(pooled), batch["stems"])
-        loss = loss + 0.3 * F.cross_entropy(genres, batch["genre"])
-        return loss, (genres.argmax(-1) == batch["genre"]).float().mean()
+        heard, heard_figures = self.heads(audio, batch)
+        figures |= heard_figures | {"text_loss": text_loss.detach()}
+        return text_loss + self.auxiliary_weight * heard, figures
 
     def training_step(self, batch: dict[str, torch.Tensor], batch_idx: int) -> torch.Tensor:
         loss, figures = self._step(batch)
@@ -136,18 +124,14 @@ class ListenerModule(lightning.LightningModule):
     def validation_step(self, batch: dict[str, torch.Tensor], batch_idx: int) -> None:
         _, figures = self._step(batch)
         self.log_dict(
-            {f"val/{name}": value for name, value in figures.items()}, prog_bar=True, batch_size=len(batch["genre"])
+            {f"val/{name}": value for name, value in figures.items()},
+            prog_bar=True,
+            batch_size=len(batch["clip_counts"]),
         )
 
     def configure_optimizers(self) -> Any:
-        optimizer, schedule = self.optim.build(self.parameters(), int(self.trainer.estimated_stepping_batches))
+        optimizer, schedule = self.optim.build(self.named_parameters(), int(self.trainer.estimated_stepping_batches))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
-
-def audio_states(model: Any, features: torch.Tensor) -> torch.Tensor:
-    """Projected states of full-window clips: (clips, mels, frames) to (clips, audio tokens, width)."""
-    states = model.model.audio_tower(features).last_hidden_state
-    return model.model.multi_modal_projector(states)
 
 
 def number_tokens(tokenizer: Any) -> list[int]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import re
 import time
+from dataclasses import dataclass
 from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import lightning
+import numpy as np
 import torch
 from hydra.utils import instantiate
 from lightning.pytorch.loggers import CSVLogger
@@ -25,14 +27,25 @@ from mixlab.language import templates
 from mixlab.models.backbone import Backbone, fold_feature_statistics, save_backbone, tiny_config, tiny_processor
 from mixlab.models.optim import AdamWCosine
 from mixlab.multitrack.demo.source import DemoSource
-from mixlab.multitrack.segments import Gates, list_segments
+from mixlab.multitrack.segments import Gates, Segment, list_segments
 from mixlab.multitrack.song import STEMS
 from mixlab.multitrack.store import prepare
 from mixlab.pretraining import questions
-from mixlab.pretraining.dataset import DescribingDataset, DescribingProtocol, collate_described
+from mixlab.pretraining.dataset import DescribingDataset, collate_described
+from mixlab.pretraining.ear import EarClips, EarModule, ListeningHeads
 from mixlab.pretraining.module import ListenerModule
+from mixlab.pretraining.protocol import DescribingProtocol
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class EarSettings:
+    """The first stage: optimizer steps, clips a step, optimizer."""
+
+    steps: int
+    batch_size: int
+    optim: AdamWCosine
 
 
 def run(cfg: DictConfig) -> None:
@@ -46,6 +59,7 @@ def run(cfg: DictConfig) -> None:
         Gates(**cfg.gates),
         Path(cfg.paths.cache),
         out,
+        ear=EarSettings(cfg.ear.steps, cfg.ear.batch_size, instantiate(cfg.ear.optim)),
         steps=cfg.steps,
         batch_size=cfg.batch_size,
         segment_s=cfg.segment_s,
@@ -95,6 +109,7 @@ def pretrain(
     cache_dir: Path,
     out: Path,
     *,
+    ear: EarSettings,
     steps: int,
     batch_size: int,
     segment_s: int,
@@ -102,17 +117,19 @@ def pretrain(
     threads: int,
     seed: int,
 ) -> dict[str, float]:
-    """Train the describing base and write it to `out`.
+    """Train the describing base, first its ear and then its words, and write it to `out`.
 
     Args:
         source: songs with ``purpose="listening"``, which no experiment uses.
-        steps: optimizer steps.
+        optim: of the second stage.
+        ear: the first stage.
+        steps: optimizer steps of the second stage.
         workers: processes that make examples.
         threads: of the training process.
 
     Returns:
-        The last validation figures: mean absolute error of numbers in dB, accuracy of the other meaningful words, and
-        of the genre.
+        The last validation figures: of the ear, and of words, mean absolute error of numbers in dB and accuracy of the
+        other meaningful words.
 
     Raises:
         ConfigError: if the songs are not listening songs.
@@ -127,35 +144,64 @@ def pretrain(
     bpm = {entry.song_id: source.composition(entry).tempo_bpm for entry in source.entries()}
     genres = sorted({str(song.genre) for song in store.songs.values()})
 
-    def dataset(split: str) -> DescribingDataset:
-        segments, _ = list_segments(store, store.split(split), "bass", segment_s, 1.0, gates)
-        return DescribingDataset(store, segments, bpm, genres, STEMS, words(), protocol, encoder, seed)
+    def segments(split: str) -> list[Segment]:
+        return list_segments(store, store.split(split), "bass", segment_s, 1.0, gates)[0]
 
+    def clips(split: str) -> EarClips:
+        return EarClips(store, segments(split), genres, STEMS, protocol, encoder, seed)
+
+    def questions_on(split: str) -> DescribingDataset:
+        return DescribingDataset(store, segments(split), bpm, genres, STEMS, words(), protocol, encoder, seed)
+
+    heads = ListeningHeads(backbone.model.config.text_config.hidden_size, len(STEMS), len(genres))
     collate = partial(collate_described, pad_token_id=encoder.pad_token_id)
-    training = dataset("train")
-    sample = collate([training[0, index] for index in range(64)])["input_features"]
+    training = clips("train")
+    sample = torch.from_numpy(np.stack([training[0, index]["input_features"] for index in range(512)]))
     fold_feature_statistics(backbone.model, sample.mean(dim=(0, 2)), float(sample.std()))
-    per_epoch = batch_size * 200
-    loaders: dict[str, Any] = {"batch_size": batch_size, "collate_fn": collate}
-    train_loader = DataLoader(
-        training,
-        sampler=EpochSampler(per_epoch),
-        num_workers=workers,
-        persistent_workers=workers > 0,
-        multiprocessing_context="spawn" if workers else None,
-        **loaders,
+    heard = _fit(
+        EarModule(backbone.model, heads, ear.optim),
+        DataLoader(training, sampler=EpochSampler(ear.batch_size * 1000), batch_size=ear.batch_size),
+        DataLoader(clips("validation"), sampler=EpochSampler(2048), batch_size=ear.batch_size),
+        ear.steps,
+        CSVLogger(out, name="", version="log/ear"),
     )
-    val_loader = DataLoader(dataset("validation"), sampler=EpochSampler(256), **loaders)
-    module = ListenerModule(backbone, optim, genres=len(genres), stems=len(STEMS))
+    backbone.model.model.audio_tower.requires_grad_(False)
+    loaders: dict[str, Any] = {"batch_size": batch_size, "collate_fn": collate}
+    spoken = _fit(
+        ListenerModule(backbone, optim, heads),
+        DataLoader(
+            questions_on("train"),
+            sampler=EpochSampler(batch_size * 200),
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            multiprocessing_context="spawn" if workers else None,
+            **loaders,
+        ),
+        DataLoader(questions_on("validation"), sampler=EpochSampler(256), **loaders),
+        steps,
+        CSVLogger(out, name="", version="log/words"),
+    )
+    backbone.model.requires_grad_(True)
+    save_backbone(backbone, out)
+    return heard | spoken
+
+
+def _fit(
+    module: lightning.LightningModule,
+    train: DataLoader[Any],
+    validation: DataLoader[Any],
+    steps: int,
+    logger: CSVLogger,
+) -> dict[str, float]:
+    """Train for `steps` steps; returns the last validation figures."""
     trainer = lightning.Trainer(
         max_steps=steps,
         accelerator="cpu",
         gradient_clip_val=1.0,
-        logger=CSVLogger(out, name="", version="log"),
+        logger=logger,
         enable_checkpointing=False,
         log_every_n_steps=min(20, steps),
         num_sanity_val_steps=0,
     )
-    trainer.fit(module, train_loader, val_loader)
-    save_backbone(backbone, out)
+    trainer.fit(module, train, validation)
     return {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("val/")}

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from transformers import WhisperFeatureExtractor
 
 from mixlab.audio.levels import apply_gain
-from mixlab.audio.log_mel import LogMel
+from mixlab.audio.log_mel import LogMel, shift_gain
 
 SAMPLE_RATE = 16000
 TINY = {"feature_size": 64, "hop_length": 5000, "n_fft": 8192, "chunk_length": 10}
@@ -64,3 +64,11 @@ def test_6_db_are_0_15():
 def test_what_is_no_mono_clip_of_half_a_window_is_refused(bad):
     with pytest.raises(ValueError, match="a clip needs shape"):
         front_end(QWEN2_AUDIO_7B)(bad)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.floats(-40.0, 40.0), st.sampled_from(["noise", "tones", "bursts"]))
+def test_features_after_a_gain_need_no_second_analysis(gain_db, kind):
+    features, sound = front_end(TINY), clip(kind)
+    expected = features(apply_gain(sound, gain_db))
+    np.testing.assert_allclose(shift_gain(features(sound), gain_db), expected, atol=1e-4)

@@ -74,4 +74,5 @@ def test_tensors_have_the_types_that_the_model_takes(encoded, encoder):
         "input_features": torch.float32,
         "feature_attention_mask": torch.int64,
         "clip_error_db": torch.float32,
+        "moves": torch.int64,
     }

@@ -1,9 +1,12 @@
+from dataclasses import replace
 from math import nan
 
 import torch
 import torch.nn.functional as F
 
+from mixlab.data.collate import MOVES
 from mixlab.data.encoder import IGNORED
+from mixlab.language.advice import Direction
 from mixlab.models.loss import LossSettings, ResponseLoss
 
 from .conftest import make_problem
@@ -60,5 +63,20 @@ def test_the_helper_reads_the_error_of_each_clip_that_is_heard(base, make_batch)
     torch.testing.assert_close(batch["clip_error_db"], torch.tensor(expected), equal_nan=True)
     plain, entropy = loss_of(base, batch)
     helped, same_entropy = loss_of(base, batch, gain_weight=1.0)
+    assert helped > plain
+    torch.testing.assert_close(entropy, same_entropy)
+
+
+def test_the_other_helper_reads_at_the_prompts_end_what_to_do_with_each_stem(base, make_batch):
+    balanced = replace(make_problem(2), errors=())
+    batch = make_batch([make_problem(0, gain_db=5.0), make_problem(1, stems=("bass", "other")), balanced])
+    leave, lower = MOVES.index(Direction.LEAVE), MOVES.index(Direction.LOWER)
+    assert batch["moves"].tolist() == [
+        [IGNORED, leave, lower, IGNORED],
+        [IGNORED, IGNORED, IGNORED, lower],
+        [IGNORED, leave, leave, IGNORED],
+    ]
+    plain, entropy = loss_of(base, batch)
+    helped, same_entropy = loss_of(base, batch, move_weight=1.0)
     assert helped > plain
     torch.testing.assert_close(entropy, same_entropy)

@@ -8,7 +8,8 @@ from mixlab.multitrack.demo.source import DemoSource
 from mixlab.multitrack.segments import Gates, list_segments
 from mixlab.multitrack.song import STEMS
 from mixlab.multitrack.store import prepare
-from mixlab.pretraining.dataset import DescribingDataset, DescribingProtocol, collate_described
+from mixlab.pretraining.dataset import DescribingDataset, collate_described
+from mixlab.pretraining.protocol import DescribingProtocol
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,15 @@ from mixlab.pretraining.run import run
 
 def configure(tmp_path: Path, *overrides):
     cli.register_resolvers()
-    small = ["dataset.train_songs=6", "dataset.validation_songs=6", "dataset.duration_s=12", "steps=2", "batch_size=2"]
+    small = [
+        "dataset.train_songs=6",
+        "dataset.validation_songs=6",
+        "dataset.duration_s=12",
+        "steps=2",
+        "batch_size=2",
+        "ear.steps=2",
+        "ear.batch_size=4",
+    ]
     places = [f"out={tmp_path}/base", f"paths.cache={tmp_path}/cache", f"paths.outputs={tmp_path}"]
     with initialize_config_dir(cli.config_folder(), version_base="1.3"):
         cfg = compose("pretrain", overrides=[*small, *places, "workers=0", *overrides])
@@ -27,7 +35,7 @@ def test_the_command_makes_a_base_that_loads_with_card_and_log(tmp_path):
     made = backbone.tiny(str(tmp_path / "base"))
     assert sum(p.numel() for p in made.model.parameters()) < 1_300_000
     assert "never met" in (tmp_path / "base" / "README.md").read_text()
-    assert (tmp_path / "base" / "log" / "metrics.csv").is_file()
+    assert (tmp_path / "base" / "log" / "words" / "metrics.csv").is_file()
 
 
 def test_songs_of_experiments_are_refused(tmp_path):
@@ -39,5 +47,5 @@ def test_the_shipped_base_has_the_shipped_architecture_and_a_log():
     weights = load_file(backbone.TINY_FOLDER / "model.safetensors")
     expected = backbone.tiny(base=None).model.state_dict()
     assert {name.split(".")[-1] for name in weights} <= {name.split(".")[-1] for name in expected}
-    assert (backbone.TINY_FOLDER / "log" / "metrics.csv").is_file()
+    assert (backbone.TINY_FOLDER / "log" / "words" / "metrics.csv").is_file()
     assert "purpose: listening" in (backbone.TINY_FOLDER / "README.md").read_text()
