@@ -5,13 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import lightning
 import torch
+from hydra.errors import InstantiationException
 from hydra.utils import instantiate
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 
 from mixlab.data.encoder import ChatEncoder
 from mixlab.data.module import DataSettings, FrozenItems, MixDataModule
 from mixlab.errors import ConfigError, MixlabError
+from mixlab.models.adapters import base_model
 from mixlab.models.backbone import Backbone, fold_feature_statistics
 from mixlab.models.checkpoints import BUILDERS, Description
 from mixlab.models.module import AdviceModule
@@ -21,31 +25,53 @@ from mixlab.synthesis.draw import ErrorCategory, ErrorProtocol, LevelProtocol, P
 from mixlab.synthesis.example import Inputs
 
 
-def source(cfg: DictConfig) -> MultitrackSource:
-    """The source of songs that `dataset` names.
+def made(node: DictConfig, key: str, **arguments: Any) -> Any:
+    """What a node with a target builds.
+
+    Args:
+        key: of the node in the configuration, for the message.
+        arguments: beside those of the node.
 
     Raises:
-        MixlabError: from the source itself, or naming an argument that it does not take.
+        MixlabError: from the target itself, or naming the node whose keys or values it does not take.
     """
     try:
-        return instantiate(cfg.dataset)
-    except Exception as error:
+        return instantiate(node, **arguments)
+    except InstantiationException as error:
         cause = error.__cause__
         if isinstance(cause, MixlabError):
             raise cause from None
-        if isinstance(cause, TypeError | ValueError):
-            raise ConfigError(f"The keys of dataset do not fit {cfg.dataset._target_} ({cause}).") from error
+        if isinstance(cause, TypeError | ValueError | MisconfigurationException):
+            raise ConfigError(f"The keys of {key} do not fit {node._target_} ({_first_line(cause)}).") from error
         raise
 
 
-def protocol(cfg: DictConfig, error: DictConfig, prompt: DictConfig) -> ProblemProtocol:
-    """How problems are drawn, from an error and a prompt node."""
+def source(cfg: DictConfig) -> MultitrackSource:
+    """The source of songs that `dataset` names."""
+    return made(cfg.dataset, "dataset")
+
+
+def trainer(cfg: DictConfig, **arguments: Any) -> lightning.Trainer:
+    """The Lightning trainer that `trainer` describes; without arguments it shows nothing and writes nothing."""
+    silent: dict[str, Any] = {
+        "logger": False,
+        "enable_checkpointing": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "use_distributed_sampler": False,
+    }
+    settings = OmegaConf.masked_copy(cfg.trainer, [key for key in cfg.trainer if key != "threads"])
+    return made(settings, "trainer", **(silent | arguments))
+
+
+def protocol(cfg: DictConfig, error: DictConfig, prompt: DictConfig, level: Any) -> ProblemProtocol:
+    """How problems are drawn, from an error, a prompt and a level node."""
     categories = {name: ErrorCategory(**category) for name, category in error.categories.items()}
     return ProblemProtocol(
         anchor=cfg.anchor.stem,
         error=ErrorProtocol(categories, error.rounding_db, error.answer),
         prompt=PromptProtocol(dict(prompt.weights)),
-        level=LevelProtocol(**cfg.data.level),
+        level=LevelProtocol(**level),
     )
 
 
@@ -55,14 +81,16 @@ def data_module(cfg: DictConfig, songs: MultitrackSource, encoder: ChatEncoder) 
     return MixDataModule(
         songs,
         encoder,
-        protocol(cfg, cfg.error, cfg.prompt),
+        protocol(cfg, cfg.error, cfg.prompt, cfg.data.level),
         Inputs(cfg.inputs.layout),
         DataSettings(**settings, gates=Gates(**cfg.data.gates)),
         FrozenItems(
             cfg.evaluation.seed,
-            protocol(cfg, cfg.evaluation.error, cfg.evaluation.prompt),
+            protocol(cfg, cfg.evaluation.error, cfg.evaluation.prompt, cfg.evaluation.level),
             cfg.evaluation.items_per_song,
             cfg.evaluation.validation_items_per_song,
+            cfg.evaluation.segment_step_s,
+            Gates(**cfg.evaluation.gates),
         ),
         Path(cfg.paths.cache),
         cfg.seed,
@@ -80,29 +108,32 @@ def backbone(cfg: DictConfig) -> Backbone:
         ) from error
 
 
-def trained_module(cfg: DictConfig, base: Backbone, data: MixDataModule) -> tuple[AdviceModule, Description]:
-    """The LightningModule of a run, with its adapter, and the description that its adapter folder will carry.
+def advice_module(cfg: DictConfig, base: Backbone) -> AdviceModule:
+    """The LightningModule of a run, with its adapter; needs no songs, so that what does not fit is said before any."""
+    with torch.random.fork_rng():
+        torch.manual_seed(cfg.seed)
+        try:
+            model = made(cfg.adapter, "adapter")(base.model)
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"The keys of adapter do not fit the model ({_first_line(error)}).") from error
+    identity = {"model": _arguments(cfg), "inputs": cfg.inputs.layout, "anchor": cfg.anchor.stem}
+    return AdviceModule(
+        model, base.processor, made(cfg.loss, "loss"), made(cfg.optim, "optim"), cfg.model.max_new_tokens, identity
+    )
+
+
+def description(cfg: DictConfig, module: AdviceModule, data: MixDataModule) -> Description:
+    """What the adapter folder of a run says of itself.
 
     An untrained backbone gets the feature statistics of the data folded in.
     """
-    arguments: Any = OmegaConf.to_container(cfg.model.arguments, resolve=True)
-    for key in ("base", "name"):
-        if isinstance(arguments.get(key), str) and Path(arguments[key]).is_dir():
-            arguments[key] = str(Path(arguments[key]).resolve())  # the adapter may be used from another folder
     mean, deviation = None, None
-    if cfg.model.builder == "tiny" and arguments["base"] is None:
+    if cfg.model.builder == "tiny" and cfg.model.arguments.base is None:
         mean, deviation = data.feature_statistics()
-        fold_feature_statistics(base.model, torch.from_numpy(mean), deviation)
-    with torch.random.fork_rng():
-        torch.manual_seed(cfg.seed)
-        model = instantiate(cfg.adapter)(base.model)
-    module = AdviceModule(
-        model, base.processor, instantiate(cfg.loss), instantiate(cfg.optim), cfg.model.max_new_tokens
-    )
-    module.identity = {"model": arguments, "inputs": cfg.inputs.layout, "anchor": cfg.anchor.stem}
-    description = Description(
+        fold_feature_statistics(base_model(module.model), torch.from_numpy(mean), deviation)
+    return Description(
         builder=cfg.model.builder,
-        arguments=arguments,
+        arguments=_arguments(cfg),
         feature_mean=None if mean is None else [float(value) for value in mean],
         feature_deviation=deviation,
         inputs=cfg.inputs.layout,
@@ -112,4 +143,16 @@ def trained_module(cfg: DictConfig, base: Backbone, data: MixDataModule) -> tupl
         headroom_dbfs=cfg.data.level.headroom_dbfs,
         max_new_tokens=cfg.model.max_new_tokens,
     )
-    return module, description
+
+
+def _arguments(cfg: DictConfig) -> dict[str, Any]:
+    """The arguments of the backbone; folders as absolute paths, since the adapter may be used from another place."""
+    arguments: Any = OmegaConf.to_container(cfg.model.arguments, resolve=True)
+    for key in ("base", "name"):
+        if isinstance(arguments.get(key), str) and Path(arguments[key]).is_dir():
+            arguments[key] = str(Path(arguments[key]).resolve())
+    return arguments
+
+
+def _first_line(error: BaseException) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)

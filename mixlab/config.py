@@ -150,6 +150,9 @@ class CallbacksSchema(Schema):
 class EvaluationSchema(Schema):
     error: ErrorSchema
     prompt: PromptSchema
+    segment_step_s: Annotated[float, Field(ge=0.1)]
+    gates: GatesSchema
+    level: LevelSchema
     seed: Count
     items_per_song: PositiveCount
     validation_items_per_song: PositiveCount

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import pickle
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -11,7 +13,6 @@ from typing import Any
 import lightning
 import torch
 from hydra.core.hydra_config import HydraConfig
-from hydra.utils import instantiate
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
 from omegaconf import DictConfig, OmegaConf, open_dict
 from rich.console import Console
@@ -54,8 +55,11 @@ def train(cfg: DictConfig) -> float:
     (folder / "config.yaml").write_text(OmegaConf.to_yaml(cfg, resolve=True))
     lightning.seed_everything(cfg.seed, verbose=False)
     songs = build.source(cfg)
-    base = build.backbone(cfg)
-    data = build.data_module(cfg, songs, ChatEncoder(base.processor))
+    module = build.advice_module(cfg, build.backbone(cfg))
+    build.trainer(cfg)  # what does not fit is said here, before the songs are prepared
+    if resume_from is not None:
+        module.on_load_checkpoint(read_checkpoint(resume_from))
+    data = build.data_module(cfg, songs, ChatEncoder(module.processor))
     data.prepare_data()
     data.setup()
     if not data.problems("test"):
@@ -63,7 +67,7 @@ def train(cfg: DictConfig) -> float:
             f"No test segment with an active '{cfg.anchor.stem}' is left (dropped: {data.dropped.get('test', {})}), so "
             "nothing could be evaluated; choose another anchor, another dataset.seed, or add songs."
         )
-    module, description = fit(cfg, base, data, folder, resume_from)
+    description = fit(cfg, module, data, folder, resume_from)
     answerers = [
         Answerer("model", "model", module.model, module.processor, cfg.model.max_new_tokens),
         Answerer("base_unadapted", "control", description.build().model, module.processor, cfg.model.max_new_tokens),
@@ -84,16 +88,16 @@ def train(cfg: DictConfig) -> float:
 
 
 def fit(
-    cfg: DictConfig, base: Any, data: MixDataModule, folder: Path, resume_from: Path | None
-) -> tuple[AdviceModule, Description]:
-    """Train one model into `folder`; returns it with its best weights, and its description."""
-    module, description = build.trained_module(cfg, base, data)
+    cfg: DictConfig, module: AdviceModule, data: MixDataModule, folder: Path, resume_from: Path | None
+) -> Description:
+    """Train a model into `folder` and leave it with its best weights; returns its description."""
+    description = build.description(cfg, module, data)
     for part in parameter_table(module.model):
         log.info("%-22s %12s parameters, %10s trainable", part.part, f"{part.parameters:,}", f"{part.trainable:,}")
     # Without validation songs there is nothing to choose a checkpoint by: the last one is taken.
     monitor = cfg.callbacks.monitor if data.problems("validation") else None
     mode = "max" if monitor and monitor.endswith("accuracy") else "min"
-    checkpoint = ModelCheckpoint(
+    checkpoint = BestCheckpoint(
         folder / "checkpoints", "best", monitor=monitor, mode=mode, save_last=True, enable_version_counter=False
     )
     callbacks: list[Callback] = [checkpoint, SaveAdapter(folder / ADAPTER_FOLDER, description)]
@@ -102,7 +106,15 @@ def fit(
         callbacks.append(EarlyStopping(monitor, patience=patience, mode=mode, check_on_train_epoch_end=False))
     if cfg.callbacks.progress_bar:
         callbacks.append(RichProgressBar())
-    trainer = _trainer(cfg, callbacks, folder)
+    trainer = build.trainer(
+        cfg,
+        callbacks=callbacks,
+        logger=make_loggers(cfg, folder),
+        default_root_dir=folder,
+        enable_checkpointing=True,
+        enable_progress_bar=cfg.callbacks.progress_bar,
+        enable_model_summary=False,
+    )
     try:
         trainer.fit(module, datamodule=data, ckpt_path=resume_from, weights_only=True)
     except SystemExit:
@@ -118,12 +130,12 @@ def fit(
         _close_wandb(cfg)
     trainer.save_checkpoint(folder / "checkpoints" / "last.ckpt")
     if Path(checkpoint.best_model_path).is_file():
-        best = torch.load(checkpoint.best_model_path, weights_only=True, map_location="cpu")
+        best = read_checkpoint(Path(checkpoint.best_model_path))
         module.on_load_checkpoint(best)
         module.load_state_dict(best["state_dict"], strict=False)
     save_trained(folder / ADAPTER_FOLDER, module.model, module.processor, description)
     module.eval()
-    return module, description
+    return description
 
 
 def _close_wandb(cfg: DictConfig) -> None:
@@ -148,16 +160,26 @@ class SaveAdapter(Callback):
             trainer.save_checkpoint(self.folder.parent / "checkpoints" / "last.ckpt")
 
 
-def _trainer(cfg: DictConfig, callbacks: list[Callback], folder: Path) -> lightning.Trainer:
-    settings = {key: value for key, value in cfg.trainer.items() if key != "threads"}
-    return instantiate(
-        settings,
-        callbacks=callbacks,
-        logger=make_loggers(cfg, folder),
-        default_root_dir=folder,
-        enable_progress_bar=cfg.callbacks.progress_bar,
-        use_distributed_sampler=False,
-    )
+class BestCheckpoint(ModelCheckpoint):
+    """Keeps the best checkpoint, also that of the run that is gone on from, whose folder is another one."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over score and file of the best checkpoint so far."""
+        best = Path(state_dict["best_model_path"])
+        if best.is_file() and Path(state_dict["dirpath"]) != Path(self.dirpath or ""):
+            copy = Path(self.dirpath or "") / best.name
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(best, copy)
+            renamed = {str(best): str(copy)}
+            state_dict = state_dict | {
+                "dirpath": self.dirpath,
+                "best_model_path": str(copy),
+                "kth_best_model_path": renamed.get(state_dict["kth_best_model_path"], ""),
+                "best_k_models": {
+                    renamed.get(path, path): score for path, score in state_dict["best_k_models"].items()
+                },
+            }
+        super().load_state_dict(state_dict)
 
 
 def _train_control(cfg: DictConfig, control: str, data: MixDataModule, folder: Path) -> Answerer:
@@ -173,7 +195,8 @@ def _train_control(cfg: DictConfig, control: str, data: MixDataModule, folder: P
         changed.trainer.max_steps = steps
     print(f"Control '{name}': the same examples, {steps} steps, {changes}", file=sys.stderr)
     lightning.seed_everything(cfg.seed, verbose=False)
-    module, _ = fit(changed, build.backbone(changed), data, folder / "controls" / name, None)
+    module = build.advice_module(changed, build.backbone(changed))
+    fit(changed, module, data, folder / "controls" / name, None)
     detail = "" if steps == cfg.trainer.max_steps else f"{steps} steps"
     return Answerer(name, "control", module.model, module.processor, cfg.model.max_new_tokens, detail)
 
@@ -207,6 +230,22 @@ def find_checkpoint(ckpt_path: str | None, runs: Path, this_run: Path) -> Path |
     if not file.is_file():
         raise CheckpointError(f"ckpt_path is '{ckpt_path}', but {file} does not exist; give a run folder or a .ckpt.")
     return file
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """A Lightning checkpoint, without running anything that a pickle may hold.
+
+    Raises:
+        CheckpointError: if the file is none.
+    """
+    try:
+        checkpoint = torch.load(path, weights_only=True, map_location="cpu")
+        checkpoint["state_dict"]
+    except (OSError, RuntimeError, pickle.UnpicklingError, EOFError, KeyError, TypeError) as error:
+        raise CheckpointError(
+            f"{path} is no checkpoint of mixlab ({type(error).__name__}); give a run folder or a .ckpt file from one."
+        ) from error
+    return checkpoint
 
 
 def _notes(data: MixDataModule, results: list[SplitResult], seconds: float) -> list[str]:

@@ -126,7 +126,8 @@ def test_numbers_written_as_text_are_refused_since_nobody_would_convert_them():
 
 
 def test_test_items_follow_no_override_of_training():
-    usual, other = composed(), composed("prompt=no_claims", "error.categories.loud.high_db=7", "seed=5")
+    training = ["prompt=no_claims", "error.categories.loud.high_db=7", "seed=5", "data.gates.stem_dbfs=-50"]
+    usual, other = composed(), composed(*training, "data.level.master_range_db=0", "data.segment_step_s=2")
     assert usual.evaluation == other.evaluation
 
 

@@ -80,7 +80,7 @@ def test_checkpoints_hold_only_what_trains(finished):
     _, folder = finished
     state = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
     assert state
-    assert all("lora_" in name or "modules_to_save" in name or "loss.gain_head" in name for name in state)
+    assert all("lora_" in name or "modules_to_save" in name or "_head." in name for name in state)
 
 
 def test_wandb_logs_offline_by_itself_and_says_so(finished):
@@ -99,6 +99,31 @@ def test_a_run_goes_on_from_the_last_epoch_of_the_newest_run(workplace, finished
     newest = max((workplace / "outputs" / "bass_anchor").iterdir(), key=lambda path: path.name)
     after = torch.load(newest / "checkpoints" / "last.ckpt", weights_only=True)
     assert (before, after["global_step"]) == (4, 6)
+
+
+def test_a_run_that_goes_on_remembers_its_best_checkpoint(workplace, finished):
+    _, folder = finished
+    last = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
+    (key,) = (name for name in last["callbacks"] if name.startswith("BestCheckpoint"))
+    state = last["callbacks"][key]
+    unbeatable = torch.zeros(())
+    state |= {"best_model_score": unbeatable, "best_k_models": {state["best_model_path"]: unbeatable}}
+    torch.save(last, workplace / "unbeatable.ckpt")
+    goes_on = (f"ckpt_path={workplace}/unbeatable.ckpt", "trainer.max_steps=6", "name=goes_on", "controls=[]")
+    done = run(workplace, *FAST, *goes_on, "evaluation.baselines=[chance]")
+    assert done.returncode == 0, done.stderr[-3000:]
+    (newest,) = (workplace / "outputs" / "goes_on").iterdir()
+    before, after = (
+        torch.load(path / "checkpoints" / "best.ckpt", weights_only=True)["state_dict"] for path in (folder, newest)
+    )
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_a_file_that_is_no_checkpoint_is_refused_by_name(workplace):
+    (workplace / "song.ckpt").write_bytes(b"not a checkpoint")
+    done = run(workplace, *FAST, "name=wrong", f"ckpt_path={workplace}/song.ckpt")
+    assert done.returncode == 2, done.stderr[-3000:]
+    assert "song.ckpt is no checkpoint of mixlab" in done.stderr
 
 
 def test_ctrl_c_leaves_a_usable_run_folder(workplace):
@@ -129,6 +154,12 @@ def test_ctrl_c_leaves_a_usable_run_folder(workplace):
         (("ckpt_path=/no/such/run",), "ckpt_path is '/no/such/run'"),
         (("model.arguments.base=/no/such/base",), "model.arguments.base is '/no/such/base'"),
         (("evaluation.baselines=[clairvoyant]",), "clairvoyant"),
+        (("adapter.r=0",), "adapter.r is 0; use a rank of at least 1"),
+        (("+adapter.rank=4",), "The keys of adapter do not fit"),
+        (("adapter.target_modules=nothing",), "which matches no module of the model"),
+        (("trainer.precision=17",), "The keys of trainer do not fit"),
+        (("+trainer.speed=11",), "The keys of trainer do not fit"),
+        (("+optim.momentum=0.9",), "The keys of optim do not fit"),
     ],
 )
 def test_wrong_configuration_ends_in_one_sentence_before_any_long_work(workplace, overrides, sentence):

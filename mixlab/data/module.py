@@ -34,12 +34,12 @@ class DataSettings:
 
     Attributes:
         segment_s: length of a segment.
-        segment_step_s: grid of segment starts.
+        segment_step_s: grid of segment starts of training songs.
         batch_size, eval_batch_size: examples a batch, for training and for generation.
         examples_per_epoch: training examples between two validations.
         workers: processes that make examples; 0 makes them in the training process.
         prepare_workers: processes that prepare songs.
-        gates: what segments and stems must reach.
+        gates: what segments and stems of training songs must reach.
     """
 
     segment_s: float
@@ -61,12 +61,16 @@ class FrozenItems:
         protocol: their errors, prompts and levels.
         items_per_song: test items of each song.
         validation_items_per_song: likewise.
+        segment_step_s: grid of segment starts.
+        gates: what segments and stems must reach.
     """
 
     seed: int
     protocol: ProblemProtocol
     items_per_song: int
     validation_items_per_song: int
+    segment_step_s: float
+    gates: Gates
 
 
 class MixDataModule(lightning.LightningDataModule):
@@ -116,13 +120,14 @@ class MixDataModule(lightning.LightningDataModule):
             return
         self.store = prepare(self.source, self.cache_dir, self.encoder.sample_rate, self.settings.prepare_workers)
         for split in sorted({song.split for song in self.store.songs.values()}):
+            rules = self.settings if split == "train" else self.frozen
             segments, dropped = list_segments(
                 self.store,
                 self.store.split(split),
                 self.protocol.anchor,
                 self.settings.segment_s,
-                self.settings.segment_step_s,
-                self.settings.gates,
+                rules.segment_step_s,
+                rules.gates,
             )
             self.segments[split], self.dropped[split] = segments, dict(Counter(dropped))
         if not self.segments.get("train"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import torch
@@ -36,8 +37,10 @@ def lora(
         train_projector: train the audio projector beside, saved in the same PEFT folder.
 
     Raises:
-        ConfigError: if the expression matches no module.
+        ConfigError: if the rank is no rank, or the expression matches no module.
     """
+    if r < 1:
+        raise ConfigError(f"adapter.r is {r}; use a rank of at least 1.")
     config = LoraConfig(
         r=r,
         lora_alpha=round(scale * r),
@@ -47,7 +50,10 @@ def lora(
         task_type="CAUSAL_LM",
     )
     try:
-        return get_peft_model(model, config)
+        with warnings.catch_warnings():
+            # peft asks transformers for a property of an older name, which nobody here can change.
+            warnings.filterwarnings("ignore", message="`is_gradient_checkpointing`", category=FutureWarning)
+            return get_peft_model(model, config)
     except ValueError as error:
         raise ConfigError(
             f"adapter.target_modules is '{target_modules}', which matches no module of the model; "

@@ -18,16 +18,16 @@ def maker(demo_store, protocol, encoder):
 def build_module(demo_source, demo_store, demo_cache, protocol, encoder):
     """Builds data modules over the demo songs; what differs from the default is given by name."""
 
-    def build(*, train_protocol=None, frozen_seed=11, workers=0, batch_size=4, source=None, **changes):
+    def build(*, train_protocol=None, gates=None, frozen_seed=11, workers=0, batch_size=4, source=None, **changes):
         assert demo_store.songs  # the store is prepared
-        settings = DataSettings(10.0, 1.0, batch_size, 4, 12, workers, 1, Gates())
+        settings = DataSettings(10.0, 1.0, batch_size, 4, 12, workers, 1, gates or Gates())
         module = MixDataModule(
             source or demo_source,
             encoder,
             train_protocol or protocol,
             changes.pop("inputs", Inputs.STEMS),
             settings,
-            FrozenItems(frozen_seed, protocol, items_per_song=4, validation_items_per_song=2),
+            FrozenItems(frozen_seed, protocol, 4, 2, 1.0, Gates()),
             changes.pop("cache_dir", demo_cache),
             changes.pop("seed", 0),
         )
