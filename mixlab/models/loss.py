@@ -1,4 +1,4 @@
-"""Room models: what training minimises: the loss on the response's tokens, and a helper on what was heard."""
+"""Room models: what training minimises: the loss on the response's tokens, and helpers on what was heard."""
 
 from __future__ import annotations
 
