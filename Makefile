@@ -40,8 +40,9 @@ format: setup ## format and fix what can be fixed
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 
-base: setup ## train the describing base that comes with the package anew (about half an hour)
-	$(RUN) -m mixlab.pretrain out=mixlab/models/tiny_listener
+base: setup ## train the describing base that comes with the package anew (about an hour)
+	$(RUN) -m mixlab.pretrain out=outputs/first_listener
+	$(RUN) -m mixlab.pretrain start=outputs/first_listener out=mixlab/models/tiny_listener seed=2 steps=2000 optim.lr=1.2e-3
 
 clean: ## remove the virtual environment, run folders and cached songs
 	rm -rf $(VENV) outputs cache

@@ -214,6 +214,7 @@ class PretrainSchema(Schema):
     paths: PathsSchema
     gates: GatesSchema
     protocol: DescribingSchema
+    start: str | None
     ear: EarSchema
     out: str
     steps: PositiveCount

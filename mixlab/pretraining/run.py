@@ -24,6 +24,7 @@ from mixlab.data.dataset import EpochSampler
 from mixlab.data.encoder import ChatEncoder
 from mixlab.errors import ConfigError
 from mixlab.language import templates
+from mixlab.models import backbone as backbones
 from mixlab.models.backbone import Backbone, fold_feature_statistics, save_backbone, tiny_config, tiny_processor
 from mixlab.models.optim import AdamWCosine
 from mixlab.multitrack.demo.source import DemoSource
@@ -36,6 +37,7 @@ from mixlab.pretraining.ear import EarClips, EarModule, ListeningHeads
 from mixlab.pretraining.module import ListenerModule
 from mixlab.pretraining.protocol import DescribingProtocol
 
+SPLITS = ("train", "validation")
 log = logging.getLogger(__name__)
 
 
@@ -59,6 +61,7 @@ def run(cfg: DictConfig) -> None:
         Gates(**cfg.gates),
         Path(cfg.paths.cache),
         out,
+        start=cfg.start,
         ear=EarSettings(cfg.ear.steps, cfg.ear.batch_size, instantiate(cfg.ear.optim)),
         steps=cfg.steps,
         batch_size=cfg.batch_size,
@@ -67,8 +70,10 @@ def run(cfg: DictConfig) -> None:
         threads=cfg.threads,
         seed=cfg.seed,
     )
-    kept = [str(key) for key in cfg if key not in ("out", "paths")]
-    recipe = OmegaConf.to_yaml(OmegaConf.masked_copy(cfg, kept), resolve=True)
+    recipe_cfg = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key not in ("out", "paths")])
+    if cfg.start is not None:
+        recipe_cfg.start = Path(cfg.start).name
+    recipe = OmegaConf.to_yaml(recipe_cfg, resolve=True)
     card = resources.files("mixlab.pretraining").joinpath("card.md").read_text()
     lines = [f"| {name.removeprefix('val/').replace('_', ' ')} | {value:.3f} |" for name, value in figures.items()]
     minutes = (time.monotonic() - started) / 60
@@ -109,6 +114,7 @@ def pretrain(
     cache_dir: Path,
     out: Path,
     *,
+    start: str | None,
     ear: EarSettings,
     steps: int,
     batch_size: int,
@@ -122,6 +128,7 @@ def pretrain(
     Args:
         source: songs with ``purpose="listening"``, which no experiment uses.
         optim: of the second stage.
+        start: folder of a base to go on from, whose ear stays as it is; None to start from nothing.
         ear: the first stage.
         steps: optimizer steps of the second stage.
         workers: processes that make examples.
@@ -138,7 +145,7 @@ def pretrain(
         raise ConfigError(f"dataset.purpose is '{source.purpose}'; the base is made from 'listening' songs only.")
     torch.set_num_threads(threads)
     lightning.seed_everything(seed)
-    backbone = new_backbone(source, segment_s, seed)
+    backbone = new_backbone(source, segment_s, seed) if start is None else backbones.from_pretrained(start)
     encoder = ChatEncoder(backbone.processor)
     store = prepare(source, cache_dir, encoder.sample_rate, workers=torch.multiprocessing.cpu_count())
     bpm = {entry.song_id: source.composition(entry).tempo_bpm for entry in source.entries()}
@@ -147,43 +154,51 @@ def pretrain(
     def segments(split: str) -> list[Segment]:
         return list_segments(store, store.split(split), "bass", segment_s, 1.0, gates)[0]
 
-    def clips(split: str) -> EarClips:
-        return EarClips(store, segments(split), genres, STEMS, protocol, encoder, seed)
-
-    def questions_on(split: str) -> DescribingDataset:
-        return DescribingDataset(store, segments(split), bpm, genres, STEMS, words(), protocol, encoder, seed)
-
     heads = ListeningHeads(backbone.model.config.text_config.hidden_size, len(STEMS), len(genres))
-    collate = partial(collate_described, pad_token_id=encoder.pad_token_id)
-    training = clips("train")
-    sample = torch.from_numpy(np.stack([training[0, index]["input_features"] for index in range(512)]))
-    fold_feature_statistics(backbone.model, sample.mean(dim=(0, 2)), float(sample.std()))
-    heard = _fit(
-        EarModule(backbone.model, heads, ear.optim),
-        DataLoader(training, sampler=EpochSampler(ear.batch_size * 1000), batch_size=ear.batch_size),
-        DataLoader(clips("validation"), sampler=EpochSampler(2048), batch_size=ear.batch_size),
-        ear.steps,
-        CSVLogger(out, name="", version="log/ear"),
-    )
+    figures: dict[str, float] = {}
+    if start is None:
+        clips = [EarClips(store, segments(split), genres, STEMS, protocol, encoder, seed) for split in SPLITS]
+        figures |= _train_ear(backbone, heads, clips[0], clips[1], ear, out)
+    train, validation = [
+        DescribingDataset(store, segments(split), bpm, genres, STEMS, words(), protocol, encoder, seed)
+        for split in SPLITS
+    ]
+    loading: dict[str, Any] = {
+        "batch_size": batch_size,
+        "collate_fn": partial(collate_described, pad_token_id=encoder.pad_token_id),
+    }
     backbone.model.model.audio_tower.requires_grad_(False)
-    loaders: dict[str, Any] = {"batch_size": batch_size, "collate_fn": collate}
-    spoken = _fit(
+    figures |= _fit(
         ListenerModule(backbone, optim, heads),
         DataLoader(
-            questions_on("train"),
+            train,
             sampler=EpochSampler(batch_size * 200),
             num_workers=workers,
             persistent_workers=workers > 0,
             multiprocessing_context="spawn" if workers else None,
-            **loaders,
+            **loading,
         ),
-        DataLoader(questions_on("validation"), sampler=EpochSampler(256), **loaders),
+        DataLoader(validation, sampler=EpochSampler(256), **loading),
         steps,
         CSVLogger(out, name="", version="log/words"),
     )
-    backbone.model.requires_grad_(True)
     save_backbone(backbone, out)
-    return heard | spoken
+    return figures
+
+
+def _train_ear(
+    backbone: Backbone, heads: ListeningHeads, train: EarClips, validation: EarClips, ear: EarSettings, out: Path
+) -> dict[str, float]:
+    """The first stage: fold the scale of the features into the tower, then train tower and projector."""
+    sample = torch.from_numpy(np.stack([train[0, index]["input_features"] for index in range(512)]))
+    fold_feature_statistics(backbone.model, sample.mean(dim=(0, 2)), float(sample.std()))
+    return _fit(
+        EarModule(backbone.model, heads, ear.optim),
+        DataLoader(train, sampler=EpochSampler(ear.batch_size * 1000), batch_size=ear.batch_size),
+        DataLoader(validation, sampler=EpochSampler(2048), batch_size=ear.batch_size),
+        ear.steps,
+        CSVLogger(out, name="", version="log/ear"),
+    )
 
 
 def _fit(
