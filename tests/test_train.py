@@ -66,7 +66,10 @@ def test_metrics_hold_the_contract_for_the_model_and_every_baseline(finished):
     for baseline in BASELINES:
         wanted += [f"baselines/{baseline}/{name}" for name in CONTRACT]
         wanted.append(f"baselines/{baseline}/closed_loop/residual_db")
+        wanted += [f"baselines/{baseline}/model_lead{end}" for end in ("", "_low", "_high")]
     assert [key for key in wanted if key not in metrics] == []
+    lead = metrics["test/joint_accuracy"] - metrics["baselines/ridge/joint_accuracy"]
+    assert metrics["baselines/ridge/model_lead"] == pytest.approx(lead)
 
 
 def test_the_first_line_of_the_result_names_the_rule_and_the_table_every_row(finished):

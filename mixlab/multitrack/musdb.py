@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import shutil
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -34,7 +35,7 @@ class TrackFacts:
     licence: str
 
 
-class _Musdb:
+class _Musdb(ABC):
     """What both forms of MUSDB18 (Rafii et al. 2017) share: folders ``train`` and ``test``, official splits, facts.
 
     The 14 validation songs are those that the musdb package names; genre and licence come from the published track
@@ -97,8 +98,13 @@ class _Musdb:
             return "test"
         return "validation" if song_id in validation_titles() else "train"
 
+    @abstractmethod
+    def load(self, entry: SongEntry) -> LoadedSong:
+        """Read a song's four stems."""
+
+    @abstractmethod
     def _list(self, folder: Path) -> list[tuple[str, list[Path]]]:
-        raise NotImplementedError
+        """Title and files of every song in ``train`` or ``test``."""
 
 
 class Musdb18HQ(_Musdb):

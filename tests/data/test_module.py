@@ -48,13 +48,18 @@ def test_examples_are_the_same_for_0_1_and_2_workers(build_module):
 def test_test_items_do_not_depend_on_how_a_run_trains(build_module, protocol):
     loud = ErrorProtocol({"loud": ErrorCategory(1.0, 3, 6)}, rounding_db=2.0)
     changed = replace(protocol, error=loud, prompt=PromptProtocol({"audio_only": 1.0}), level=LevelProtocol(-20.0, 0.0))
-    usual = build_module()
-    strict = Gates(stem_dbfs=-30.0)
-    other = build_module(train_protocol=changed, gates=strict, seed=5, batch_size=2, inputs=Inputs.MIXTURE)
-    assert usual.segments["train"] != other.segments["train"]
+    usual, other = build_module(), build_module(train_protocol=changed, seed=5, batch_size=2, inputs=Inputs.MIXTURE)
     for split in ("test", "validation"):
         assert usual.problems(split) == other.problems(split)
+    assert usual.tuning_problems(20) == other.tuning_problems(20)
     assert usual.training_dataset().problem(0, 0) != other.training_dataset().problem(0, 0)
+
+
+def test_gates_of_training_leave_test_items_as_they_are(build_module):
+    usual, strict = build_module(), build_module(gates=Gates(stem_dbfs=-30.0))
+    assert usual.segments["train"] != strict.segments["train"]
+    for split in ("test", "validation"):
+        assert usual.problems(split) == strict.problems(split)
 
 
 def test_the_evaluations_seed_changes_the_test_items_and_not_the_training(build_module):
