@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 
 import torch
@@ -50,10 +49,7 @@ def lora(
         task_type="CAUSAL_LM",
     )
     try:
-        with warnings.catch_warnings():
-            # peft asks transformers for a property of an older name, which nobody here can change.
-            warnings.filterwarnings("ignore", message="`is_gradient_checkpointing`", category=FutureWarning)
-            return get_peft_model(model, config)
+        return get_peft_model(model, config)
     except ValueError as error:
         raise ConfigError(
             f"adapter.target_modules is '{target_modules}', which matches no module of the model; "
