@@ -40,12 +40,17 @@ class Segment:
     mixture_dbfs: float
     lufs: Mapping[str, float] = field(default_factory=dict)
     """BS.1770 loudness of each active stem over the segment, as the model hears it."""
+    active_ratio: Mapping[str, float] = field(default_factory=dict)
+    """Share of frames in which each active stem plays."""
 
 
 def list_segments(
-    store: SongStore, songs: list[StoredSong], anchor: str, duration_s: float, step_s: float, gates: Gates
+    store: SongStore, songs: list[StoredSong], anchor: str | None, duration_s: float, step_s: float, gates: Gates
 ) -> tuple[list[Segment], Counter[str]]:
     """All segments of `songs` on a grid of `step_s` in which the anchor and at least one other stem are active.
+
+    Args:
+        anchor: None where any active stem may be the anchor.
 
     Returns:
         The segments, and how many songs and segments each gate dropped.
@@ -53,7 +58,7 @@ def list_segments(
     dropped: Counter[str] = Counter()
     segments: list[Segment] = []
     for song in songs:
-        if anchor not in song.stems:
+        if anchor is not None and anchor not in song.stems:
             dropped["songs_without_anchor"] += 1
             continue
         if song.duration_s < duration_s:
@@ -66,7 +71,7 @@ def list_segments(
 def _segments_of(
     store: SongStore,
     song: StoredSong,
-    anchor: str,
+    anchor: str | None,
     duration_s: float,
     step_s: float,
     gates: Gates,
@@ -92,7 +97,7 @@ def _segments_of(
             and active_ratio[row] >= gates.active_ratio
             and np.isfinite(lufs[row])
         ]
-        if anchor not in active:
+        if anchor is not None and anchor not in active:
             dropped["segments_anchor_inactive"] += 1
         elif len(active) < 2:
             dropped["segments_nothing_beside_anchor"] += 1
@@ -107,6 +112,7 @@ def _segments_of(
                     stems=tuple(active),
                     mixture_dbfs=float(segment_dbfs[-1]),
                     lufs={stem: float(lufs[song.stems.index(stem)]) for stem in active},
+                    active_ratio={stem: float(active_ratio[song.stems.index(stem)]) for stem in active},
                 )
             )
     return found
