@@ -15,3 +15,7 @@ class InputFileError(MixlabError):
 
 class CheckpointError(MixlabError):
     """A checkpoint does not fit the model, or is incomplete."""
+
+
+class StorageError(MixlabError):
+    """A folder that mixlab writes to is full or read-only."""

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import settings
 
 from mixlab.multitrack.demo.source import DemoSource
+from mixlab.multitrack.preparation import prepare
 from mixlab.multitrack.segments import Gates, list_segments
-from mixlab.multitrack.store import prepare
 from mixlab.synthesis.draw import ErrorCategory, ErrorProtocol, LevelProtocol, ProblemProtocol, PromptProtocol
 from mixlab.synthesis.problem import PromptCategory
 

@@ -17,9 +17,10 @@ from mixlab.data.collate import Collator
 from mixlab.data.dataset import EpochSampler, ExampleMaker, ProblemDataset, TrainingDataset, frozen_problems
 from mixlab.data.encoder import ChatEncoder
 from mixlab.errors import ConfigError
+from mixlab.multitrack.preparation import prepare
 from mixlab.multitrack.segments import Gates, Segment, list_segments
 from mixlab.multitrack.song import MultitrackSource
-from mixlab.multitrack.store import SongStore, prepare
+from mixlab.multitrack.store import SongStore
 from mixlab.synthesis.draw import ProblemProtocol, draw_problem
 from mixlab.synthesis.example import Inputs
 from mixlab.synthesis.problem import Problem

@@ -19,7 +19,7 @@ from mixlab.multitrack.roles import is_mixture, role_of
 from mixlab.multitrack.song import STEMS, LoadedSong, SongEntry
 
 FOLDER_VERSION = 1
-"""Part of the fingerprint; raise it when other samples come from the same files."""
+"""Part of a song's identity; raise it when other samples come from the same files."""
 
 LENGTH_TOLERANCE_S = 0.1
 """Files of one song that differ by less than this are padded to the longest."""
@@ -75,15 +75,13 @@ class FolderSource:
         self.root = Path(root).expanduser()
         self.validation_share, self.test_share, self.seed = float(validation_share), float(test_share), int(seed)
 
-    def fingerprint(self) -> Mapping[str, Any]:
-        """Path below the root, role, size and time of every file, as JSON values; not the split, which is no audio."""
-        files = []
-        for song_id, tracks in self._songs.items():
-            for track in tracks:
-                status = track.path.stat()
-                path = f"{song_id}/{track.path.name}"
-                files.append([path, track.role, status.st_size, status.st_mtime_ns])
-        return {"source": "folder", "version": FOLDER_VERSION, "files": files}
+    def identity(self, entry: SongEntry) -> Mapping[str, Any]:
+        """The role of each of the song's files, as JSON; neither their names nor the split, which are no audio."""
+        return {"source": "folder", "version": FOLDER_VERSION, "roles": [role for _, role in entry.details["tracks"]]}
+
+    def files(self, entry: SongEntry) -> Sequence[Path]:
+        """The song's files."""
+        return [Path(path) for path, _ in entry.details["tracks"]]
 
     def entries(self) -> Sequence[SongEntry]:
         """All songs, sorted by id. Reads the header of every file, but no audio.

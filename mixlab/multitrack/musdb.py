@@ -21,7 +21,7 @@ from mixlab.errors import ConfigError, InputFileError
 from mixlab.multitrack.song import STEMS, LoadedSong, SongEntry
 
 MUSDB_VERSION = 1
-"""Part of the fingerprint; raise it when other samples come from the same files."""
+"""Part of a song's identity; raise it when other samples come from the same files."""
 
 STEM_SUFFIX = ".stem.mp4"
 
@@ -57,14 +57,13 @@ class _Musdb(ABC):
         if not self._songs:
             raise InputFileError(f"{self.root} holds no songs of MUSDB18; set dataset.root to {self.form}.")
 
-    def fingerprint(self) -> Mapping[str, Any]:
-        """Path below the root, size and time of every file, as JSON values."""
-        files = []
-        for paths in self._songs.values():
-            for path in paths:
-                status = path.stat()
-                files.append([str(path.relative_to(self.root)), status.st_size, status.st_mtime_ns])
-        return {"source": type(self).__name__, "version": MUSDB_VERSION, "files": files}
+    def identity(self, entry: SongEntry) -> Mapping[str, Any]:
+        """The form and the version of this code, as JSON."""
+        return {"source": type(self).__name__, "version": MUSDB_VERSION}
+
+    def files(self, entry: SongEntry) -> Sequence[Path]:
+        """The song's files, in the order of `STEMS` where there are several."""
+        return [Path(path) for path in entry.details["paths"]]
 
     def entries(self) -> Sequence[SongEntry]:
         """All songs, sorted by id, which is the title (``Artist - Title``)."""

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-
-from mixlab.audio.levels import FLOOR_DBFS
-from mixlab.audio.loudness import POWER_HOP_S, integrated_lufs
-from mixlab.multitrack.store import FRAME_S, SongStore, StoredSong
+from mixlab.multitrack.index import Measures, SegmentIndex, segment_index
+from mixlab.multitrack.store import SongStore, StoredSong
 
 
 @dataclass(frozen=True)
@@ -24,6 +21,12 @@ class Gates:
     stem_dbfs: float = -40.0
     active_ratio: float = 0.30
     active_frame_dbfs: float = -60.0
+
+    def closed_for(self, stem: Measures) -> str | None:
+        """The gate that a stem does not pass: ``too_quiet`` or ``rarely_active``; None where it passes."""
+        if stem.level_dbfs < self.stem_dbfs or stem.lufs is None:
+            return "too_quiet"
+        return "rarely_active" if stem.active_ratio < self.active_ratio else None
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class Segment:
 
 
 def list_segments(
-    store: SongStore, songs: list[StoredSong], anchor: str | None, duration_s: float, step_s: float, gates: Gates
+    store: SongStore, songs: Sequence[StoredSong], anchor: str | None, duration_s: float, step_s: float, gates: Gates
 ) -> tuple[list[Segment], Counter[str]]:
     """All segments of `songs` on a grid of `step_s` in which the anchor and at least one other stem are active.
 
@@ -56,49 +59,30 @@ def list_segments(
         The segments, and how many songs and segments each gate dropped.
     """
     dropped: Counter[str] = Counter()
+    index = segment_index(store, duration_s, step_s, gates.active_frame_dbfs)
     segments: list[Segment] = []
     for song in songs:
         if anchor is not None and anchor not in song.stems:
             dropped["songs_without_anchor"] += 1
-            continue
-        if song.duration_s < duration_s:
+        elif song.duration_s < duration_s:
             dropped["songs_too_short"] += 1
-            continue
-        segments.extend(_segments_of(store, song, anchor, duration_s, step_s, gates, dropped))
+        else:
+            segments.extend(_segments_of(index, song, anchor, gates, dropped))
     return segments, dropped
 
 
 def _segments_of(
-    store: SongStore,
-    song: StoredSong,
-    anchor: str | None,
-    duration_s: float,
-    step_s: float,
-    gates: Gates,
-    dropped: Counter[str],
+    index: SegmentIndex, song: StoredSong, anchor: str | None, gates: Gates, dropped: Counter[str]
 ) -> list[Segment]:
-    levels = store.levels(song.song_id)
-    frames, hops = round(duration_s / FRAME_S), round(duration_s / POWER_HOP_S)
     found = []
-    for start_s in np.arange(0.0, song.duration_s - duration_s + 1e-6, step_s).round(3):
-        first_frame, first_hop = round(start_s / FRAME_S), round(start_s / POWER_HOP_S)
-        power = levels.power[:, first_frame : first_frame + frames].astype(np.float64)
-        frame_dbfs = _power_to_db(power)
-        segment_dbfs = _power_to_db(power.mean(axis=1))
-        if segment_dbfs[-1] < gates.mixture_dbfs:
+    for row in index.of_song(song.song_id):
+        if row.mixture_dbfs < gates.mixture_dbfs:
             dropped["segments_mixture_too_quiet"] += 1
             continue
-        active_ratio = (frame_dbfs > gates.active_frame_dbfs).mean(axis=1)
-        lufs = integrated_lufs(levels.k_power[:, first_hop : first_hop + hops].astype(np.float64))
-        active = [
-            stem
-            for row, stem in enumerate(song.stems)
-            if segment_dbfs[row] >= gates.stem_dbfs
-            and active_ratio[row] >= gates.active_ratio
-            and np.isfinite(lufs[row])
-        ]
-        if anchor is not None and anchor not in active:
-            dropped["segments_anchor_inactive"] += 1
+        closed = {stem: gates.closed_for(measures) for stem, measures in row.stems.items()}
+        active = tuple(stem for stem, gate in closed.items() if gate is None)
+        if anchor is not None and closed[anchor] is not None:
+            dropped[f"segments_anchor_{closed[anchor]}"] += 1
         elif len(active) < 2:
             dropped["segments_nothing_beside_anchor"] += 1
         else:
@@ -107,16 +91,12 @@ def _segments_of(
                     song_id=song.song_id,
                     split=song.split,
                     genre=song.genre,
-                    start_s=float(start_s),
-                    duration_s=duration_s,
-                    stems=tuple(active),
-                    mixture_dbfs=float(segment_dbfs[-1]),
-                    lufs={stem: float(lufs[song.stems.index(stem)]) for stem in active},
-                    active_ratio={stem: float(active_ratio[song.stems.index(stem)]) for stem in active},
+                    start_s=row.start_s,
+                    duration_s=index.duration_s,
+                    stems=active,
+                    mixture_dbfs=row.mixture_dbfs,
+                    lufs={stem: float(row.stems[stem].lufs or 0.0) for stem in active},
+                    active_ratio={stem: row.stems[stem].active_ratio for stem in active},
                 )
             )
     return found
-
-
-def _power_to_db(power: np.ndarray) -> np.ndarray:
-    return 10.0 * np.log10(np.maximum(power, 10.0 ** (FLOOR_DBFS / 10.0)))

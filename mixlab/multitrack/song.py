@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -41,8 +42,12 @@ class LoadedSong:
 class MultitrackSource(Protocol):
     """Where songs come from. Sources are small, picklable and hold no audio."""
 
-    def fingerprint(self) -> Mapping[str, Any]:
-        """Everything that decides the songs' audio (parameters, versions, file sizes and times), as JSON values."""
+    def identity(self, entry: SongEntry) -> Mapping[str, Any]:
+        """What decides the song's audio beside the contents of its files (versions, parameters, a seed), as JSON."""
+        ...
+
+    def files(self, entry: SongEntry) -> Sequence[Path]:
+        """The files whose contents decide the song's audio, in a fixed order; empty where none is read."""
         ...
 
     def entries(self) -> Sequence[SongEntry]:

@@ -28,9 +28,9 @@ from mixlab.models import backbone as backbones
 from mixlab.models.backbone import Backbone, fold_feature_statistics, save_backbone, tiny_config, tiny_processor
 from mixlab.models.optim import AdamWCosine
 from mixlab.multitrack.demo.source import DemoSource
+from mixlab.multitrack.preparation import prepare
 from mixlab.multitrack.segments import Gates, Segment, list_segments
 from mixlab.multitrack.song import STEMS
-from mixlab.multitrack.store import prepare
 from mixlab.pretraining import questions
 from mixlab.pretraining.dataset import DescribingDataset, collate_described
 from mixlab.pretraining.ear import EarClips, EarModule, ListeningHeads

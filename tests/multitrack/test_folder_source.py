@@ -1,6 +1,5 @@
 """Any folder of multitracks as a source: one folder a song, one file a stem; what does not fit is named."""
 
-import json
 import logging
 import os
 import pickle
@@ -12,7 +11,7 @@ import soundfile
 
 from mixlab.errors import ConfigError, InputFileError, MixlabError
 from mixlab.multitrack.folder import FolderSource
-from mixlab.multitrack.store import prepare
+from mixlab.multitrack.preparation import prepare
 
 RATE = 8000
 
@@ -63,7 +62,6 @@ def test_every_folder_is_a_song_named_after_it(root):
 def test_listing_reads_no_audio(root, monkeypatch):
     monkeypatch.setattr("mixlab.multitrack.folder.read_audio", None)
     FolderSource(root).entries()
-    FolderSource(root).fingerprint()
 
 
 def test_other_files_hidden_files_and_mixtures_are_left_out(root):
@@ -80,7 +78,7 @@ def test_the_source_travels_to_other_processes(root):
     source = FolderSource(root)
     copy = pickle.loads(pickle.dumps(source))
     assert copy.entries() == source.entries()
-    assert json.loads(json.dumps(copy.fingerprint())) == source.fingerprint()
+    assert [copy.identity(entry) for entry in copy.entries()] == [source.identity(entry) for entry in source.entries()]
 
 
 # --- what is loaded ---
@@ -239,19 +237,37 @@ def test_channels_that_cannot_be_summed_are_named(root):
         loaded(root, "Abend")
 
 
-# --- the fingerprint ---
+# --- what a stored song is keyed by ---
 
 
-def test_the_split_is_no_part_of_what_the_store_is_keyed_by(root):
-    assert FolderSource(root, seed=1).fingerprint() == FolderSource(root, seed=2, test_share=0.4).fingerprint()
+def keys(root, cache, **options):
+    return {song.song_id: song.key for song in prepare(FolderSource(root, **options), cache, RATE, 1).songs.values()}
 
 
-def test_the_fingerprint_follows_the_files_and_not_their_place(root, tmp_path):
-    before = FolderSource(root).fingerprint()
+def test_the_split_is_no_part_of_what_a_song_is_keyed_by(root, tmp_path):
+    assert keys(root, tmp_path / "c", seed=1) == keys(root, tmp_path / "c", seed=2, test_share=0.4)
+
+
+def test_a_key_follows_what_files_hold_and_not_their_place_or_time(root, tmp_path):
+    before = keys(root, tmp_path / "c")
     moved = root.rename(tmp_path / "elsewhere")
-    assert FolderSource(moved).fingerprint() == before
     os.utime(moved / "Abend" / "bass.wav", ns=(1, 1))
-    touched = FolderSource(moved).fingerprint()
-    assert touched != before
-    (moved / "Abend" / "bass.wav").rename(moved / "Abend" / "vocals.wav")
-    assert FolderSource(moved).fingerprint() != touched
+    assert keys(moved, tmp_path / "c") == before
+
+
+def test_an_edit_that_keeps_size_and_time_is_seen(root, tmp_path):
+    before = keys(root, tmp_path / "c")
+    file = root / "Abend" / "bass.wav"
+    status = file.stat()
+    samples, rate = soundfile.read(file)
+    soundfile.write(file, samples[::-1], rate, subtype=soundfile.info(file).subtype)
+    assert file.stat().st_size == status.st_size
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+    after = keys(root, tmp_path / "c")
+    assert {song_id for song_id in before if before[song_id] != after[song_id]} == {"Abend"}
+
+
+def test_a_key_follows_the_roles(root, tmp_path):
+    before = keys(root, tmp_path / "c")
+    (root / "Abend" / "bass.wav").rename(root / "Abend" / "lead vocals.wav")
+    assert keys(root, tmp_path / "c")["Abend"] != before["Abend"]

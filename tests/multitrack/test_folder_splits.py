@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from mixlab.errors import ConfigError
 from mixlab.multitrack.folder import FolderSource
+from mixlab.multitrack.preparation import prepare
 from mixlab.multitrack.segments import Gates, list_segments
-from mixlab.multitrack.store import prepare
 
 MULTITRACKS = os.environ.get("MIXLAB_MULTITRACKS")
 

@@ -11,6 +11,7 @@ import soundfile
 from mixlab.errors import ConfigError, InputFileError
 from mixlab.multitrack import musdb
 from mixlab.multitrack.musdb import Musdb18, Musdb18HQ, track_facts, validation_titles
+from mixlab.multitrack.preparation import prepare
 from mixlab.multitrack.song import STEMS
 
 RATE = 8000
@@ -81,11 +82,14 @@ def test_a_song_of_the_hq_form_has_its_four_stems_and_not_the_mixture(hq_root):
     assert set(song.stems) == set(STEMS)
 
 
-def test_the_fingerprint_follows_every_file(hq_root):
-    before = Musdb18HQ(str(hq_root)).fingerprint()
-    assert before == Musdb18HQ(str(hq_root), shared_artists=False).fingerprint()
-    soundfile.write(hq_root / "test" / SONGS["test"][0] / "bass.wav", np.zeros((10, 2)), RATE)
-    assert before != Musdb18HQ(str(hq_root)).fingerprint()
+def test_a_song_is_stored_anew_when_one_of_its_files_changes(hq_root, tmp_path):
+    def keys():
+        return {song.song_id: song.key for song in prepare(Musdb18HQ(str(hq_root)), tmp_path, RATE, 1).songs.values()}
+
+    before = keys()
+    changed = SONGS["test"][0]
+    soundfile.write(hq_root / "test" / changed / "bass.wav", np.zeros((10, 2)), RATE)
+    assert {song_id for song_id, key in keys().items() if key != before[song_id]} == {changed}
 
 
 def test_a_missing_stem_is_named(hq_root):

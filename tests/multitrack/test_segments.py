@@ -8,9 +8,9 @@ import pytest
 
 from mixlab.audio.levels import rms_dbfs
 from mixlab.audio.loudness import integrated_lufs, k_weighted_power
+from mixlab.multitrack.preparation import prepare
 from mixlab.multitrack.segments import Gates, list_segments
 from mixlab.multitrack.song import LoadedSong, SongEntry
-from mixlab.multitrack.store import prepare
 
 RATE = 8000
 
@@ -21,8 +21,11 @@ class OneSong:
 
     levels_dbfs: dict[str, list[float]]
 
-    def fingerprint(self):
+    def identity(self, entry):
         return self.levels_dbfs
+
+    def files(self, entry):
+        return ()
 
     def entries(self):
         return [SongEntry("song", "test", genre="jazz")]
@@ -90,7 +93,7 @@ def test_a_song_shorter_than_a_segment_is_dropped_and_counted(segments_of):
 def test_segments_with_a_silent_anchor_are_dropped_and_counted(segments_of):
     segments, dropped = segments_of(bass=[OFF, OFF, OFF, -20.0], drums=[-20.0] * 4)
     assert [segment.start_s for segment in segments] == [10.0]
-    assert dropped == {"segments_anchor_inactive": 2}
+    assert dropped == {"segments_anchor_too_quiet": 2}
 
 
 def test_segments_with_the_anchor_alone_are_dropped_and_counted(segments_of):

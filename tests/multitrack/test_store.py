@@ -1,6 +1,8 @@
 """The store: songs are prepared once, a killed preparation goes on, and samples come back as they were."""
 
 import hashlib
+import socket
+import subprocess
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,8 +11,9 @@ import pytest
 
 from mixlab.errors import InputFileError, MixlabError
 from mixlab.multitrack.demo.source import DemoSource
+from mixlab.multitrack.preparation import prepare
 from mixlab.multitrack.song import LoadedSong, SongEntry
-from mixlab.multitrack.store import FRAME_S, prepare
+from mixlab.multitrack.store import FRAME_S
 
 RATE = 16000
 
@@ -29,8 +32,11 @@ class Shelf:
     version: int = 1
     loads: list[str] = field(default_factory=list)
 
-    def fingerprint(self):
-        return {"shelf": self.version}
+    def identity(self, entry):
+        return {"shelf": self.version, "song": entry.song_id}
+
+    def files(self, entry):
+        return ()
 
     def entries(self):
         return [SongEntry(song_id, self.split, genre="jazz", licence="CC0-1.0") for song_id in sorted(self.songs)]
@@ -50,6 +56,13 @@ def bytes_of(folder) -> dict[str, str]:
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir())}
 
 
+def dead_process() -> int:
+    """The number of a process that has ended."""
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    return ended.pid
+
+
 def test_songs_are_prepared_once(tmp_path):
     source = shelf("a", "b")
     first = prepare(source, tmp_path, RATE, workers=1)
@@ -58,12 +71,19 @@ def test_songs_are_prepared_once(tmp_path):
     assert first.songs == second.songs
 
 
-def test_another_source_or_rate_has_another_store(tmp_path):
+def test_another_source_or_rate_has_other_files(tmp_path):
     source = shelf("a")
-    folders = {prepare(source, tmp_path, rate, workers=1).folder for rate in (RATE, 8000)}
+    keys = {prepare(source, tmp_path, rate, workers=1).songs["a"].key for rate in (RATE, 8000)}
     source.version = 2
-    folders.add(prepare(source, tmp_path, RATE, workers=1).folder)
-    assert len(folders) == 3
+    keys.add(prepare(source, tmp_path, RATE, workers=1).songs["a"].key)
+    assert len(keys) == 3
+
+
+def test_a_song_that_is_added_leaves_the_others_as_they_are(tmp_path):
+    prepare(shelf("a", "b"), tmp_path, RATE, workers=1)
+    grown = shelf("a", "b", "c")
+    prepare(grown, tmp_path, RATE, workers=1)
+    assert grown.loads == ["c"]
 
 
 def test_a_killed_preparation_goes_on_where_it_stopped(tmp_path):
@@ -71,17 +91,15 @@ def test_a_killed_preparation_goes_on_where_it_stopped(tmp_path):
     store = prepare(source, tmp_path, RATE, workers=1)
     before = bytes_of(store.folder)
     # What a kill leaves behind: song b's samples half written under a temporary name, nothing that describes them.
-    stem = store.songs["b"].file
+    stem = store.songs["b"].key
     for suffix in ("json", "npy", "levels.npz"):
         (store.folder / f"{stem}.{suffix}").unlink()
-    (store.folder / f".{stem}.npy.4711").write_bytes(b"half")
-    (store.folder / f"{store.songs['c'].file}.json").unlink()
+    (store.folder / f".tmp-{socket.gethostname()}-{dead_process()}-{stem}.npy").write_bytes(b"half")
+    (store.folder / f"{store.songs['c'].key}.json").unlink()
     source.loads.clear()
     prepare(source, tmp_path, RATE, workers=1)
     assert source.loads == ["b", "c"]
-    after = bytes_of(store.folder)
-    after.pop(f".{stem}.npy.4711")
-    assert after == before
+    assert bytes_of(store.folder) == before
 
 
 def test_two_processes_prepare_the_same_bytes_as_one(tmp_path):
@@ -114,7 +132,7 @@ def test_16_bit_samples_stay_exact(tmp_path):
     read = store.read("a", ["bass"], 0.0, store.songs["a"].duration_s)["bass"]
     assert read.dtype == np.float32
     np.testing.assert_array_equal(read * 32768, ramp[0].astype(np.float32))
-    assert np.load(store.folder / f"{store.songs['a'].file}.npy", mmap_mode="r").dtype == np.int16
+    assert np.load(store.folder / f"{store.songs['a'].key}.npy", mmap_mode="r").dtype == np.int16
 
 
 def test_a_segment_is_a_stretch_of_the_song_padded_past_its_end(tmp_path):
@@ -156,7 +174,7 @@ def test_a_song_id_may_be_any_text(tmp_path, song_id):
     np.testing.assert_array_equal(
         store.read(song_id, ["bass"], 0.0, 2.0)["bass"], source.songs[song_id].stems["bass"][0]
     )
-    assert [path.parent.name for path in tmp_path.rglob("*.json")] == [store.folder.name]
+    assert [path.parent for path in tmp_path.rglob("*.json")] == [store.folder]
 
 
 def test_stems_of_different_length_are_refused_with_their_lengths(tmp_path):

@@ -5,9 +5,9 @@ import torch
 from mixlab.data.encoder import IGNORED, ChatEncoder
 from mixlab.models import backbone
 from mixlab.multitrack.demo.source import DemoSource
+from mixlab.multitrack.preparation import prepare
 from mixlab.multitrack.segments import Gates, list_segments
 from mixlab.multitrack.song import STEMS
-from mixlab.multitrack.store import prepare
 from mixlab.pretraining.dataset import DescribingDataset, collate_described
 from mixlab.pretraining.protocol import DescribingProtocol
 

@@ -9,9 +9,9 @@ from mixlab.data.encoder import ChatEncoder
 from mixlab.models import backbone
 from mixlab.models.optim import AdamWCosine
 from mixlab.multitrack.demo.source import DemoSource
+from mixlab.multitrack.preparation import prepare
 from mixlab.multitrack.segments import Gates, list_segments
 from mixlab.multitrack.song import STEMS
-from mixlab.multitrack.store import prepare
 from mixlab.pretraining.ear import MIDDLE_LUFS, SCALE_LU, EarClips, EarModule, ListeningHeads
 from mixlab.pretraining.protocol import DescribingProtocol
 

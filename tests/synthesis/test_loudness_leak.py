@@ -8,8 +8,8 @@ from sklearn.tree import DecisionTreeClassifier
 
 from mixlab.audio.loudness import POWER_HOP_S, integrated_lufs
 from mixlab.multitrack.demo.source import DemoSource
+from mixlab.multitrack.preparation import prepare
 from mixlab.multitrack.segments import Gates, list_segments
-from mixlab.multitrack.store import prepare
 from mixlab.synthesis.draw import draw_problem
 from mixlab.synthesis.seeds import generator
 

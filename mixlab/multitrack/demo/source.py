@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from mixlab.errors import ConfigError
@@ -92,20 +93,21 @@ class DemoSource:
         for split, songs in self._songs.items():
             song_seeds(purpose, seed, split, songs)
 
-    def fingerprint(self) -> Mapping[str, Any]:
-        """The renderer's version, a digest of genres and timbres, and every argument, as JSON values."""
+    def identity(self, entry: SongEntry) -> Mapping[str, Any]:
+        """The renderer's version, a digest of genres and timbres, and what the song is composed from, as JSON."""
         return {
             "source": "demo",
             "renderer_version": RENDERER_VERSION,
             "data": data_digest(),
-            "songs": dict(self._songs),
             "duration_s": self.duration_s,
             "sample_rate": self.sample_rate,
-            "seed": self.seed,
             "sigma_db": self.sigma_db,
-            "genres": list(self._genres),
-            "purpose": self.purpose,
+            **entry.details,
         }
+
+    def files(self, entry: SongEntry) -> Sequence[Path]:
+        """None: the songs are rendered."""
+        return ()
 
     def entries(self) -> Sequence[SongEntry]:
         """All songs, sorted by id. A song keeps its id, genre and seed when its split grows."""

@@ -1,0 +1,231 @@
+"""Room multitrack: brings songs into the store, in parallel; what was stored before an end of any kind stays."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock, Timeout
+from numpy.typing import NDArray
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from mixlab.audio.files import resample, to_mono
+from mixlab.audio.loudness import integrated_lufs, k_weighted_power, mean_square
+from mixlab.errors import InputFileError, MixlabError
+from mixlab.multitrack.atomic import remove_leftovers, storage_error, write_whole
+from mixlab.multitrack.digests import DigestMemo
+from mixlab.multitrack.song import LoadedSong, MultitrackSource, SongEntry
+from mixlab.multitrack.store import FRAME_S, SongStore, StoredSong, as_float32, song_folder
+
+STORE_VERSION = 2
+"""Part of every key; raise it when what is stored changes."""
+
+FEW_SONGS = 8
+"""Fewer songs than these are prepared in this process: starting others takes longer."""
+
+log = logging.getLogger(__name__)
+
+
+def prepare(source: MultitrackSource, cache_dir: Path, sample_rate: int, workers: int) -> SongStore:
+    """Bring every song of `source` into the store, in parallel, skipping what is already there.
+
+    A song's files are named by a hash of what decides their bytes (the contents of its source files or the seed it is
+    rendered from, and the parameters), so they are never stale. A song counts as stored once its description is
+    written (last, and whole), so that a killed preparation goes on where it stopped. Processes that prepare the same
+    songs at once share the work.
+
+    Raises:
+        InputFileError: naming the file, if a song cannot be read. What is stored by then is kept.
+        StorageError: naming the folder, if it is full or read-only.
+        MixlabError: if the source has no songs.
+    """
+    cache_dir = Path(cache_dir)
+    entries = source.entries()
+    if not entries:
+        raise MixlabError(f"The source {source!r} has no songs; check dataset.root.")
+    folder = song_folder(cache_dir)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise storage_error(folder, error) from error
+    remove_leftovers(folder)
+    keys = _keys(source, entries, cache_dir, sample_rate, workers)
+    missing = {key: entry for entry, key in zip(entries, keys, strict=True) if not _is_stored(folder, key)}
+    if missing:
+        log.info("Preparing %d of %d songs in %s", len(missing), len(entries), folder)
+        _store_all(source, missing, folder, sample_rate, workers)
+    return SongStore(cache_dir, [_read_record(folder, entry, key) for entry, key in zip(entries, keys, strict=True)])
+
+
+def _keys(
+    source: MultitrackSource, entries: Sequence[SongEntry], cache_dir: Path, sample_rate: int, workers: int
+) -> list[str]:
+    """What names each song's files."""
+    digests = _digests(sorted({path for entry in entries for path in source.files(entry)}), cache_dir, workers)
+    keys = []
+    for entry in entries:
+        material = {
+            "store": STORE_VERSION,
+            "sample_rate": sample_rate,
+            "identity": source.identity(entry),
+            "files": [digests[path] for path in source.files(entry)],
+        }
+        keys.append(hashlib.sha256(json.dumps(material, sort_keys=True).encode()).hexdigest()[:24])
+    return keys
+
+
+def _digests(paths: Sequence[Path], cache_dir: Path, workers: int) -> dict[Path, str]:
+    memo = DigestMemo(cache_dir / "digests")
+    try:
+        digests = {path: known for path in paths if (known := memo.known(path)) is not None}
+        unknown = [path for path in paths if path not in digests]
+        with _progress("Reading files", len(unknown)) as advance, ThreadPoolExecutor(max(1, workers)) as pool:
+            for path, digest in zip(unknown, pool.map(memo.digest, unknown), strict=True):
+                digests[path] = digest
+                advance()
+    except OSError as error:
+        raise InputFileError(f"{error.filename} cannot be read ({error.strerror}); check it.") from error
+    return digests
+
+
+def _is_stored(folder: Path, key: str) -> bool:
+    return all((folder / f"{key}.{suffix}").is_file() for suffix in ("json", "npy", "levels.npz"))
+
+
+def _read_record(folder: Path, entry: SongEntry, key: str) -> StoredSong:
+    """The description of a stored song; its id, split, genre and licence are those that the source gives it now."""
+    record = json.loads((folder / f"{key}.json").read_text())
+    record["stems"] = tuple(record["stems"])
+    return StoredSong(
+        song_id=entry.song_id, split=entry.split, genre=entry.genre, licence=entry.licence, key=key, **record
+    )
+
+
+def _store_all(
+    source: MultitrackSource, missing: Mapping[str, SongEntry], folder: Path, sample_rate: int, workers: int
+) -> None:
+    """Store songs, first those that no other process is storing, then, waiting, what others have left."""
+    with _progress("Preparing songs", len(missing)) as advance:
+        left = dict(missing)
+        for wait in (False, True):
+            for key, stored in _jobs(source, left, folder, sample_rate, workers, wait):
+                if stored:
+                    del left[key]
+                    advance()
+
+
+def _jobs(
+    source: MultitrackSource, songs: Mapping[str, SongEntry], folder: Path, rate: int, workers: int, wait: bool
+) -> Iterator[tuple[str, bool]]:
+    """Key of each song as its job ends, and whether the song is stored now."""
+    todo = dict(songs)
+    if workers <= 1 or len(todo) < FEW_SONGS:
+        for key, entry in todo.items():
+            yield key, _store_one(source, entry, key, folder, rate, wait)
+        return
+    # Spawned, not forked: the parent may already run threads (torch, a progress bar).
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(max_workers=workers, mp_context=context, initializer=_end_with_parent) as pool:
+        jobs = {pool.submit(_store_one, source, entry, key, folder, rate, wait): key for key, entry in todo.items()}
+        try:
+            for job in as_completed(jobs):
+                yield jobs[job], job.result()
+        except BrokenProcessPool as error:
+            raise MixlabError(
+                "A process that prepared songs was killed, perhaps for want of memory; start again with fewer "
+                "data.prepare_workers, and what is stored is kept."
+            ) from error
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+@contextmanager
+def _progress(what: str, total: int) -> Iterator[Callable[[], None]]:
+    """A bar with the time left, shown where there is something to do; gives what moves it on by one."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, disable=total == 0) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda: progress.advance(task)
+
+
+def _end_with_parent() -> None:
+    """End this worker when its parent is gone: a killed parent cannot tell it to."""
+    parent = multiprocessing.parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _store_one(
+    source: MultitrackSource, entry: SongEntry, key: str, folder: Path, sample_rate: int, wait: bool
+) -> bool:
+    """Store a song unless it is stored by now; False if another process is at it and `wait` is not set."""
+    lock = FileLock(folder / f".{key}.lock")
+    try:
+        lock.acquire(blocking=wait)
+    except Timeout:
+        return False
+    except OSError as error:
+        raise storage_error(folder, error) from error
+    try:
+        if not _is_stored(folder, key):
+            _write_song(source.load(entry), entry, key, folder, sample_rate)
+        Path(lock.lock_file).unlink(missing_ok=True)
+    finally:
+        lock.release()
+    return True
+
+
+def _write_song(loaded: LoadedSong, entry: SongEntry, key: str, folder: Path, sample_rate: int) -> None:
+    _check(entry, loaded)
+    stems = tuple(sorted(loaded.stems))
+    heard = np.stack([_as_heard(loaded.stems[stem], loaded.sample_rate, sample_rate) for stem in stems])
+    floats = as_float32(heard)  # type: ignore[arg-type]
+    source_tracks = [k_weighted_power(as_float32(loaded.stems[stem]), loaded.sample_rate) for stem in stems]
+    levels = {
+        "k_power": np.stack([k_weighted_power(stem[None], sample_rate) for stem in floats]),
+        "k_power_source": np.stack(source_tracks),
+        "power": np.stack([mean_square(stem[None], sample_rate, FRAME_S) for stem in (*floats, floats.sum(axis=0))]),
+    }
+    record = {
+        "stems": stems,
+        "sample_rate": sample_rate,
+        "duration_s": heard.shape[1] / sample_rate,
+        "song_lufs": {stem: float(integrated_lufs(track)) for stem, track in zip(stems, source_tracks, strict=True)},
+    }
+    tracks = {name: track.astype(np.float32) for name, track in levels.items()}
+    text = json.dumps(record, allow_nan=True).encode()
+    write_whole(folder / f"{key}.npy", lambda handle: np.save(handle, heard, allow_pickle=False))
+    write_whole(folder / f"{key}.levels.npz", lambda handle: np.savez(handle, **tracks))  # type: ignore[arg-type]
+    write_whole(folder / f"{key}.json", lambda handle: handle.write(text))
+
+
+def _as_heard(
+    samples: NDArray[np.float32] | NDArray[np.int16], from_rate: int, to_rate: int
+) -> NDArray[np.float32] | NDArray[np.int16]:
+    """One stem as the model hears it: mono at `to_rate`. What already is mono at that rate keeps its sample format."""
+    if samples.shape[0] == 1 and from_rate == to_rate:
+        return samples[0]
+    return resample(to_mono(as_float32(samples)), from_rate, to_rate)
+
+
+def _check(entry: SongEntry, loaded: LoadedSong) -> None:
+    if not loaded.stems:
+        raise InputFileError(f"The song '{entry.song_id}' has no stems; remove its folder or add stem files.")
+    lengths = {stem: samples.shape[1] for stem, samples in loaded.stems.items()}
+    if len(set(lengths.values())) != 1:
+        raise InputFileError(f"The stems of '{entry.song_id}' differ in length ({lengths}); export them again.")
