@@ -191,6 +191,16 @@ class TrainSchema(Schema):
     controls: list[Literal["untrained_base", "from_scratch"]]
 
 
+class PrepareSchema(Schema):
+    """The whole configuration of `python -m mixlab.prepare`."""
+
+    dataset: Target
+    data: DataSchema
+    paths: PathsSchema
+    name: Annotated[str, Field(pattern=r"^[\w.-]+$")]
+    sample_rate: Annotated[int, Field(ge=8000)]
+
+
 class DescribingSchema(Schema):
     questions: PositiveCount
     gain_range_db: Annotated[float, Field(ge=0.0, le=30.0)]

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 import soundfile
 
@@ -74,3 +76,19 @@ def test_a_song_with_loud_drums_gets_an_answer_from_a_barely_trained_model_or_a_
     else:
         assert done.returncode == 2
         assert "could not be read as advice" in done.stderr
+
+
+def test_statistics_of_real_songs_count_by_gate_and_serve_a_song_without_bass_with_its_three_stems(workplace):
+    done = run(workplace, "mixlab.prepare", "dataset=folder", f"dataset.root={SONGS}")
+    assert done.returncode == 0, done.stderr[-3000:]
+    (folder,) = (workplace / "outputs" / "prepare").iterdir()
+    table = pq.read_table(folder / "segments.parquet")
+    hydrogen = table.filter(pc.match_substring(table.column("song_id"), "Hydrogen"))
+    assert hydrogen.num_rows > 0
+    assert hydrogen.column("bass_level_dbfs").null_count == hydrogen.num_rows
+    for stem in ("drums", "vocals", "other"):
+        assert hydrogen.column(f"{stem}_level_dbfs").null_count == 0
+    statistics = json.loads((folder / "statistics.json").read_text())
+    assert sum(gates["stems"]["bass"]["songs_without"] for gates in statistics["gates"].values()) == 1
+    assert sum(gates["stems"]["drums"]["segments_as_anchor"] for gates in statistics["gates"].values()) > 100
+    assert "What the gates drop" in (folder / "statistics.html").read_text()

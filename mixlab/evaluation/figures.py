@@ -1,28 +1,15 @@
-"""Room evaluation: figures as inline SVG, whose colours are the page's own, so that they follow light and dark."""
+"""Room evaluation: the figures of a run's report."""
 
 from __future__ import annotations
 
-import io
 import math
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import matplotlib
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-
+from mixlab.evaluation.drawing import INK, MUTED, SERIES, draw, svg
 from mixlab.evaluation.table import Row
 from mixlab.scoring.metrics import is_joint_right, needed_directions
 from mixlab.scoring.prediction import Prediction
-
-# Matplotlib draws with stand-ins; in the SVG each becomes a variable of the page's style sheet.
-INK, MUTED, GRID, SURFACE = "#010201", "#010202", "#010203", "#010204"
-SERIES = tuple(f"#0103{index:02x}" for index in range(1, 6))
-_VARIABLES = {INK: "--ink", MUTED: "--muted", GRID: "--grid", SURFACE: "--surface"} | {
-    colour: f"--series-{index}" for index, colour in enumerate(SERIES, start=1)
-}
 
 BY_SIZE = ("model", "loudness_rule_genre", "ridge", "oracle")
 """The methods compared by size of error: more lines than these cannot be told apart."""
@@ -35,7 +22,7 @@ def methods_figure(rows: Sequence[Row]) -> str:
     """Joint accuracy of every method with its interval, the best on top."""
     found = [(row, row.figure("joint_accuracy")) for row in rows]
     shown = sorted(((row, f) for row, f in found if f is not None), key=lambda pair: pair[1][0])
-    figure, (axes,) = _figure(1, height=0.6 + 0.32 * max(3, len(shown)), margin_left=0.34)
+    figure, (axes,) = draw(1, height=0.6 + 0.32 * max(3, len(shown)), margin_left=0.34)
     for index, (row, (value, low, high)) in enumerate(shown):
         colour = {"model": SERIES[0], "control": SERIES[1]}.get(row.kind, MUTED)
         axes.plot([low, high], [index, index], color=colour, linewidth=2, solid_capstyle="round")
@@ -48,12 +35,12 @@ def methods_figure(rows: Sequence[Row]) -> str:
     axes.set_xticks([0, 0.2, 0.4, 0.6, 0.8, 1.0])
     axes.set_xlabel("joint accuracy (stem and direction), 95 % interval by song")
     axes.grid(axis="y", visible=False)
-    return _svg(figure, "methods")
+    return svg(figure, "methods")
 
 
 def size_figure(rows: Sequence[Row]) -> str:
     """Joint accuracy against the size of the error, for the model and the methods that it has to stand beside."""
-    figure, (axes,) = _figure(1, height=3.2, margin_right=0.72)
+    figure, (axes,) = draw(1, height=3.2, margin_right=0.72)
     chosen = [row for name in BY_SIZE for row in rows if row.method == name or (name == "model" and row.kind == name)]
     sizes = list(dict.fromkeys(size for row in chosen for size in row.scores.groups.get("size_db", {})))
     for index, row in enumerate(chosen):
@@ -71,12 +58,12 @@ def size_figure(rows: Sequence[Row]) -> str:
     axes.set_xlabel("size of the error")
     if chosen:
         axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
-    return _svg(figure, "size")
+    return svg(figure, "size")
 
 
 def gain_figure(predictions: Sequence[Prediction]) -> str:
     """Gain advised for the faulty stem against the gain needed; what misses the stem lies on zero."""
-    figure, (axes,) = _figure(1, height=4.2, width=5.2, margin_left=0.14)
+    figure, (axes,) = draw(1, height=4.2, width=5.2, margin_left=0.14)
     faulty = [p for p in predictions if needed_directions(p.problem)]
     faulty = faulty[:: max(1, math.ceil(len(faulty) / MOST_POINTS))]
     groups: dict[bool, list[tuple[float, float]]] = {True: [], False: []}
@@ -98,7 +85,7 @@ def gain_figure(predictions: Sequence[Prediction]) -> str:
     axes.set_ylabel("advised gain on the faulty stem, dB")
     if faulty:
         axes.legend(loc="upper left")
-    return _svg(figure, "gain")
+    return svg(figure, "gain")
 
 
 def curve_figure(training_curve: Sequence[Mapping[str, Any]]) -> str:
@@ -118,7 +105,7 @@ def curve_figure(training_curve: Sequence[Mapping[str, Any]]) -> str:
     panels = [(kind, series) for kind, series in kinds.items() if series]
     if not panels:
         return ""
-    figure, all_axes = _figure(len(panels), height=2.9, width=3.6 * len(panels) + 0.6, margin_left=0.09)
+    figure, all_axes = draw(len(panels), height=2.9, width=3.6 * len(panels) + 0.6, margin_left=0.09)
     for axes, (kind, series) in zip(all_axes, panels, strict=True):
         for index, (key, points) in enumerate(series.items()):
             style = ("-", "--", ":")[index // len(SERIES) % 3]
@@ -130,7 +117,7 @@ def curve_figure(training_curve: Sequence[Mapping[str, Any]]) -> str:
         if kind == "share":
             axes.set_ylim(0, 1.04)
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22))
-    return _svg(figure, "curve")
+    return svg(figure, "curve")
 
 
 def _number(value: Any) -> float | None:
@@ -150,52 +137,3 @@ def _kind(key: str) -> str | None:
     if "loss" in key:
         return "loss"
     return "share" if key.endswith(("accuracy", "_rate", "joint", "within_1_db", "within_3_db")) else None
-
-
-def _figure(
-    panels: int, height: float, width: float = 7.6, margin_left: float = 0.11, margin_right: float = 0.98
-) -> tuple[Figure, list[Axes]]:
-    """A figure of `width` x `height` inches with `panels` axes side by side, in the page's stand-in colours."""
-    figure = Figure(figsize=(width, height))
-    FigureCanvasAgg(figure)
-    with matplotlib.rc_context({"font.size": 10}):
-        all_axes = figure.subplots(1, panels, squeeze=False)[0]
-    figure.subplots_adjust(left=margin_left, right=margin_right, bottom=min(0.34, 0.62 / height), top=0.97, wspace=0.3)
-    figure.patch.set_alpha(0.0)
-    for axes in all_axes:
-        axes.patch.set_alpha(0.0)
-        axes.grid(color=GRID, linewidth=0.8)
-        axes.set_axisbelow(True)
-        axes.tick_params(colors=MUTED, length=0, labelcolor=INK)
-        axes.xaxis.label.set_color(MUTED)
-        axes.yaxis.label.set_color(MUTED)
-        for side, spine in axes.spines.items():
-            spine.set_visible(side == "bottom")
-            spine.set_color(MUTED)
-    return figure, list(all_axes)
-
-
-def _svg(figure: Figure, name: str) -> str:
-    """The figure as an SVG element: text stays text, ids are its own, colours are the page's variables."""
-    for axes in figure.axes:
-        legend = axes.get_legend()
-        if legend is not None:
-            legend.set_frame_on(False)
-            for handle in legend.legend_handles:
-                if handle is not None:
-                    handle.set_alpha(1.0)
-            for text in legend.get_texts():
-                text.set_color(INK)
-                text.set_fontsize(9)
-    buffer = io.StringIO()
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
-        figure.savefig(buffer, format="svg", bbox_inches="tight", pad_inches=0.05, metadata={"Date": None})
-    svg = buffer.getvalue()
-    svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    # Matplotlib's ids are counted anew in every figure; in one page they have to differ.
-    svg = re.sub(r'id="([^"]+)"', rf'id="{name}-\1"', svg)
-    svg = re.sub(r'(url\(|xlink:href="|href=")#', rf"\g<1>#{name}-", svg)
-    for stand_in, variable in _VARIABLES.items():
-        svg = svg.replace(stand_in, f"var({variable})")
-    return svg

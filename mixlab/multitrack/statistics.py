@@ -1,0 +1,117 @@
+"""Room multitrack: what a data set measures: loudness by stem and split, balance by genre, and what the gates drop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixlab.multitrack.index import MEASURES, SegmentIndex
+from mixlab.multitrack.segments import Gates
+from mixlab.multitrack.song import STEMS
+
+PERCENTILES = (5, 25, 50, 75, 95)
+ALL_GENRES = "all"
+UNKNOWN_GENRE = "unknown"
+
+Columns = Mapping[str, NDArray[Any]]
+Rows = NDArray[np.bool_]
+
+
+def statistics(index: SegmentIndex, gates: Gates) -> dict[str, Any]:
+    """Statistics of the segments of an index, as JSON values.
+
+    - ``songs`` and ``segments`` by split; segments before any gate.
+    - ``gates``: by split, how many segments each gate closes for: the mixture's level, then for each stem its level
+      and its activity among the segments whose mixture passes; and for each anchor how many segments are left.
+    - ``stems``: by split and stem, percentiles of every measure over the segments where the stem passes all gates.
+    - ``relative_lufs`` (at the source's rate and channels) and ``relative_lufs_heard`` (as the model hears it): by
+      split and genre, percentiles over songs of the loudness of one stem above another in LU, such as
+      ``vocals-bass``. A song counts once, with its median over the segments where both stems pass.
+    """
+    columns = {name: index.table.column(name).to_numpy(zero_copy_only=False) for name in index.table.schema.names}
+    passing = _passing(columns, gates)
+    splits = sorted(set(columns["split"]))
+    chosen = {split: columns["split"] == split for split in splits}
+    return {
+        "songs": {split: len(set(columns["song_id"][rows])) for split, rows in chosen.items()},
+        "segments": {split: int(rows.sum()) for split, rows in chosen.items()},
+        "gates": {split: _gates(columns, passing, rows, gates) for split, rows in chosen.items()},
+        "stems": {split: _stems(columns, passing, rows) for split, rows in chosen.items()},
+        "relative_lufs": {s: _relative(columns, passing, rows, "lufs_source") for s, rows in chosen.items()},
+        "relative_lufs_heard": {s: _relative(columns, passing, rows, "lufs") for s, rows in chosen.items()},
+    }
+
+
+def _loud_enough(columns: Columns, stem: str, gates: Gates) -> Rows:
+    with np.errstate(invalid="ignore"):
+        return (columns[f"{stem}_level_dbfs"] >= gates.stem_dbfs) & np.isfinite(columns[f"{stem}_lufs"])
+
+
+def _passing(columns: Columns, gates: Gates) -> dict[str, Rows]:
+    """For each stem the segments in which it and the mixture pass all gates."""
+    mixture = columns["mixture_dbfs"] >= gates.mixture_dbfs
+    with np.errstate(invalid="ignore"):
+        active = {stem: columns[f"{stem}_active_ratio"] >= gates.active_ratio for stem in STEMS}
+    return {stem: mixture & _loud_enough(columns, stem, gates) & active[stem] for stem in STEMS}
+
+
+def _gates(columns: Columns, passing: Mapping[str, Rows], rows: Rows, gates: Gates) -> dict[str, Any]:
+    mixture = rows & (columns["mixture_dbfs"] >= gates.mixture_dbfs)
+    several = np.sum([passing[stem] for stem in STEMS], axis=0) >= 2
+    stems = {}
+    for stem in STEMS:
+        there = mixture & np.isfinite(columns[f"{stem}_level_dbfs"])
+        loud = there & _loud_enough(columns, stem, gates)
+        stems[stem] = {
+            "songs_without": len(set(columns["song_id"][rows & ~np.isfinite(columns[f"{stem}_level_dbfs"])])),
+            "too_quiet": int((there & ~loud).sum()),
+            "rarely_active": int((loud & ~passing[stem]).sum()),
+            "segments_as_anchor": int((rows & passing[stem] & several).sum()),
+        }
+    return {"segments": int(rows.sum()), "mixture_too_quiet": int((rows & ~mixture).sum()), "stems": stems}
+
+
+def _stems(columns: Columns, passing: Mapping[str, Rows], rows: Rows) -> dict[str, Any]:
+    found = {}
+    for stem in STEMS:
+        active = rows & passing[stem]
+        if active.any():
+            measures = {name: _percentiles(columns[f"{stem}_{name}"][active]) for name in MEASURES}
+            songs = len(set(columns["song_id"][active]))
+            found[stem] = {"songs": songs, "segments": int(active.sum()), **measures}
+    return found
+
+
+def _relative(columns: Columns, passing: Mapping[str, Rows], rows: Rows, measure: str) -> dict[str, Any]:
+    genres = np.array([UNKNOWN_GENRE if genre is None else genre for genre in columns["genre"]], dtype=object)
+    found: dict[str, Any] = {}
+    for genre in [ALL_GENRES, *sorted(set(genres[rows]))]:
+        of_genre = rows if genre == ALL_GENRES else rows & (genres == genre)
+        pairs = {}
+        for low, high in combinations(STEMS, 2):
+            both = of_genre & passing[low] & passing[high]
+            difference = columns[f"{high}_{measure}"] - columns[f"{low}_{measure}"]
+            medians = np.array(list(_by_song(columns["song_id"], difference, both)))
+            if medians.size:
+                pairs[f"{high}-{low}"] = {"songs": int(medians.size), **_percentiles(medians)}
+        found[str(genre)] = pairs
+    return found
+
+
+def _by_song(song_ids: NDArray[Any], values: NDArray[np.float64], rows: Rows) -> Iterator[float]:
+    """The median of each song that has any of the rows."""
+    order = np.flatnonzero(rows & np.isfinite(values))
+    if order.size:
+        # Rows are sorted by song.
+        ids = song_ids[order]
+        for part in np.split(values[order], np.flatnonzero(ids[1:] != ids[:-1]) + 1):
+            yield float(np.median(part))
+
+
+def _percentiles(values: NDArray[np.float64]) -> dict[str, float]:
+    finite = values[np.isfinite(values)]
+    return {f"p{p}": round(float(v), 3) for p, v in zip(PERCENTILES, np.percentile(finite, PERCENTILES), strict=True)}
