@@ -144,6 +144,7 @@ class LoggerSchema(Schema):
 class CallbacksSchema(Schema):
     monitor: Literal["val/loss", "val/cross_entropy", "val/joint_accuracy", "val/direction_accuracy", "val/gain_mae_db"]
     patience: PositiveCount
+    save_every_steps: PositiveCount
     progress_bar: bool
 
 

@@ -7,6 +7,7 @@ import pickle
 import shutil
 import sys
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,8 @@ def train(cfg: DictConfig) -> float:
     started = time.monotonic()
     # Lightning announces hardware and products on stderr, twice under Hydra's logging; its warnings stay.
     logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(logging.WARNING)
+    # Lightning knows of loaders with a state only; here the sampler starts at the next example (MixDataModule).
+    warnings.filterwarnings("ignore", ".*dataloader is not resumable.*")
     folder = Path(HydraConfig.get().runtime.output_dir)
     torch.set_num_threads(cfg.trainer.threads)
     if cfg.controls and cfg.model.builder != "tiny":
@@ -98,9 +101,14 @@ def fit(
     monitor = cfg.callbacks.monitor if data.problems("validation") else None
     mode = "max" if monitor and monitor.endswith("accuracy") else "min"
     checkpoint = BestCheckpoint(
-        folder / "checkpoints", "best", monitor=monitor, mode=mode, save_last=True, enable_version_counter=False
+        folder / "checkpoints", "best", monitor=monitor, mode=mode, enable_version_counter=False
     )
-    callbacks: list[Callback] = [checkpoint, SaveAdapter(folder / ADAPTER_FOLDER, description)]
+    last = folder / "checkpoints" / "last.ckpt"
+    callbacks: list[Callback] = [
+        checkpoint,
+        SaveAdapter(folder / ADAPTER_FOLDER, description),
+        SaveLast(last, cfg.callbacks.save_every_steps),
+    ]
     if monitor is not None:
         patience = cfg.callbacks.patience
         callbacks.append(EarlyStopping(monitor, patience=patience, mode=mode, check_on_train_epoch_end=False))
@@ -128,7 +136,7 @@ def fit(
         sys.exit(130)
     finally:
         _close_wandb(cfg)
-    trainer.save_checkpoint(folder / "checkpoints" / "last.ckpt")
+    save_whole(trainer, last)
     if Path(checkpoint.best_model_path).is_file():
         best = read_checkpoint(Path(checkpoint.best_model_path))
         module.on_load_checkpoint(best)
@@ -157,7 +165,29 @@ class SaveAdapter(Callback):
             return
         save_trained(self.folder, pl_module.model, pl_module.processor, self.description)
         if isinstance(exception, KeyboardInterrupt):
-            trainer.save_checkpoint(self.folder.parent / "checkpoints" / "last.ckpt")
+            save_whole(trainer, self.folder.parent / "checkpoints" / "last.ckpt")
+
+
+class SaveLast(Callback):
+    """Keeps a checkpoint to go on from, also in the middle of an epoch and after a kill."""
+
+    def __init__(self, path: Path, every_steps: int) -> None:
+        self.path, self.every_steps = path, every_steps
+        self._saved_step = 0
+
+    def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
+        step = trainer.global_step
+        if step % self.every_steps == 0 and step != self._saved_step:
+            save_whole(trainer, self.path)
+            self._saved_step = step
+
+
+def save_whole(trainer: lightning.Trainer, path: Path) -> None:
+    """Save a checkpoint that appears whole or not at all; all processes of a training have to call it."""
+    temporary = path.with_name(f".{path.name}.new")
+    trainer.save_checkpoint(temporary)
+    if trainer.is_global_zero:
+        temporary.replace(path)
 
 
 class BestCheckpoint(ModelCheckpoint):

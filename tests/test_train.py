@@ -144,6 +144,29 @@ def test_ctrl_c_leaves_a_usable_run_folder(workplace):
     assert (folder / "adapter" / "adapter_model.safetensors").is_file()
 
 
+@pytest.mark.slow
+def test_a_run_that_was_killed_in_mid_epoch_ends_in_the_same_weights_as_one_that_was_not(workplace):
+    steps = (*FAST, "trainer.max_steps=9", "data.examples_per_epoch=80", "data.workers=1", "controls=[]")
+    steps += ("evaluation.baselines=[chance]",)
+    whole = run(workplace, *steps, "name=whole")
+    assert whole.returncode == 0, whole.stderr[-3000:]
+    process = subprocess.Popen(**command(workplace, *steps, "name=killed"), stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not list(workplace.glob("outputs/killed/*/checkpoints/last.ckpt")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    (killed,) = (workplace / "outputs" / "killed").iterdir()
+    assert torch.load(killed / "checkpoints" / "last.ckpt", weights_only=True)["global_step"] < 5
+    goes_on = run(workplace, *steps, "name=killed", "ckpt_path=last")
+    assert goes_on.returncode == 0, goes_on.stderr[-3000:]
+    newest = max((workplace / "outputs" / "killed").iterdir(), key=lambda path: path.name)
+    (expected,) = (workplace / "outputs" / "whole").iterdir()
+    one, other = (torch.load(p / "checkpoints" / "last.ckpt", weights_only=True) for p in (expected, newest))
+    assert one["global_step"] == other["global_step"] == 9
+    assert all(torch.equal(one["state_dict"][name], other["state_dict"][name]) for name in one["state_dict"])
+
+
 @pytest.mark.parametrize(
     ("overrides", "sentence"),
     [

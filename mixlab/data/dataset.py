@@ -92,21 +92,40 @@ class ProblemDataset(Dataset[EncodedExample]):
 
 
 class EpochSampler(Sampler[tuple[int, int]]):
-    """Yields ``(epoch, index)`` for a fixed number of examples an epoch; Lightning calls `set_epoch`."""
+    """Yields ``(epoch, index)`` for a fixed number of examples an epoch, shared among processes in turn.
 
-    def __init__(self, examples_per_epoch: int) -> None:
+    Lightning calls `set_epoch`. Since an example is a function of its name alone, the state of a run is the number of
+    examples that it has trained on: with `go_on`, an epoch starts at the very next one. Two processes with half the
+    batch see together, in every step, what one process sees.
+
+    Args:
+        examples_per_epoch: of all processes together.
+        process, processes: number of this process and of all, for training on several devices.
+    """
+
+    def __init__(self, examples_per_epoch: int, process: int = 0, processes: int = 1) -> None:
         self.examples_per_epoch = examples_per_epoch
+        self.process, self.processes = process, processes
         self.epoch = 0
+        self._begun: tuple[int, int] | None = None
 
     def set_epoch(self, epoch: int) -> None:
         self.epoch = epoch
 
+    def go_on(self, epoch: int, examples: int) -> None:
+        """Start `epoch`, and no other, after the first `examples` of it."""
+        self.epoch = epoch
+        self._begun = (epoch, examples)
+
     def __len__(self) -> int:
-        return self.examples_per_epoch
+        """Examples of a whole epoch for this process, whether it is gone on with in the middle or not."""
+        return self.examples_per_epoch // self.processes
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
         epoch = self.epoch
-        return ((epoch, index) for index in range(self.examples_per_epoch))
+        first = self._begun[1] if self._begun is not None and self._begun[0] == epoch else 0
+        whole = len(self) * self.processes
+        return ((epoch, index) for index in range(first + self.process, whole, self.processes))
 
 
 def group_by_song(segments: Sequence[Segment]) -> dict[str, list[Segment]]:

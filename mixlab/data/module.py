@@ -174,17 +174,25 @@ class MixDataModule(lightning.LightningDataModule):
         return features.mean(axis=(0, 2)), float(features.std())
 
     def train_dataloader(self) -> DataLoader[Any]:
-        sampler = EpochSampler(self.settings.examples_per_epoch)
-        if self.trainer is not None:
-            # A resumed run asks for its first examples before Lightning tells the sampler the epoch.
-            sampler.set_epoch(self.trainer.current_epoch)
+        """Training examples; of a resumed run, from the very next one on that it has not trained on."""
         return self._loader(
             self.training_dataset(),
             batch_size=self.settings.batch_size,
-            sampler=sampler,
+            sampler=self._training_sampler(),
             collate_fn=Collator(self.encoder.pad_token_id),
             workers=self.settings.workers,
         )
+
+    def _training_sampler(self) -> EpochSampler:
+        if self.trainer is None:
+            return EpochSampler(self.settings.examples_per_epoch)
+        processes = self.trainer.world_size
+        sampler = EpochSampler(self.settings.examples_per_epoch, self.trainer.global_rank, processes)
+        # Lightning has restored its progress by now, and asks for examples before it tells the sampler the epoch.
+        batches: int = self.trainer.fit_loop.epoch_loop.batch_progress.current.processed  # type: ignore[attr-defined]
+        examples = batches * self.settings.batch_size * processes
+        sampler.go_on(self.trainer.current_epoch, examples if examples < self.settings.examples_per_epoch else 0)
+        return sampler
 
     def val_dataloader(self) -> list[DataLoader[Any]]:
         """Two loaders over the same items: with responses for the loss, and prompts alone for generation."""
