@@ -165,10 +165,8 @@ def test_names_that_are_not_ascii_come_through(root, tmp_path, form):
     name = unicodedata.normalize(form, "Żółć, 夜の歌 🎸")
     (root / "Abend").rename(root / name)
     (root / name / "bass.wav").rename(root / name / unicodedata.normalize(form, "Gesang é.wav"))
-    source = FolderSource(root)
     assert sorted(loaded(root, name).stems) == ["drums", "vocals"]
-    json.dumps(source.fingerprint())
-    store = prepare(source, tmp_path / "cache", RATE, workers=1)
+    store = prepare(FolderSource(root), tmp_path / "cache", RATE, workers=1)
     assert name in store.songs
 
 
@@ -192,7 +190,6 @@ def test_patterns_map_tracks_in_sub_folders(root):
     song = source.load(source.entries()[0])
     assert sorted(song.stems) == ["bass", "drums", "vocals"]
     np.testing.assert_array_equal(song.stems["bass"], tone(100))
-    assert ["Abend/Takes/Spur 1.wav", "vocals"] in [file[:2] for file in source.fingerprint()["files"]]
 
 
 def test_tracks_in_sub_folders_that_nothing_maps_are_not_lost_in_silence(root, caplog):
@@ -212,7 +209,6 @@ def test_songs_may_lie_deeper_and_are_named_after_their_path(root, tmp_path):
     root.rename(tmp_path / "root" / "Album")
     source = FolderSource(tmp_path / "root", validation_share=0, test_share=0, songs="*/m*")
     assert [entry.song_id for entry in source.entries()] == ["Album/Mittag", "Album/Morgen"]
-    assert source.fingerprint()["files"][0][0] == "Album/Mittag/bass.wav"
     write(tmp_path / "root" / "Album" / "loose.wav", tone())
     assert "Album holds audio files itself (loose.wav)" in refusal(tmp_path / "root", songs="*/*")
 
