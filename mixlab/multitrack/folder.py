@@ -1,22 +1,22 @@
-"""Room multitrack: any multitracks as a source, `dataset=folder`: one folder a song, one audio file a stem."""
+"""Room multitrack: any multitracks as a source, `dataset=folder` and its presets: a folder a song, files for stems."""
 
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from mixlab.audio.files import AudioHeader, is_audio_file, read_audio, read_header, resample
-from mixlab.errors import ConfigError, InputFileError
-from mixlab.multitrack.roles import is_mixture, role_of
-from mixlab.multitrack.song import STEMS, LoadedSong, SongEntry
+from mixlab.audio.files import read_audio, read_header
+from mixlab.errors import ConfigError
+from mixlab.multitrack.listing import check_songs, song_folders, track_files
+from mixlab.multitrack.metadata import ArtistPattern, Metadata, SongFacts, same_artist
+from mixlab.multitrack.patterns import RoleRules
+from mixlab.multitrack.song import LoadedSong, SongEntry
+from mixlab.multitrack.splits import by_artist, by_folder, by_song, check_shares, folder_patterns
+from mixlab.multitrack.tracks import Track, check_tracks, sum_by_role
 
 FOLDER_VERSION = 1
 """Part of a song's identity; raise it when other samples come from the same files."""
@@ -24,56 +24,84 @@ FOLDER_VERSION = 1
 LENGTH_TOLERANCE_S = 0.1
 """Files of one song that differ by less than this are padded to the longest."""
 
-UNREADABLE = frozenset({".m4a", ".aac", ".wma", ".ape", ".wv", ".mka", ".alac", ".mp4"})
-"""Audio that soundfile does not read; left out in silence it would be a missing stem."""
-
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class _Track:
-    path: Path
-    role: str
-    header: AudioHeader
+class FolderSong:
+    """A song as its folder and metadata have it."""
 
-    @property
-    def duration_s(self) -> float:
-        return self.header.frames / self.header.sample_rate
+    tracks: Sequence[Track] = ()
+    artist: str | None = None
+    genre: str | None = None
+    licence: str | None = None
 
 
 class FolderSource:
-    """Songs of a folder: each sub-folder a song (its name is the id), each audio file in it a track.
+    """Songs of a folder: each sub-folder a song (its path below the root is the id), each audio file in it a track.
 
-    File names map to roles (``roles.yaml``: ``Kick In.wav`` is drums, ``12_LeadVox.flac`` vocals); files of one role
-    are summed at unity gain, and files named as the mixture are left out. Files of several rates are resampled to the
-    song's highest. Lengths may differ by less than `LENGTH_TOLERANCE_S`.
+    Tracks map to roles by the patterns of `stems`, or by the words in their names (``roles.yaml``: ``Kick In.wav`` is
+    drums, ``12_LeadVox.flac`` vocals; files named as the mixture are left out). With patterns or labels from metadata,
+    files in sub-folders are tracks too. Files of one role are summed at unity gain. Files of several rates are
+    resampled to the song's highest, and shorter ones end in silence. A song without a stem is served with the others.
 
-    Songs are split by a shuffle with `seed`: each share rounds to whole songs, but to one at least where it is above
-    zero, and one song at least is left to train on. Fewer songs than that takes is an error, since a split without
+    Songs are split by `splits`, the official split of a data set; else by a shuffle with `seed`, of the artists where
+    they are known and of the songs where not. Each share rounds to whole songs, but to one at least where it is above
+    zero, and one song (artist) at least is left to train on. Fewer than that takes is an error, since a split without
     songs should be somebody's choice (a share of 0). Splits do not depend on the anchor.
 
     Args:
         root: the folder that holds the songs' folders.
-        validation_share, test_share: of the songs; 0 for no such split.
+        validation_share, test_share: of the songs; 0 for no such split. Not used with `splits`.
         seed: of the shuffle.
+        songs: wildcards for the songs' folders below the root, one a level: ``*``, ``*/*``, ``train/*``.
+        stems: patterns of tracks by role (`Patterns`), matched with a track's path below its song's folder, or with
+            the label that the metadata give it; None for the words of ``roles.yaml``.
+        ignore: patterns of tracks that are left out.
+        metadata: where the data set's metadata are (`Metadata`), or None.
+        artist: pattern of the song folder's name, such as ``{artist} - {title}``, or None.
+        licence: of all songs, or None where it is unknown or in the metadata.
+        splits: patterns of song ids by split; other songs are left out. None splits by shares.
+        length_tolerance_s: by how much the tracks of a song may differ in length.
 
     Raises:
-        ConfigError: naming the share that cannot work.
+        ConfigError: naming the key that cannot work.
     """
 
-    def __init__(self, root: str, validation_share: float = 0.15, test_share: float = 0.25, seed: int = 0) -> None:
-        for name, share in (("validation_share", validation_share), ("test_share", test_share)):
-            if not 0.0 <= share < 1.0:
-                raise ConfigError(f"dataset.{name} is {share}; set it to a share from 0 up to, but not, 1.")
-        if validation_share + test_share >= 1.0:
-            raise ConfigError(
-                f"dataset.validation_share and dataset.test_share sum to {validation_share + test_share:g}; "
-                "lower them, so that songs are left to train on."
-            )
-        if seed < 0:
-            raise ConfigError(f"dataset.seed is {seed}; set it to 0 or more.")
+    def __init__(
+        self,
+        root: str,
+        validation_share: float = 0.15,
+        test_share: float = 0.25,
+        seed: int = 0,
+        songs: str = "*",
+        stems: Mapping[str, Sequence[str]] | None = None,
+        ignore: Sequence[str] = (),
+        metadata: Mapping[str, str | None] | None = None,
+        artist: str | None = None,
+        licence: str | None = None,
+        splits: Mapping[str, Sequence[str]] | None = None,
+        length_tolerance_s: float = LENGTH_TOLERANCE_S,
+    ) -> None:
+        check_shares(validation_share, test_share, seed)
+        check_songs(songs)
         self.root = Path(root).expanduser()
-        self.validation_share, self.test_share, self.seed = float(validation_share), float(test_share), int(seed)
+        self.shares = {"validation": float(validation_share), "test": float(test_share)}
+        self.seed, self.songs, self.licence = int(seed), songs, licence
+        self.rules = RoleRules.of(stems, ignore)
+        self.metadata, self.artist = Metadata.of(metadata), ArtistPattern.of(artist)
+        self.splits = folder_patterns(splits)
+        self.length_tolerance_s = float(length_tolerance_s)
+        if licence is not None and (not isinstance(licence, str) or not licence.strip()):
+            raise ConfigError(f"dataset.licence is {licence!r}; set it to the licence's name, or to null if unknown.")
+        if not self.length_tolerance_s > 0.0:
+            raise ConfigError(f"dataset.length_tolerance_s is {length_tolerance_s}; set it to seconds above 0.")
+        if self.metadata is not None:
+            for key, value in (("artist", artist), ("licence", licence)):
+                if value is not None and getattr(self.metadata, key) is not None:
+                    raise ConfigError(
+                        f"dataset.{key} and dataset.metadata.{key} are both set; set one of them to null."
+                    )
 
     def identity(self, entry: SongEntry) -> Mapping[str, Any]:
         """The role of each of the song's files, as JSON; neither their names nor the split, which are no audio."""
@@ -84,21 +112,23 @@ class FolderSource:
         return [Path(path) for path, _ in entry.details["tracks"]]
 
     def entries(self) -> Sequence[SongEntry]:
-        """All songs, sorted by id. Reads the header of every file, but no audio.
+        """All songs, sorted by id. Reads the header of every file and the songs' metadata, but no audio.
 
         Raises:
             InputFileError: naming the folder or file, if there is no such folder, no song or stem in it, or a file
-                that is broken, has an unknown name or another length than the rest of its song.
-            ConfigError: if there are fewer songs than splits.
+                that is broken, has no role or several, or another length or other channels than the rest.
+            ConfigError: if there are fewer songs or artists than splits.
         """
-        splits = self._splits(list(self._songs))
+        splits = self._splits(self._songs)
         return [
             SongEntry(
                 song_id=song_id,
                 split=splits[song_id],
-                details={"tracks": [(str(track.path), track.role) for track in tracks]},
+                genre=song.genre,
+                licence=song.licence,
+                details={"tracks": [(str(track.file), track.role) for track in song.tracks]},
             )
-            for song_id, tracks in self._songs.items()
+            for song_id, song in self._songs.items()
         ]
 
     def load(self, entry: SongEntry) -> LoadedSong:
@@ -107,106 +137,41 @@ class FolderSource:
         Raises:
             InputFileError: naming the file, if it cannot be read, or channels or lengths do not fit.
         """
-        read = {path: (role, *read_audio(Path(path))) for path, role in entry.details["tracks"]}
-        sample_rate = max(rate for _, _, rate in read.values())
-        tracks = {path: (role, resample(samples, rate, sample_rate)) for path, (role, samples, rate) in read.items()}
-        durations = {Path(path): samples.shape[1] / sample_rate for path, (_, samples) in tracks.items()}
-        _check_lengths(durations)
-        frames = max(samples.shape[1] for _, samples in tracks.values())
-        by_role: dict[str, dict[str, NDArray[np.float32]]] = defaultdict(dict)
-        for path, (role, samples) in tracks.items():
-            by_role[role][path] = np.pad(samples, ((0, 0), (0, frames - samples.shape[1])))
-        return LoadedSong({role: _sum(parts) for role, parts in by_role.items()}, sample_rate)
+        read = {Path(path): (role, *read_audio(Path(path))) for path, role in entry.details["tracks"]}
+        return LoadedSong(*sum_by_role(read, self.length_tolerance_s))
 
     @cached_property
-    def _songs(self) -> dict[str, list[_Track]]:
-        """The tracks of every song, by song id, both sorted by name."""
-        folders, loose = _children(self.root)
-        if loose:
-            raise InputFileError(
-                f"{self.root} holds audio files itself ({loose[0].name}); put the files of each song into a folder of "
-                "its own and set dataset.root to the folder above."
-            )
-        if not folders:
-            raise InputFileError(f"{self.root} holds no song folders; dataset.root needs one folder a song.")
-        return {folder.name: _tracks_of(folder) for folder in folders}
+    def _folders(self) -> dict[str, Path]:
+        """The folders of the songs, by id; of those alone that have a split."""
+        folders = song_folders(self.root, self.songs)
+        if self.splits is None:
+            return folders
+        chosen = by_folder(list(folders), self.splits, self.root)
+        if len(chosen) < len(folders):
+            log.info("%d of %d songs are in no split and left out", len(folders) - len(chosen), len(folders))
+        return {song_id: folder for song_id, folder in folders.items() if song_id in chosen}
 
-    def _splits(self, song_ids: list[str]) -> dict[str, str]:
-        shares = {"validation": self.validation_share, "test": self.test_share}
-        counts = {split: max(1, round(share * len(song_ids))) for split, share in shares.items() if share > 0}
-        if len(song_ids) < len(counts) + 1:
-            raise ConfigError(
-                f"{self.root} holds {len(song_ids)} song(s), and a split into training, {' and '.join(counts)} songs "
-                f"needs {len(counts) + 1}; add songs or set "
-                f"{' or '.join(f'dataset.{split}_share' for split in counts)} to 0."
-            )
-        while sum(counts.values()) >= len(song_ids):
-            counts[max(counts, key=lambda split: counts[split])] -= 1
-        names = ["train"] * (len(song_ids) - sum(counts.values()))
-        names += [split for split, count in counts.items() for _ in range(count)]
-        order = np.random.default_rng(self.seed).permutation(len(song_ids))
-        return {song_ids[index]: name for index, name in zip(order, names, strict=True)}
+    @cached_property
+    def _songs(self) -> dict[str, FolderSong]:
+        """What the folders hold, by song id, sorted."""
+        return {song_id: self._song(folder) for song_id, folder in self._folders.items()}
 
+    def _song(self, folder: Path) -> FolderSong:
+        labelled = self.metadata is not None and self.metadata.tracks is not None
+        files = track_files(folder, self.rules.stems is not None or labelled, self.rules.ignore)
+        facts = SongFacts() if self.metadata is None else self.metadata.read(folder, files)
+        roles = {path: self.rules.role(file, path, facts.labels.get(path)) for path, file in files.items()}
+        tracks = [
+            Track(path, files[path], role, read_header(files[path])) for path, role in roles.items() if role is not None
+        ]
+        check_tracks(folder, tracks, self.length_tolerance_s)
+        artist = facts.artist if self.artist is None else self.artist.artist(folder)
+        return FolderSong(tracks, artist, facts.genre, self.licence or facts.licence)
 
-def _children(folder: Path) -> tuple[list[Path], list[Path]]:
-    """The folders and the audio files in `folder`, sorted by name, hidden ones left out."""
-    if not folder.exists():
-        raise InputFileError(f"{folder} does not exist; set dataset.root to a folder with one folder a song.")
-    if not folder.is_dir():
-        raise InputFileError(f"{folder} is not a folder; set dataset.root to a folder with one folder a song.")
-    try:
-        children = sorted(child for child in folder.iterdir() if not child.name.startswith((".", "__MACOSX")))
-    except OSError as error:
-        raise InputFileError(f"{folder} cannot be listed ({error.strerror}); check its permissions.") from error
-    files = [child for child in children if child.is_file()]
-    for file in files:
-        if file.suffix.lower() in UNREADABLE:
-            raise InputFileError(f"{file} has a format that is not read; convert it to WAV or FLAC.")
-    return [child for child in children if child.is_dir()], [file for file in files if is_audio_file(file)]
-
-
-def _tracks_of(folder: Path) -> list[_Track]:
-    tracks = []
-    for file in _children(folder)[1]:
-        role = role_of(file.name)
-        if role is None and is_mixture(file.name):
-            continue
-        if role is None:
-            raise InputFileError(
-                f"{file} has a name that tells no single role; name it after {', '.join(STEMS)} or an instrument, or "
-                "remove it."
-            )
-        tracks.append(_Track(file, role, read_header(file)))
-    if not tracks:
-        raise InputFileError(
-            f"{folder} holds no stems; a song's folder needs one audio file a stem, such as bass.wav and drums.wav."
-        )
-    _check_lengths({track.path: track.duration_s for track in tracks})
-    rates = sorted({track.header.sample_rate for track in tracks})
-    if len(rates) > 1:
-        log.info("'%s' has files at %s Hz; they are resampled to %d Hz", folder.name, rates, rates[-1])
-    return tracks
-
-
-def _check_lengths(durations: Mapping[Path, float]) -> None:
-    shortest, longest = min(durations, key=durations.__getitem__), max(durations, key=durations.__getitem__)
-    if durations[longest] - durations[shortest] >= LENGTH_TOLERANCE_S:
-        raise InputFileError(
-            f"{shortest} is {durations[shortest]:.2f} s long and {longest.name} {durations[longest]:.2f} s; "
-            "export the tracks of a song from the same start to the same end."
-        )
-
-
-def _sum(parts: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32]:
-    """The sum of tracks of one role, each of shape (channels, frames); a mono track goes to all channels alike."""
-    channels = {path: samples.shape[0] for path, samples in parts.items() if samples.shape[0] > 1}
-    if len(set(channels.values())) > 1:
-        (first, *_, last) = sorted(channels, key=channels.__getitem__)
-        raise InputFileError(
-            f"{first} has {channels[first]} channels and {Path(last).name} {channels[last]}, and both are of one role; "
-            "export them with the same channels."
-        )
-    total = np.zeros((max(channels.values(), default=1), next(iter(parts.values())).shape[1]), dtype=np.float32)
-    for samples in parts.values():
-        total += samples
-    return total
+    def _splits(self, songs: Mapping[str, FolderSong]) -> dict[str, str]:
+        if self.splits is not None:
+            return by_folder(list(songs), self.splits, self.root)
+        artists = {song_id: same_artist(song.artist) for song_id, song in songs.items() if song.artist is not None}
+        if artists:
+            return by_artist(artists, self.shares, self.seed, self.root)
+        return by_song(list(songs), self.shares, self.seed, self.root)

@@ -3,6 +3,7 @@
 import logging
 import os
 import pickle
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -133,6 +134,126 @@ def test_the_store_takes_the_songs_in(root, tmp_path):
     np.testing.assert_array_equal(store.read("Abend", ["bass"], 0.0, 1.0)["bass"], tone(100)[0])
 
 
+def test_a_song_without_a_stem_is_served_with_the_others(root):
+    (root / "Abend" / "bass.wav").unlink()
+    assert sorted(loaded(root, "Abend").stems) == ["drums"]
+    assert sorted(loaded(root, "Morgen").stems) == ["bass", "drums"]
+
+
+@pytest.mark.parametrize("channels", [1, 2, 6])
+def test_a_stem_keeps_its_channels_whatever_their_number(root, tmp_path, channels):
+    write(root / "Abend" / "bass.wav", tone(100, channels=channels))
+    assert loaded(root, "Abend").stems["bass"].shape == (channels, RATE)
+    store = prepare(FolderSource(root), tmp_path / "cache", RATE, workers=1)
+    heard = store.read("Abend", ["bass"], 0.0, 1.0)["bass"]
+    np.testing.assert_allclose(heard, tone(100, channels=channels).mean(axis=0), atol=1e-6)
+
+
+def test_stems_that_start_together_may_differ_in_length_as_far_as_is_allowed(root):
+    write(root / "Abend" / "drums.wav", tone(300, seconds=0.4))
+    assert "raise dataset.length_tolerance_s if they start together" in refusal(root)
+    source = FolderSource(root, length_tolerance_s=0.7)
+    drums = source.load(source.entries()[0]).stems["drums"]
+    assert drums.shape == (1, RATE)
+    np.testing.assert_array_equal(drums[:, round(0.4 * RATE) :], 0.0)
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_names_that_are_not_ascii_come_through(root, tmp_path, form):
+    name = unicodedata.normalize(form, "Żółć, 夜の歌 🎸")
+    (root / "Abend").rename(root / name)
+    (root / name / "bass.wav").rename(root / name / unicodedata.normalize(form, "Gesang é.wav"))
+    assert sorted(loaded(root, name).stems) == ["drums", "vocals"]
+    store = prepare(FolderSource(root), tmp_path / "cache", RATE, workers=1)
+    assert name in store.songs
+
+
+def test_names_as_long_as_a_file_system_allows_come_through(root, tmp_path):
+    name = "x" * 255
+    (root / "Abend").rename(root / name)
+    (root / name / "bass.wav").rename(root / name / f"{'y' * 246} bass.wav")
+    store = prepare(FolderSource(root), tmp_path / "cache", RATE, workers=1)
+    assert store.songs[name].stems == ("bass", "drums")
+
+
+# --- roles by patterns, songs of several levels ---
+
+
+def test_patterns_map_tracks_in_sub_folders(root):
+    write(root / "Abend" / "Takes" / "Spur 1.wav", tone(700))
+    write(root / "Abend" / "Old" / "bass.wav", tone(900))
+    source = FolderSource(
+        root, stems={"bass": ["bass*"], "drums": ["DRUMS.*"], "vocals": ["takes/*"]}, ignore=["old/*"]
+    )
+    song = source.load(source.entries()[0])
+    assert sorted(song.stems) == ["bass", "drums", "vocals"]
+    np.testing.assert_array_equal(song.stems["bass"], tone(100))
+
+
+def test_tracks_in_sub_folders_that_nothing_maps_are_not_lost_in_silence(root, caplog):
+    write(root / "Abend" / "Takes" / "Vocals.wav", tone(700))
+    assert sorted(loaded(root, "Abend").stems) == ["bass", "drums"]
+    assert "Vocals.wav is not read: tracks in sub-folders need dataset.stems to map them" in caplog.text
+
+
+def test_ignored_files_need_no_role_and_no_format_that_is_read(root):
+    write(root / "Abend" / "Audio 01.wav", tone())
+    (root / "Abend" / "Video.mp4").write_bytes(b"ftyp")
+    assert len(FolderSource(root, ignore=["audio 0?.wav", "*.mp4"]).entries()) == 4
+
+
+def test_songs_may_lie_deeper_and_are_named_after_their_path(root, tmp_path):
+    (tmp_path / "root").mkdir()
+    root.rename(tmp_path / "root" / "Album")
+    source = FolderSource(tmp_path / "root", validation_share=0, test_share=0, songs="*/m*")
+    assert [entry.song_id for entry in source.entries()] == ["Album/Mittag", "Album/Morgen"]
+    write(tmp_path / "root" / "Album" / "loose.wav", tone())
+    assert "Album holds audio files itself (loose.wav)" in refusal(tmp_path / "root", songs="*/*")
+
+
+def test_the_licence_of_the_configuration_is_that_of_every_song(root):
+    assert {entry.licence for entry in FolderSource(root, licence="CC BY 4.0").entries()} == {"CC BY 4.0"}
+
+
+def test_songs_of_an_artist_are_in_one_split_where_folders_name_the_artist(root):
+    for before, after in (("Abend", "Ida - Abend"), ("Morgen", "IDA - Morgen"), ("Nacht", "Ute - Nacht")):
+        (root / before).rename(root / after)
+    (root / "Mittag").rename(root / "Ada - Mittag")
+    splits = {entry.song_id: entry.split for entry in FolderSource(root, artist="{artist} - {title}").entries()}
+    assert splits["Ida - Abend"] == splits["IDA - Morgen"]
+    assert set(splits.values()) == {"train", "validation", "test"}
+    (root / "Ada - Mittag").rename(root / "Mittag")
+    assert "Mittag does not fit dataset.artist" in refusal(root, artist="{artist} - {title}")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"songs": ""}, "dataset.songs is ''; set it to the songs' folders below the root"),
+        ({"songs": "/data/*"}, "dataset.songs is '/data/*'"),
+        ({"songs": "../*"}, "dataset.songs is '../*'"),
+        ({"songs": "**"}, "dataset.songs is '**'"),
+        ({"songs": "Album*"}, "holds no song folders that match dataset.songs ('Album*')"),
+        ({"stems": {"flute": ["*"]}}, "dataset.stems names the role 'flute'"),
+        ({"stems": {"bass": []}}, "dataset.stems.bass is an empty list"),
+        ({"metadata": {"file": "x.json"}}, "holds no file of the name 'x.json'"),
+        ({"metadata": {"name": "x"}}, "dataset.metadata.file has no value"),
+        ({"artist": "artist"}, "dataset.artist is 'artist'; set it to a pattern"),
+        ({"artist": "{artist}", "metadata": {"file": "a", "artist": "b"}}, "dataset.metadata.artist are both set"),
+        ({"licence": "CC0", "metadata": {"file": "a", "licence": "b"}}, "dataset.metadata.licence are both set"),
+        ({"licence": " "}, "dataset.licence is ' '; set it to the licence's name, or to null"),
+        ({"splits": {"test": ["*"]}}, "dataset.splits is {'test': ['*']}; set it to patterns of songs"),
+        ({"length_tolerance_s": 0}, "dataset.length_tolerance_s is 0; set it to seconds above 0"),
+        ({"length_tolerance_s": float("nan")}, "dataset.length_tolerance_s is nan"),
+    ],
+)
+def test_a_key_that_cannot_work_gets_a_sentence(root, arguments, says):
+    with pytest.raises(MixlabError) as raised:
+        FolderSource(root, **arguments).entries()
+    assert says in str(raised.value)
+    assert str(raised.value).endswith(".")
+
+
 # --- what is refused, in a sentence, before any audio is read ---
 
 
@@ -198,10 +319,41 @@ def test_files_of_other_lengths_are_named(root):
     assert f"{root / 'Morgen' / 'bass.wav'} is 1.00 s long and vocals.wav 1.20 s" in sentence
 
 
+def test_channels_that_cannot_be_summed_are_named(root):
+    write(root / "Abend" / "snare.wav", tone(channels=2))
+    write(root / "Abend" / "kick.wav", tone(channels=3))
+    assert "snare.wav has 2 channels and kick.wav 3" in refusal(root)
+
+
 @pytest.mark.parametrize("shares", [(-0.1, 0.2), (0.2, 1.0), (0.5, 0.5)])
 def test_shares_that_leave_nothing_to_train_on(root, shares):
     with pytest.raises(ConfigError, match=r"dataset\..*_share"):
         FolderSource(root, *shares)
+
+
+def test_a_link_to_nothing_is_named_since_a_stem_would_be_missing(root):
+    (root / "Abend" / "vocals.wav").symlink_to(root / "gone.wav")
+    assert "vocals.wav is a link to a file that is not there; mend or remove it" in refusal(root)
+
+
+def test_a_link_to_a_folder_above_is_named(root):
+    (root / "Abend" / "again").symlink_to(root / "Abend")
+    stems = {"bass": ["*bass*"], "drums": ["*drums*"]}
+    assert "again is a link to a folder above it; remove the link" in refusal(root, stems=stems)
+
+
+def test_a_name_that_is_no_unicode_is_named(root):
+    os.rename(os.fsencode(root / "Abend"), os.fsencode(root) + b"/Ab\xff")
+    assert "has a name that is not UTF-8; rename it" in refusal(root)
+
+
+@pytest.mark.parametrize("name", ["vocals.wav", "vocals.aiff"])
+@pytest.mark.parametrize("kept", [12, 100, 4000])
+def test_a_file_that_breaks_off_anywhere_is_named(root, name, kept):
+    path = root / "Morgen" / name
+    soundfile.write(path, tone(800).T, RATE, subtype="PCM_16")
+    path.write_bytes(path.read_bytes()[:kept])
+    assert str(path) in refusal(root)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may list every folder")
@@ -228,13 +380,6 @@ def test_a_flac_whose_sound_is_damaged_is_named_when_the_song_is_prepared(root, 
     FolderSource(root).entries()
     with pytest.raises(InputFileError, match=r"Morgen/vocals\.flac cannot be read as audio"):
         prepare(FolderSource(root), tmp_path / "cache", RATE, workers=1)
-
-
-def test_channels_that_cannot_be_summed_are_named(root):
-    write(root / "Abend" / "snare.wav", tone(channels=2))
-    write(root / "Abend" / "kick.wav", tone(channels=3))
-    with pytest.raises(InputFileError, match=r"snare\.wav has 2 channels and kick\.wav 3"):
-        loaded(root, "Abend")
 
 
 # --- what a stored song is keyed by ---

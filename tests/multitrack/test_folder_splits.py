@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mixlab.errors import ConfigError
-from mixlab.multitrack.folder import FolderSource
+from mixlab.multitrack.folder import FolderSong, FolderSource
 from mixlab.multitrack.preparation import prepare
 from mixlab.multitrack.segments import Gates, list_segments
 
@@ -18,7 +18,7 @@ MULTITRACKS = os.environ.get("MIXLAB_MULTITRACKS")
 def fake_source(songs: int, **arguments) -> FolderSource:
     """A source whose listing is given, so that a split of many songs needs no files."""
     source = FolderSource("unused", **arguments)
-    source.__dict__["_songs"] = {f"song {index:03d}": [] for index in range(songs)}
+    source.__dict__["_songs"] = {f"song {index:03d}": FolderSong() for index in range(songs)}
     return source
 
 
