@@ -18,7 +18,7 @@ CONF = Path(config_folder())
 GROUPS = sorted(path.name for path in CONF.iterdir() if path.is_dir() and path.name not in ("experiment", "hydra"))
 CHOICES = [f"{group}={path.stem}" for group in GROUPS for path in sorted((CONF / group).glob("*.yaml"))]
 EXPERIMENTS = [f"+experiment={path.stem}" for path in sorted((CONF / "experiment").glob("*.yaml"))]
-NEEDED = {f"dataset={name}": ["dataset.root=/data/songs"] for name in ("folder", "musdb18", "musdb18hq")}
+NEEDED = {f"dataset={name}": ["dataset.root=/data/songs"] for name in ("folder", "musdb18", "musdb18hq", "jsonl")}
 NOT_ARGUMENTS = {"_target_", "_partial_", "threads"}
 """Keys beside a target's arguments; `trainer.threads` is mixlab's own."""
 
