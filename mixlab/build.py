@@ -105,7 +105,7 @@ def check_exported(exported: ExportedSet, cfg: DictConfig) -> None:
         for key, value in wanted.items()
         if key not in found or found[key] != value
     ]
-    overrides += [f"~{key}" for key in found if key not in wanted]
+    overrides += sorted({f"~{_surplus(key, wanted)}" for key in found if key not in wanted})
     if overrides:
         raise ConfigError(
             f"{exported.root} was exported with other settings than this run has; "
@@ -206,8 +206,15 @@ def _flat(node: Any, key: str = "") -> dict[str, Any]:
     return {k: v for name, part in node.items() for k, v in _flat(part, f"{key}.{name}" if key else name).items()}
 
 
+def _surplus(key: str, wanted: Mapping[str, Any]) -> str:
+    """The largest part of the tree that holds `key` and nothing that is wanted."""
+    parts = key.split(".")
+    prefixes = (".".join(parts[:length]) for length in range(1, len(parts) + 1))
+    return next(prefix for prefix in prefixes if not any(f"{name}.".startswith(f"{prefix}.") for name in wanted))
+
+
 def _as_override(value: Any) -> str:
-    return "null" if value is None else json.dumps(value).replace(" ", "") if not isinstance(value, str) else value
+    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
 
 
 def _first_line(error: BaseException) -> str:

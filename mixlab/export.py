@@ -1,9 +1,9 @@
 """Write a fixed data set: items in chat form with clips, card and manifest; or rebuild the clips that one leaves out.
 
-    python -m mixlab.export out=data/advice dataset=demo_small
-    python -m mixlab.export rebuild=data/advice dataset=musdb18hq dataset.root=/data/musdb18hq
+    python -m mixlab.export out=/data/advice dataset=demo_small
+    python -m mixlab.export rebuild=/data/advice dataset=musdb18hq dataset.root=/data/musdb18hq
 
-It is read back with ``python -m mixlab.train dataset=jsonl dataset.root=data/advice``, by Hugging Face datasets, by
+It is read back with ``python -m mixlab.train dataset=jsonl dataset.root=/data/advice``, by Hugging Face datasets, by
 ms-swift and by LLaMA-Factory. ``--help`` explains the keys.
 """
 

@@ -51,7 +51,8 @@ def rebuild(cfg: DictConfig) -> str:
                 OmegaConf.update(changed, f"{group}.{key}", value, merge=False)
     check(OmegaConf.to_container(changed, resolve=True), ExportSchema)  # type: ignore[arg-type]
     manifest = rebuild_clips(exported, _over_songs(changed))
-    return f"{exported.root} is whole: {sum(manifest.items.values())} items with their clips, for private use."
+    private = ", for private use" if manifest.audio != "free" else ""
+    return f"{exported.root} holds all clips of its {sum(manifest.items.values())} items{private}."
 
 
 def _over_songs(cfg: DictConfig) -> MixDataModule:

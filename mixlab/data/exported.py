@@ -85,7 +85,7 @@ class ExportedSet:
         if not item.has_audio:
             return (
                 f"the licence of {' and '.join(sorted(item.licences))} keeps its clips out of the data set; make them "
-                f"from your own songs with python -m mixlab.export rebuild={self.root} dataset=... dataset.root=..."
+                f"with python -m mixlab.export rebuild={self.root} and the dataset and dataset.root of your own songs"
             )
         for clip in item.clips:
             path = self.root / clip.path

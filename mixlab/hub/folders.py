@@ -13,12 +13,13 @@ from pathlib import Path
 from mixlab.errors import InputFileError
 
 REASONS = {
-    errno.ENOSPC: "no space is left on the disk; free some",
-    errno.EDQUOT: "the disk quota is used up; free some space",
-    errno.EROFS: "it lies on a disk that cannot be written to",
-    errno.EACCES: "you have no right to write there",
-    errno.EPERM: "you have no right to write there",
-    errno.ENOTDIR: "a part of its path is a file",
+    errno.ENOSPC: "no space is left on the disk; free some or choose another folder",
+    errno.EDQUOT: "the disk quota is used up; free some space or choose another folder",
+    errno.EROFS: "its disk is read-only; choose another folder",
+    errno.EACCES: "you have no right to write there; choose another folder",
+    errno.EPERM: "you have no right to write there; choose another folder",
+    errno.ENOTDIR: "a part of its path is a file; choose another folder",
+    errno.EEXIST: "a part of its path is a file; choose another folder",
 }
 
 
@@ -64,8 +65,8 @@ def disk_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = REASONS.get(error.errno or 0, error.strerror or str(error))
-        raise InputFileError(f"{path} cannot be written: {reason}, or choose another folder.") from error
+        reason = REASONS.get(error.errno or 0, f"{error.strerror or error}; choose another folder")
+        raise InputFileError(f"{path} cannot be written: {reason}.") from error
 
 
 def write_file(path: Path, content: bytes) -> None:

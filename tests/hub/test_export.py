@@ -132,9 +132,10 @@ def test_a_rebuilding_that_was_stopped_goes_on(licensed, write_export, monkeypat
         made.append(arguments)
         return clip_bytes(*arguments)
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr("mixlab.hub.rebuild.clip_bytes", stop_soon)
-        rebuild(ExportedSet(folder), licensed)
+        with pytest.raises(KeyboardInterrupt):
+            rebuild(ExportedSet(folder), licensed)
     assert read_manifest(folder).audio == "free"
     rebuild(ExportedSet(folder), licensed)
     assert sounds(folder) == sounds(write_export(licensed, train_items=8, audio="all"))
@@ -144,7 +145,7 @@ def test_songs_that_sound_different_are_not_taken_for_the_exported_ones(licensed
     folder = write_export(licensed, train_items=2)
     sizes = {"train_songs": 8, "validation_songs": 2, "test_songs": 6, "shifted_songs": 0}
     others = build_small(Licensed(**sizes, duration_s=12.0, seed=9), Inputs.ANCHOR_REST)
-    with pytest.raises(InputFileError, match="Your copy of 'demo-.*' does not sound like the one"):
+    with pytest.raises(InputFileError, match=r"Your copy of 'demo-.*' does not sound like the one"):
         rebuild(ExportedSet(folder), others)
     fewer = build_small(DemoSource(8, 2, 2, 0, 12.0), Inputs.ANCHOR_REST)
     with pytest.raises(
@@ -214,7 +215,7 @@ def test_a_disk_that_refuses_is_said_in_a_sentence(
         raise OSError(number, "refused")
 
     monkeypatch.setattr(Path, "write_bytes", refuse)
-    with pytest.raises(InputFileError, match=rf"{tmp_path / 'set'} cannot be written: .*, or choose another folder\.$"):
+    with pytest.raises(InputFileError, match=rf"{tmp_path / 'set'} cannot be written: .*choose another folder\.$"):
         write_export(build_small(demo_source), tmp_path / "set")
     assert list(tmp_path.iterdir()) == []
 
