@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 
 from mixlab.data.encoder import ChatEncoder
+from mixlab.data.exported import ExportedDataModule, ExportedSet
 from mixlab.data.module import DataSettings, FrozenItems, MixDataModule
 from mixlab.errors import ConfigError, MixlabError
 from mixlab.models.adapters import base_model
@@ -23,6 +26,12 @@ from mixlab.multitrack.segments import Gates
 from mixlab.multitrack.song import STEMS, MultitrackSource
 from mixlab.synthesis.draw import ErrorCategory, ErrorProtocol, LevelProtocol, ProblemProtocol, PromptProtocol
 from mixlab.synthesis.example import Inputs
+
+SERVING = {
+    "data": ("batch_size", "eval_batch_size", "examples_per_epoch", "workers", "prepare_workers"),
+    "evaluation": ("baselines", "resamples", "tuning_items"),
+}
+"""Keys that say how items are served and judged, not which items there are."""
 
 
 def made(node: DictConfig, key: str, **arguments: Any) -> Any:
@@ -46,8 +55,8 @@ def made(node: DictConfig, key: str, **arguments: Any) -> Any:
         raise
 
 
-def source(cfg: DictConfig) -> MultitrackSource:
-    """The source of songs that `dataset` names."""
+def source(cfg: DictConfig) -> MultitrackSource | ExportedSet:
+    """The source of songs, or the exported data set, that `dataset` names."""
     return made(cfg.dataset, "dataset")
 
 
@@ -75,10 +84,46 @@ def protocol(cfg: DictConfig, error: DictConfig, prompt: DictConfig, level: Any)
     )
 
 
-def data_module(cfg: DictConfig, songs: MultitrackSource, encoder: ChatEncoder) -> MixDataModule:
-    """The data module of a run, not yet set up."""
+def item_settings(cfg: DictConfig) -> dict[str, Any]:
+    """The parts of a configuration that decide its items, by group: all but what only says how they are served."""
+    groups: dict[str, Any] = {}
+    for group in ("anchor", "error", "prompt", "inputs", "data", "evaluation"):
+        node: Any = OmegaConf.to_container(cfg[group], resolve=True)
+        groups[group] = {key: value for key, value in node.items() if key not in SERVING.get(group, ())}
+    return groups
+
+
+def check_exported(exported: ExportedSet, cfg: DictConfig) -> None:
+    """Check that a run describes its items as the data set does that holds them.
+
+    Raises:
+        ConfigError: with the overrides that are missing.
+    """
+    wanted, found = _flat(exported.manifest.settings), _flat(item_settings(cfg))
+    overrides = [
+        f"{'' if key in found else '+'}{key}={_as_override(value)}"
+        for key, value in wanted.items()
+        if key not in found or found[key] != value
+    ]
+    overrides += sorted({f"~{_surplus(key, wanted)}" for key in found if key not in wanted})
+    if overrides:
+        raise ConfigError(
+            f"{exported.root} was exported with other settings than this run has; "
+            f"add {' '.join(overrides)} to the command."
+        )
+
+
+def data_module(cfg: DictConfig, songs: MultitrackSource | ExportedSet, encoder: ChatEncoder) -> MixDataModule:
+    """The data module of a run, not yet set up.
+
+    Raises:
+        ConfigError: if an exported data set was made with other settings.
+    """
+    if isinstance(songs, ExportedSet):
+        check_exported(songs, cfg)
+    module: Any = ExportedDataModule if isinstance(songs, ExportedSet) else MixDataModule
     settings = {key: value for key, value in cfg.data.items() if key not in ("gates", "level")}
-    return MixDataModule(
+    return module(
         songs,
         encoder,
         protocol(cfg, cfg.error, cfg.prompt, cfg.data.level),
@@ -152,6 +197,24 @@ def _arguments(cfg: DictConfig) -> dict[str, Any]:
         if isinstance(arguments.get(key), str) and Path(arguments[key]).is_dir():
             arguments[key] = str(Path(arguments[key]).resolve())
     return arguments
+
+
+def _flat(node: Any, key: str = "") -> dict[str, Any]:
+    """Leaves of a tree of settings by their dotted keys."""
+    if not isinstance(node, Mapping):
+        return {key: node}
+    return {k: v for name, part in node.items() for k, v in _flat(part, f"{key}.{name}" if key else name).items()}
+
+
+def _surplus(key: str, wanted: Mapping[str, Any]) -> str:
+    """The largest part of the tree that holds `key` and nothing that is wanted."""
+    parts = key.split(".")
+    prefixes = (".".join(parts[:length]) for length in range(1, len(parts) + 1))
+    return next(prefix for prefix in prefixes if not any(f"{name}.".startswith(f"{prefix}.") for name in wanted))
+
+
+def _as_override(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
 
 
 def _first_line(error: BaseException) -> str:

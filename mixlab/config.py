@@ -202,6 +202,31 @@ class PrepareSchema(Schema):
     sample_rate: Annotated[int, Field(ge=8000)]
 
 
+class ExportSchema(Schema):
+    """The whole configuration of `python -m mixlab.export`."""
+
+    anchor: AnchorSchema
+    error: ErrorSchema
+    prompt: PromptSchema
+    inputs: InputsSchema
+    dataset: Target
+    data: DataSchema
+    evaluation: EvaluationSchema
+    paths: PathsSchema
+    out: str | None
+    rebuild: str | None
+    clips: Literal["float32", "pcm24"]
+    audio: Literal["free", "all"]
+    train_items: PositiveCount
+    seed: Count
+
+    @model_validator(mode="after")
+    def _has_one_folder(self) -> ExportSchema:
+        if bool(self.out) == bool(self.rebuild):
+            raise ValueError("set either out=..., the folder of a new data set, or rebuild=..., that of an old one")
+        return self
+
+
 class DescribingSchema(Schema):
     questions: PositiveCount
     gain_range_db: Annotated[float, Field(ge=0.0, le=30.0)]

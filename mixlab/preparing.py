@@ -14,6 +14,8 @@ from rich.console import Console
 from rich.table import Table
 
 from mixlab import build
+from mixlab.data.exported import ExportedSet
+from mixlab.errors import ConfigError
 from mixlab.evaluation.data_page import write_data_page
 from mixlab.multitrack.index import index_path, segment_index
 from mixlab.multitrack.preparation import prepare
@@ -27,6 +29,8 @@ def run(cfg: DictConfig) -> None:
     """Prepare the songs that `dataset` names; on return all files are on disk."""
     folder = Path(HydraConfig.get().runtime.output_dir)
     source = build.source(cfg)
+    if isinstance(source, ExportedSet):
+        raise ConfigError("dataset is 'jsonl', whose items are made already; set dataset to a source of songs.")
     gates = Gates(**cfg.data.gates)
     store = prepare(source, Path(cfg.paths.cache), cfg.sample_rate, cfg.data.prepare_workers)
     grid = (cfg.data.segment_s, cfg.data.segment_step_s, gates.active_frame_dbfs)

@@ -82,7 +82,7 @@ def train(cfg: DictConfig) -> float:
         folder,
         results,
         title=cfg.name,
-        dataset="demo" if hasattr(data.source, "balance_db") else "folder",
+        dataset="folder" if data.true_balance() is None else "demo",
         notes=_notes(data, results, time.monotonic() - started),
         config_yaml=OmegaConf.to_yaml(cfg, resolve=True),
     )

@@ -1,5 +1,7 @@
 """Shared by all rooms: a few demo songs in a store, the default protocol and the tiny model's processor."""
 
+import shutil
+
 import pytest
 from hypothesis import settings
 
@@ -66,3 +68,47 @@ def encoder(processor):
     from mixlab.data.encoder import ChatEncoder
 
     return ChatEncoder(processor)
+
+
+@pytest.fixture(scope="session")
+def build_small(demo_cache, protocol, encoder):
+    """Builds data modules with few items over a source of songs, for exports."""
+    from pathlib import Path
+
+    from mixlab.data.module import DataSettings, FrozenItems, MixDataModule
+    from mixlab.synthesis.example import Inputs
+
+    def build(source, inputs=Inputs.MIXTURE, kind=MixDataModule):
+        settings = DataSettings(10.0, 1.0, 4, 4, 12, 0, 1, Gates())
+        frozen = FrozenItems(11, protocol, 1, 1, 1.0, Gates())
+        module = kind(source, encoder, protocol, inputs, settings, frozen, Path(demo_cache), 3)
+        module.setup()
+        return module
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def write_export(tmp_path_factory):
+    """Exports a data module into a new folder and returns it; what differs from the default is given by name."""
+    from mixlab.hub.export import ExportRequest, export
+
+    def write(module, out=None, *, train_items=3, clips="float32", audio="free"):
+        out = out or tmp_path_factory.mktemp("export") / "set"
+        settings = {"inputs": {"layout": str(module.inputs)}}
+        export(module, ExportRequest(out, train_items, clips, audio, {"_target_": "mixlab.Songs"}, settings))
+        return out
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def exported(demo_source, build_small, write_export):
+    """A small export of demo songs, one clip an item."""
+    return write_export(build_small(demo_source))
+
+
+@pytest.fixture
+def copied(exported, tmp_path):
+    """A copy of the small export that a test may spoil."""
+    return shutil.copytree(exported, tmp_path / "copy")

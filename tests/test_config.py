@@ -18,7 +18,7 @@ CONF = Path(config_folder())
 GROUPS = sorted(path.name for path in CONF.iterdir() if path.is_dir() and path.name not in ("experiment", "hydra"))
 CHOICES = [f"{group}={path.stem}" for group in GROUPS for path in sorted((CONF / group).glob("*.yaml"))]
 EXPERIMENTS = [f"+experiment={path.stem}" for path in sorted((CONF / "experiment").glob("*.yaml"))]
-OF_A_FOLDER = ("folder", "moisesdb", "slakh2100", "medleydb", "daw_bounce", "musdb18", "musdb18hq")
+OF_A_FOLDER = ("folder", "moisesdb", "slakh2100", "medleydb", "daw_bounce", "musdb18", "musdb18hq", "jsonl")
 NEEDED = {f"dataset={name}": ["dataset.root=/data/songs"] for name in OF_A_FOLDER}
 NOT_ARGUMENTS = {"_target_", "_partial_", "threads"}
 """Keys beside a target's arguments; `trainer.threads` is mixlab's own."""

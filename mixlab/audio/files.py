@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import re
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
+import scipy.io.wavfile
 import scipy.signal
 import soundfile
 from numpy.typing import NDArray
@@ -116,6 +119,27 @@ def write_audio(path: Path, samples: NDArray[np.float32], sample_rate: int) -> N
         raise ValueError(f"{path} would clip: trim the signal before writing")
     path.parent.mkdir(parents=True, exist_ok=True)
     soundfile.write(path, samples.T, sample_rate, subtype="PCM_24", format="WAV")
+
+
+def wav_bytes(samples: NDArray[np.float32], sample_rate: int, sample_format: Literal["float32", "pcm24"]) -> bytes:
+    """A whole WAV file of samples of shape (channels, frames): the same bytes for the same samples, at any time.
+
+    Args:
+        sample_format: ``float32`` keeps every sample as it is, above full scale too; ``pcm24`` rounds to 24 bits.
+
+    Raises:
+        ValueError: if a sample exceeds full scale, which integer PCM would clip.
+    """
+    file = io.BytesIO()
+    if sample_format == "float32":
+        # libsndfile would write the time of day into a float file.
+        scipy.io.wavfile.write(file, sample_rate, samples.T)
+        return file.getvalue()
+    peak = float(np.max(np.abs(samples), initial=0.0))
+    if peak > 1.0:
+        raise ValueError(f"a peak of {peak:.2f} exceeds full scale, which 24-bit PCM would clip")
+    soundfile.write(file, samples.T, sample_rate, subtype="PCM_24", format="WAV")
+    return file.getvalue()
 
 
 def to_mono(samples: NDArray[np.floating]) -> NDArray[np.float32]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from torch.utils.data import Dataset, Sampler
@@ -48,6 +49,16 @@ class ExampleMaker:
         features, frames = zip(*(self.encoder.features(clip.samples) for clip in example.clips), strict=True)
         text = self.encoder.encode_text(example.clips, example.prompt, example.response if with_response else None)
         return EncodedExample(example, text, np.stack(features), np.asarray(frames))
+
+
+class TrainingExamples(Protocol):
+    """Endless training examples, each a pure function of (seed, epoch, index)."""
+
+    def problem(self, epoch: int, index: int) -> Problem:
+        """The problem of an example."""
+        ...
+
+    def __getitem__(self, key: tuple[int, int]) -> EncodedExample: ...
 
 
 class TrainingDataset(Dataset[EncodedExample]):

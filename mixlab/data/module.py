@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,17 @@ import numpy as np
 from torch.utils.data import DataLoader
 
 from mixlab.data.collate import Collator
-from mixlab.data.dataset import EpochSampler, ExampleMaker, ProblemDataset, TrainingDataset, frozen_problems
+from mixlab.data.dataset import (
+    EpochSampler,
+    ExampleMaker,
+    ProblemDataset,
+    TrainingDataset,
+    TrainingExamples,
+    frozen_problems,
+)
 from mixlab.data.encoder import ChatEncoder
 from mixlab.errors import ConfigError
+from mixlab.multitrack.demo.source import DemoSource
 from mixlab.multitrack.preparation import prepare
 from mixlab.multitrack.segments import Gates, Segment, list_segments
 from mixlab.multitrack.song import MultitrackSource
@@ -72,6 +80,14 @@ class FrozenItems:
     validation_items_per_song: int
     segment_step_s: float
     gates: Gates
+
+
+@dataclass(frozen=True)
+class TrueBalance:
+    """What songs deviate from and how far: typical loudness by genre and stem relative to the bass, and a deviation."""
+
+    balance_db: Mapping[str, Mapping[str, float]]
+    sigma_db: float
 
 
 class MixDataModule(lightning.LightningDataModule):
@@ -147,7 +163,7 @@ class MixDataModule(lightning.LightningDataModule):
         """What makes examples, under the training protocol unless another one is given."""
         return ExampleMaker(self.store, protocol or self.protocol, self.inputs, self.encoder)
 
-    def training_dataset(self) -> TrainingDataset:
+    def training_dataset(self) -> TrainingExamples:
         """Training examples by (epoch, index)."""
         return TrainingDataset(self.maker(), self.segments["train"], self.seed)
 
@@ -166,6 +182,21 @@ class MixDataModule(lightning.LightningDataModule):
             segment = segments[rng.integers(len(segments))]
             problems.append(draw_problem(segment, self.frozen.protocol, rng, f"tuning-{index}"))
         return problems
+
+    def song_lufs(self, problem: Problem) -> Mapping[str, float]:
+        """Integrated loudness of the stems over the whole unmodified song, at the source's own rate."""
+        return self.store.songs[problem.song_id].song_lufs
+
+    def true_balance(self) -> TrueBalance | None:
+        """What the songs' balance was drawn from: known for demo songs, None for all others."""
+        if not isinstance(self.source, DemoSource):
+            return None
+        genres = sorted({str(song.genre) for song in self.store.songs.values()})
+        return TrueBalance({genre: self.source.balance_db(genre) for genre in genres}, self.source.sigma_db)
+
+    def notes(self) -> list[str]:
+        """Sentences for the report on what sets these items apart; none for items drawn from songs."""
+        return []
 
     def feature_statistics(self, examples: int = 64) -> tuple[np.ndarray, float]:
         """Mean of each mel band, shape (mels,), and one deviation, over training examples of the chosen inputs."""

@@ -19,13 +19,11 @@ from mixlab.evaluation.report import write_report
 from mixlab.evaluation.summary import headline_sentence
 from mixlab.evaluation.table import Row
 from mixlab.models.generate import predict
-from mixlab.multitrack.demo.source import DemoSource
 from mixlab.multitrack.segments import Segment
 from mixlab.scoring.bootstrap import Difference
 from mixlab.scoring.closed_loop import closed_loop
 from mixlab.scoring.prediction import Prediction
 from mixlab.scoring.scores import compare, score
-from mixlab.synthesis.draw import right_advice
 from mixlab.synthesis.problem import Problem
 
 log = logging.getLogger(__name__)
@@ -88,20 +86,19 @@ class Evaluator:
     ) -> None:
         self.data, self.resamples, self.device = data, resamples, device
         error = data.frozen.protocol.error
-        source = data.source
-        demo = source if isinstance(source, DemoSource) else None
-        genres = sorted({str(song.genre) for song in data.store.songs.values()})
-        self.baselines, self.notes = build_baselines(
+        truth = data.true_balance()
+        self.baselines, missing = build_baselines(
             baselines,
             rounding_db=error.rounding_db,
             seed=data.frozen.seed,
-            balance_db=None if demo is None else {genre: demo.balance_db(genre) for genre in genres},
-            sigma_db=None if demo is None else demo.sigma_db,
+            balance_db=None if truth is None else truth.balance_db,
+            sigma_db=None if truth is None else truth.sigma_db,
             error_prior=[
                 (name, category.probability, category.low_db, category.high_db)
                 for name, category in error.categories.items()
             ],
         )
+        self.notes = [*missing, *data.notes()]
         self._segments = {
             (segment.song_id, segment.start_s): segment for split in data.segments.values() for segment in split
         }
@@ -178,9 +175,9 @@ class Evaluator:
         common_db = problem.headroom_gain_db + problem.master_gain_db
         return ListenedItem(
             problem=problem,
-            reference=right_advice(problem, self.data.frozen.protocol.error),
+            reference=encoded.example.reference,
             segment_lufs={stem: segment.lufs[stem] + common_db + problem.error_db(stem) for stem in problem.stems},
-            song_lufs=self.data.store.songs[problem.song_id].song_lufs,
+            song_lufs=self.data.song_lufs(problem),
             log_mel=encoded.features,
             clip_stems=tuple(clip.stems for clip in encoded.example.clips),
         )

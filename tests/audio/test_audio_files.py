@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from mixlab.audio.files import is_audio_file, read_audio, read_header, resample, to_mono, write_audio
+from mixlab.audio.files import is_audio_file, read_audio, read_header, resample, to_mono, wav_bytes, write_audio
 from mixlab.errors import InputFileError
 
 
@@ -26,6 +26,25 @@ def test_what_is_written_is_read_back_to_24_bits(tmp_path, channels, sample_rate
     np.testing.assert_allclose(read, samples, atol=2**-23)
     header = read_header(path)
     assert (header.sample_rate, header.channels, header.frames) == (sample_rate, channels, samples.shape[1])
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_a_float_wav_keeps_every_bit_and_has_the_same_bytes_at_any_time(tmp_path, channels):
+    samples = np.array([[0.0, -0.0, 1e-42, 3.7, -1.0, 1 / 3]] * channels, dtype=np.float32)
+    content = wav_bytes(samples, 16000, "float32")
+    (tmp_path / "a.wav").write_bytes(content)
+    read, rate = read_audio(tmp_path / "a.wav")
+    assert rate == 16000
+    assert read.tobytes() == samples.tobytes()
+    assert wav_bytes(samples, 16000, "float32") == content
+    assert b"PEAK" not in content, "that chunk holds the time of day"
+
+
+def test_a_24_bit_wav_is_rounded_and_refuses_to_clip(tmp_path):
+    (tmp_path / "a.wav").write_bytes(wav_bytes(noise(1), 8000, "pcm24"))
+    np.testing.assert_allclose(read_audio(tmp_path / "a.wav")[0], noise(1), atol=2**-23)
+    with pytest.raises(ValueError, match=r"a peak of 1\.25 exceeds full scale"):
+        wav_bytes(np.array([[0.5, -1.25]], dtype=np.float32), 8000, "pcm24")
 
 
 @pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.ogg", "a.mp3", "a.aiff", "a.w64"])

@@ -1,0 +1,1 @@
+"""Room hub: data sets made for others: export, cards, licences, rebuilding. Nothing here uploads anything."""
