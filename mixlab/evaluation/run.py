@@ -97,10 +97,7 @@ class Evaluator:
             seed=data.frozen.seed,
             balance_db=None if demo is None else {genre: demo.balance_db(genre) for genre in genres},
             sigma_db=None if demo is None else demo.sigma_db,
-            error_prior=[
-                (name, category.probability, category.low_db, category.high_db)
-                for name, category in error.categories.items()
-            ],
+            error=error,
         )
         self._segments = {
             (segment.song_id, segment.start_s): segment for split in data.segments.values() for segment in split
@@ -175,11 +172,10 @@ class Evaluator:
         return self._segments[problem.song_id, problem.start_s]
 
     def _listened(self, problem: Problem, encoded: EncodedExample, segment: Segment) -> ListenedItem:
-        common_db = problem.headroom_gain_db + problem.master_gain_db
         return ListenedItem(
             problem=problem,
             reference=right_advice(problem, self.data.frozen.protocol.error),
-            segment_lufs={stem: segment.lufs[stem] + common_db + problem.error_db(stem) for stem in problem.stems},
+            segment_lufs={stem: segment.lufs[stem] + problem.heard_gain_db(stem) for stem in problem.stems},
             song_lufs=self.data.store.songs[problem.song_id].song_lufs,
             log_mel=encoded.features,
             clip_stems=tuple(clip.stems for clip in encoded.example.clips),

@@ -191,8 +191,8 @@ def _draw_errors(
     if protocol.categories[category].is_balanced:
         return (), category
     for _ in range(min(_draw_number(protocol, rng), len(candidates)) - 1):
-        intact = [stem for stem in candidates if stem not in errors]
-        stem = intact[rng.integers(len(intact))]
+        intact = [candidate for candidate in candidates if candidate not in errors]
+        stem = intact[int(rng.integers(len(intact)))]
         errors[stem] = _draw_error(stem, _choose(rng, protocol.fault_probabilities), protocol, rng)
     names = {error.category for error in errors.values()}
     return tuple(errors[stem] for stem in candidates if stem in errors), "+".join(sorted(names))

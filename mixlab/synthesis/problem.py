@@ -62,8 +62,8 @@ class Problem:
     errors: tuple[GainError, ...]
     """The injected errors, at most one a stem. An error of the anchor puts every other stem out of balance."""
     error_category: str
-    """Names of what is wrong, joined by ``+``: categories of the configuration (``loud``, ``no_error``), or where errors
-    are relative a stem's category beside the anchor's (``loud_beside_quiet``)."""
+    """Names of what is wrong, joined by ``+``: categories of the configuration (``loud``, ``no_error``), or where
+    errors are relative a stem's category beside the anchor's (``loud_beside_quiet``)."""
     prompt_category: PromptCategory
     claim: Claim | None
     headroom_gain_db: float
