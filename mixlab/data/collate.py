@@ -24,8 +24,8 @@ class Batch(TypedDict, total=False):
     input_ids, attention_mask, labels, decisive: (batch, tokens). Of all clips in prompt order: input_features (clips,
     mels, frames), feature_attention_mask (clips, frames). For training: clip_error_db (clips, stems), how far each
     stem of `STEMS` in the clip is from its balance with the anchor, NaN for stems that are not in it; moves (batch,
-    stems), which of `MOVES` is right for each of `STEMS`, `IGNORED` for stems that cannot be at fault. For evaluation: the
-    examples.
+    stems), which of `MOVES` is right for each of `STEMS`, `IGNORED` for stems that cannot be at fault. For evaluation:
+    the examples.
     """
 
     input_ids: torch.Tensor

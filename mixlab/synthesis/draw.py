@@ -186,7 +186,7 @@ def _draw_errors(
 ) -> tuple[tuple[GainError, ...], str]:
     """Errors on stems beside the anchor, and the name of what is wrong."""
     category = _choose(rng, protocol.probabilities)
-    stem = candidates[rng.integers(len(candidates))]
+    stem = candidates[int(rng.integers(len(candidates)))]
     errors = {stem: _draw_error(stem, category, protocol, rng)}
     if protocol.categories[category].is_balanced:
         return (), category

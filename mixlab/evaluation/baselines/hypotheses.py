@@ -95,7 +95,7 @@ def _relative(error: ErrorProtocol, candidates: int) -> list[Block]:
     for drawn in product(likely, repeat=candidates + 1):
         unknown = [name for name in dict.fromkeys(drawn) if not error.categories[name].is_balanced]
         grids = [_grid(error.categories[name], len(unknown)) for name in unknown]
-        gains_db = np.array(list(product(*grids))).reshape(-1, len(unknown))
+        gains_db = np.array(list(product(*grids)), dtype=np.float64)
         columns = [gains_db[:, unknown.index(name)] if name in unknown else np.zeros(len(gains_db)) for name in drawn]
         probability = np.prod([error.probabilities[name] for name in drawn])
         blocks.append(
