@@ -87,7 +87,6 @@ def test_oracle_rule_and_ridge_stand_in_their_order_above_chance(draw_by, balanc
         LoudnessRuleGenre(),
         Ridge(),
         MostCommon(),
-        TextOnly(),
         Chance(),
     ):
         baseline.fit(train)
