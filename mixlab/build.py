@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ from mixlab.models.checkpoints import BUILDERS, Description
 from mixlab.models.module import AdviceModule
 from mixlab.multitrack.segments import Gates
 from mixlab.multitrack.song import STEMS, MultitrackSource
+from mixlab.synthesis.anchor import fixed_anchor
+from mixlab.synthesis.augment import Augmentation
 from mixlab.synthesis.draw import ErrorCategory, ErrorProtocol, LevelProtocol, ProblemProtocol, PromptProtocol
 from mixlab.synthesis.example import Inputs
 
@@ -32,6 +35,8 @@ SERVING = {
     "evaluation": ("baselines", "resamples", "tuning_items"),
 }
 """Keys that say how items are served and judged, not which items there are."""
+
+log = logging.getLogger(__name__)
 
 
 def made(node: DictConfig, key: str, **arguments: Any) -> Any:
@@ -78,7 +83,13 @@ def protocol(cfg: DictConfig, error: DictConfig, prompt: DictConfig, level: Any)
     categories = {name: ErrorCategory(**category) for name, category in error.categories.items()}
     return ProblemProtocol(
         anchor=cfg.anchor.stem,
-        error=ErrorProtocol(categories, error.rounding_db, error.answer),
+        error=ErrorProtocol(
+            categories,
+            error.rounding_db,
+            error.answer,
+            tuple(error.get("faulty_stems") or (1.0,)),
+            relative=error.kind == "relative",
+        ),
         prompt=PromptProtocol(dict(prompt.weights)),
         level=LevelProtocol(**level),
     )
@@ -114,7 +125,7 @@ def check_exported(exported: ExportedSet, cfg: DictConfig) -> None:
 
 
 def data_module(cfg: DictConfig, songs: MultitrackSource | ExportedSet, encoder: ChatEncoder) -> MixDataModule:
-    """The data module of a run, not yet set up.
+    """The data module of a run, not yet set up; says so where it trains on other errors than it is evaluated on.
 
     Raises:
         ConfigError: if an exported data set was made with other settings.
@@ -122,16 +133,24 @@ def data_module(cfg: DictConfig, songs: MultitrackSource | ExportedSet, encoder:
     if isinstance(songs, ExportedSet):
         check_exported(songs, cfg)
     module: Any = ExportedDataModule if isinstance(songs, ExportedSet) else MixDataModule
-    settings = {key: value for key, value in cfg.data.items() if key not in ("gates", "level")}
+    settings = {key: value for key, value in cfg.data.items() if key not in ("gates", "level", "augmentation")}
+    training = protocol(cfg, cfg.error, cfg.prompt, cfg.data.level)
+    evaluation = protocol(cfg, cfg.evaluation.error, cfg.evaluation.prompt, cfg.evaluation.level)
+    if training.error.kind != evaluation.error.kind:
+        log.warning(
+            "Training has %s, validation and test have %s; to ask what is trained, choose evaluation/error as error.",
+            training.error.kind,
+            evaluation.error.kind,
+        )
     return module(
         songs,
         encoder,
-        protocol(cfg, cfg.error, cfg.prompt, cfg.data.level),
+        training,
         Inputs(cfg.inputs.layout),
-        DataSettings(**settings, gates=Gates(**cfg.data.gates)),
+        DataSettings(**settings, gates=Gates(**cfg.data.gates), augmentation=Augmentation(**cfg.data.augmentation)),
         FrozenItems(
             cfg.evaluation.seed,
-            protocol(cfg, cfg.evaluation.error, cfg.evaluation.prompt, cfg.evaluation.level),
+            evaluation,
             cfg.evaluation.items_per_song,
             cfg.evaluation.validation_items_per_song,
             cfg.evaluation.segment_step_s,
@@ -176,13 +195,14 @@ def description(cfg: DictConfig, module: AdviceModule, data: MixDataModule) -> D
     if cfg.model.builder == "tiny" and cfg.model.arguments.base is None:
         mean, deviation = data.feature_statistics()
         fold_feature_statistics(base_model(module.model), torch.from_numpy(mean), deviation)
+    anchor = fixed_anchor(cfg.anchor.stem)
     return Description(
         builder=cfg.model.builder,
         arguments=_arguments(cfg),
         feature_mean=None if mean is None else [float(value) for value in mean],
         feature_deviation=deviation,
         inputs=cfg.inputs.layout,
-        anchors=[cfg.anchor.stem],
+        anchors=list(STEMS) if anchor is None else [anchor],
         stems=list(STEMS),
         segment_s=cfg.data.segment_s,
         headroom_dbfs=cfg.data.level.headroom_dbfs,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from mixlab.errors import ConfigError
 
-Stem = Literal["bass", "drums", "vocals", "other"]
+Anchor = Literal["bass", "drums", "vocals", "other", "random", "per_segment", "most_active"]
 Baseline = Literal[
     "chance",
     "most_common",
@@ -44,7 +45,7 @@ class Target(BaseModel):
 
 
 class AnchorSchema(Schema):
-    stem: Stem
+    stem: Anchor
 
 
 class CategorySchema(Schema):
@@ -62,13 +63,43 @@ class CategorySchema(Schema):
 
 
 class ErrorSchema(Schema):
-    categories: dict[str, CategorySchema] = Field(min_length=1)
+    kind: Literal["absolute", "relative"]
+    categories: dict[Annotated[str, Field(pattern=r"^\w+$")], CategorySchema] = Field(min_length=1)
+    faulty_stems: list[Share] | None = None
+    tolerance_db: Positive | None = None
     rounding_db: Positive
     answer: Literal["value", "range"]
 
     @model_validator(mode="after")
     def _probabilities_sum_to_one(self) -> ErrorSchema:
         _sum_to_one({name: category.probability for name, category in self.categories.items()}, "probabilities")
+        return self
+
+    @model_validator(mode="after")
+    def _has_the_keys_of_its_kind(self) -> ErrorSchema:
+        needed, unused = (
+            ("tolerance_db", "faulty_stems") if self.kind == "relative" else ("faulty_stems", "tolerance_db")
+        )
+        if getattr(self, needed) is None:
+            raise ValueError(f"kind is {self.kind}, which needs {needed}; set it as conf/error/ does")
+        if getattr(self, unused) is not None:
+            raise ValueError(f"kind is {self.kind}, which has no use for {unused}; leave it out")
+        if self.faulty_stems is not None:
+            shares = {str(number): share for number, share in enumerate(self.faulty_stems, start=1)}
+            _sum_to_one(shares, "probabilities of faulty_stems")
+        return self
+
+    @model_validator(mode="after")
+    def _differences_can_be_heard(self) -> ErrorSchema:
+        if self.tolerance_db is None:
+            return self
+        ranges = sorted((category.low_db, category.high_db, name) for name, category in self.categories.items())
+        for (_, end_db, lower), (start_db, _, upper) in pairwise(ranges):
+            if start_db - end_db < self.tolerance_db:
+                raise ValueError(
+                    f"'{lower}' and '{upper}' are {start_db - end_db:g} dB apart, less than tolerance_db "
+                    f"({self.tolerance_db:g}), so that nobody could tell which is right; move the ranges apart"
+                )
         return self
 
 
@@ -97,6 +128,12 @@ class LevelSchema(Schema):
     master_range_db: Annotated[float, Field(ge=0.0, le=30.0)]
 
 
+class AugmentationSchema(Schema):
+    polarity_probability: Share
+    start_jitter_s: Annotated[float, Field(ge=0.0, le=1.0)]
+    cross_song_probability: Share
+
+
 class DataSchema(Schema):
     segment_s: Annotated[float, Field(ge=1.0)]
     segment_step_s: Annotated[float, Field(ge=0.1)]
@@ -107,6 +144,7 @@ class DataSchema(Schema):
     prepare_workers: PositiveCount
     gates: GatesSchema
     level: LevelSchema
+    augmentation: AugmentationSchema
 
 
 class ModelSchema(Schema):

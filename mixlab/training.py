@@ -67,7 +67,7 @@ def train(cfg: DictConfig) -> float:
     data.setup()
     if not data.problems("test"):
         raise ConfigError(
-            f"No test segment with an active '{cfg.anchor.stem}' is left (dropped: {data.dropped.get('test', {})}), so "
+            f"No test segment with {data.needs} is left (dropped: {data.dropped.get('test', {})}), so "
             "nothing could be evaluated; choose another anchor, another dataset.seed, or add songs."
         )
     description = fit(cfg, module, data, folder, resume_from)

@@ -1,6 +1,7 @@
 """Shared by all rooms: a few demo songs in a store, the default protocol and the tiny model's processor."""
 
 import shutil
+from dataclasses import replace
 
 import pytest
 from hypothesis import settings
@@ -21,6 +22,19 @@ def error_protocol():
     """The predecessor's protocol: five equally likely categories."""
     ranges = {"very_quiet": (-12, -6), "quiet": (-6, -3), "no_error": (0, 0), "loud": (3, 6), "very_loud": (6, 12)}
     return ErrorProtocol({name: ErrorCategory(0.2, float(low), float(high)) for name, (low, high) in ranges.items()})
+
+
+@pytest.fixture(scope="session")
+def several(error_protocol):
+    """Up to three stems at fault at once."""
+    return replace(error_protocol, faulty_stems=(0.5, 0.3, 0.2))
+
+
+@pytest.fixture(scope="session")
+def relative():
+    """Gains on every stem, the anchor too."""
+    ranges = {"quiet": (0.2, -6.0, -3.0), "no_error": (0.6, 0.0, 0.0), "loud": (0.2, 3.0, 6.0)}
+    return ErrorProtocol({name: ErrorCategory(*numbers) for name, numbers in ranges.items()}, relative=True)
 
 
 @pytest.fixture(scope="session")

@@ -91,7 +91,24 @@ def test_every_file_says_at_its_head_what_it_is_for(path):
         (["error.categories.loud.probability=1.2"], "'error.categories.loud.probability' is 1.2"),
         (["prompt.weights.audio_only=0"], "the weights sum to 0.75, not to 1"),
         (["+prompt.weights.riddle=0"], "riddle"),
-        (["anchor.stem=flute"], "'anchor.stem' is 'flute': input should be 'bass', 'drums', 'vocals' or 'other'"),
+        (
+            ["anchor.stem=flute"],
+            "'anchor.stem' is 'flute': input should be 'bass', 'drums', 'vocals', 'other', 'random', 'per_s",
+        ),
+        (["error=several", "error.faulty_stems=[0.5,0.3]"], "probabilities of faulty_stems sum to 0.8, not to 1"),
+        (
+            ["error=several", "error.faulty_stems=null"],
+            "kind is absolute, which needs faulty_stems; set it as conf/error/",
+        ),
+        (["error=relative", "+error.faulty_stems=[1.0]"], "kind is relative, which has no use for faulty_stems"),
+        (
+            ["error=relative", "error.tolerance_db=4"],
+            "are 3 dB apart, less than tolerance_db (4), so that nobody could",
+        ),
+        (["error=relative", "error.categories.loud.low_db=1"], "'no_error' and 'loud' are 1 dB apart, less than"),
+        (["evaluation/error=relative", "evaluation.error.tolerance_db=0"], "'evaluation.error.tolerance_db' is 0"),
+        (["data.augmentation.polarity_probability=2"], "'data.augmentation.polarity_probability' is 2"),
+        (["data.augmentation.start_jitter_s=5"], "'data.augmentation.start_jitter_s' is 5"),
         (["inputs.layout=quadraphonic"], "'inputs.layout' is 'quadraphonic'"),
         (["+data.batchsize=4"], "unknown key 'data.batchsize'; remove it or correct its name"),
         (["+colour=red"], "unknown key 'colour'"),
@@ -130,6 +147,14 @@ def test_test_items_follow_no_override_of_training():
     training = ["prompt=no_claims", "error.categories.loud.high_db=7", "seed=5", "data.gates.stem_dbfs=-50"]
     usual, other = composed(), composed(*training, "data.level.master_range_db=0", "data.segment_step_s=2")
     assert usual.evaluation == other.evaluation
+
+
+@pytest.mark.parametrize("error", [path.stem for path in sorted((CONF / "error").glob("*.yaml"))])
+def test_the_errors_of_the_evaluation_are_chosen_apart_from_those_of_training(error):
+    chosen = composed(f"evaluation/error={error}")
+    assert chosen.error == composed().error
+    assert chosen.evaluation.error == composed(f"error={error}").error
+    check(as_values(chosen), TrainSchema)
 
 
 def test_shares_of_the_default_protocols_sum_to_one_exactly_enough():

@@ -92,6 +92,28 @@ def test_wandb_logs_offline_by_itself_and_says_so(finished):
     assert list(folder.glob("wandb/offline-run-*"))
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("error", "anchor", "more"),
+    [
+        ("relative", "random", ["data.augmentation.polarity_probability=0.5", "data.augmentation.start_jitter_s=0.5"]),
+        ("several", "most_active", ["data.augmentation.cross_song_probability=0.5"]),
+    ],
+)
+def test_other_errors_and_anchors_go_through_training_and_evaluation(workplace, error, anchor, more):
+    chosen = (f"error={error}", f"evaluation/error={error}", f"anchor={anchor}", f"name={error}", "controls=[]")
+    done = run(workplace, *FAST, *chosen, *more)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "Training has" not in done.stderr + done.stdout
+    (folder,) = (workplace / "outputs" / error).iterdir()
+    metrics = json.loads((folder / "metrics.json").read_text())
+    joint = {name: metrics[f"baselines/{name}/joint_accuracy"] for name in ("oracle", "loudness_rule_genre", "chance")}
+    assert joint["oracle"] > joint["chance"] + 0.2, joint
+    assert joint["loudness_rule_genre"] > joint["chance"], joint
+    description = json.loads((folder / "adapter" / "mixlab.json").read_text())
+    assert set(description["anchors"]) == {"bass", "drums", "vocals", "other"}
+
+
 def test_a_run_goes_on_from_the_last_epoch_of_the_newest_run(workplace, finished):
     _, folder = finished
     before = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["global_step"]

@@ -22,9 +22,10 @@ class Batch(TypedDict, total=False):
     """What travels to the device.
 
     input_ids, attention_mask, labels, decisive: (batch, tokens). Of all clips in prompt order: input_features (clips,
-    mels, frames), feature_attention_mask (clips, frames). For training: clip_error_db (clips, stems), the gain error of
-    each stem of `STEMS` in the clip, NaN for stems that are not in it; moves (batch, stems), which of `MOVES` is right
-    for each of `STEMS`, `IGNORED` for stems that cannot be at fault. For evaluation: the examples.
+    mels, frames), feature_attention_mask (clips, frames). For training: clip_error_db (clips, stems), how far each
+    stem of `STEMS` in the clip is from its balance with the anchor, NaN for stems that are not in it; moves (batch,
+    stems), which of `MOVES` is right for each of `STEMS`, `IGNORED` for stems that cannot be at fault. For evaluation:
+    the examples.
     """
 
     input_ids: torch.Tensor
@@ -91,8 +92,9 @@ class Collator:
 
 
 def _clip_errors_db(example: Example) -> np.ndarray:
+    error_db = example.problem.relative_error_db
     return np.asarray(
-        [[example.problem.error_db(s) if s in clip.stems else np.nan for s in STEMS] for clip in example.clips],
+        [[error_db(stem) if stem in clip.stems else np.nan for stem in STEMS] for clip in example.clips],
         dtype=np.float32,
     )
 

@@ -13,6 +13,7 @@ from torch.utils.data import Dataset, Sampler
 from mixlab.data.encoder import ChatEncoder, EncodedText
 from mixlab.multitrack.segments import Segment
 from mixlab.multitrack.store import SongStore
+from mixlab.synthesis.augment import Augmentation, CrossSong
 from mixlab.synthesis.draw import ProblemProtocol, draw_problem, right_advice
 from mixlab.synthesis.example import Example, Inputs, make_example
 from mixlab.synthesis.problem import Problem, PromptCategory
@@ -40,7 +41,11 @@ class ExampleMaker:
 
     def example(self, problem: Problem) -> Example:
         """The example of a problem."""
-        stems = self.store.read(problem.song_id, problem.stems, problem.start_s, problem.duration_s)
+        loans = {loan.stem: loan for loan in problem.borrowed}
+        own = [stem for stem in problem.stems if stem not in loans]
+        stems = self.store.read(problem.song_id, own, problem.start_s, problem.duration_s)
+        for loan in problem.borrowed:
+            stems |= self.store.read(loan.song_id, [loan.stem], loan.start_s, problem.duration_s)
         return make_example(problem, stems, self.inputs, right_advice(problem, self.protocol.error))
 
     def encode(self, problem: Problem, with_response: bool) -> EncodedExample:
@@ -65,12 +70,27 @@ class TrainingDataset(Dataset[EncodedExample]):
     """Endless training examples: ``dataset[epoch, index]``.
 
     Songs are visited in a new order in every pass, so that all are heard equally often; segment, error, prompt, claim
-    and wording are drawn anew each time.
+    and wording are drawn anew each time, and augmentations by a generator of their own.
+
+    Args:
+        maker: makes the examples, by the training protocol.
+        segments: of the training songs.
+        seed: of all draws.
+        augmentation: what is changed beside the protocol.
+        cross_song: needed where stems may come from several songs.
     """
 
-    def __init__(self, maker: ExampleMaker, segments: Sequence[Segment], seed: int) -> None:
+    def __init__(
+        self,
+        maker: ExampleMaker,
+        segments: Sequence[Segment],
+        seed: int,
+        augmentation: Augmentation | None = None,
+        cross_song: CrossSong | None = None,
+    ) -> None:
         self.maker = maker
         self.seed = seed
+        self.augmentation, self.cross_song = augmentation or Augmentation(), cross_song
         self.by_song = group_by_song(segments)
         self.song_ids = sorted(self.by_song)
 
@@ -81,7 +101,9 @@ class TrainingDataset(Dataset[EncodedExample]):
         rng = generator(self.seed, "train", epoch, index)
         segments = self.by_song[self.song_ids[order[position]]]
         segment = segments[rng.integers(len(segments))]
-        return draw_problem(segment, self.maker.protocol, rng, item_id=f"train-{epoch}-{index}")
+        problem = draw_problem(segment, self.maker.protocol, rng, item_id=f"train-{epoch}-{index}")
+        song_s = self.maker.store.songs[problem.song_id].duration_s
+        return self.augmentation.apply(problem, song_s, self.cross_song, generator(self.seed, "augment", epoch, index))
 
     def __getitem__(self, key: tuple[int, int]) -> EncodedExample:
         return self.maker.encode(self.problem(*key), with_response=True)

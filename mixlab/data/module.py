@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,8 @@ from mixlab.multitrack.preparation import prepare
 from mixlab.multitrack.segments import Gates, Segment, list_segments
 from mixlab.multitrack.song import MultitrackSource
 from mixlab.multitrack.store import SongStore
+from mixlab.synthesis.anchor import fixed_anchor
+from mixlab.synthesis.augment import Augmentation, CrossSong
 from mixlab.synthesis.draw import ProblemProtocol, draw_problem
 from mixlab.synthesis.example import Inputs
 from mixlab.synthesis.problem import Problem
@@ -49,6 +51,7 @@ class DataSettings:
         workers: processes that make examples; 0 makes them in the training process.
         prepare_workers: processes that prepare songs.
         gates: what segments and stems of training songs must reach.
+        augmentation: what is changed in training examples.
     """
 
     segment_s: float
@@ -59,6 +62,7 @@ class DataSettings:
     workers: int
     prepare_workers: int
     gates: Gates
+    augmentation: Augmentation = field(default_factory=Augmentation)
 
 
 @dataclass(frozen=True)
@@ -102,6 +106,9 @@ class MixDataModule(lightning.LightningDataModule):
         frozen: validation and test items.
         cache_dir: where stores lie.
         seed: of the training examples.
+
+    Raises:
+        ConfigError: if stems of several songs are to be mixed, and the songs are no demo songs.
     """
 
     def __init__(
@@ -116,6 +123,12 @@ class MixDataModule(lightning.LightningDataModule):
         seed: int,
     ) -> None:
         super().__init__()
+        if settings.augmentation.cross_song_probability > 0 and not isinstance(source, DemoSource):
+            raise ConfigError(
+                f"data.augmentation.cross_song_probability is {settings.augmentation.cross_song_probability:g}, but "
+                "there is no true balance between stems of different songs unless they were made to one, as demo songs "
+                "are; set it to 0 or choose dataset=demo."
+            )
         self.source, self.encoder, self.protocol, self.inputs = source, encoder, protocol, inputs
         self.settings, self.frozen, self.cache_dir, self.seed = settings, frozen, cache_dir, seed
         self.dropped: dict[str, dict[str, int]] = {}
@@ -141,7 +154,7 @@ class MixDataModule(lightning.LightningDataModule):
             segments, dropped = list_segments(
                 self.store,
                 self.store.split(split),
-                self.protocol.anchor,
+                fixed_anchor(self.protocol.anchor),
                 self.settings.segment_s,
                 rules.segment_step_s,
                 rules.gates,
@@ -149,9 +162,9 @@ class MixDataModule(lightning.LightningDataModule):
             self.segments[split], self.dropped[split] = segments, dict(Counter(dropped))
         if not self.segments.get("train"):
             raise ConfigError(
-                f"No segment of {self.settings.segment_s:g} s with an active '{self.protocol.anchor}' and another "
-                f"active stem is left to train on (dropped: {self.dropped.get('train', {})}); choose another anchor, "
-                "loosen data.gates or check dataset.root."
+                f"No segment of {self.settings.segment_s:g} s with {self.needs} is left to train on "
+                f"(dropped: {self.dropped.get('train', {})}); choose another anchor, loosen data.gates or check "
+                "dataset.root."
             )
         for split in ("validation", "test"):
             if not self.segments.get(split):
@@ -159,13 +172,24 @@ class MixDataModule(lightning.LightningDataModule):
                     "No %s items are left (dropped: %s)", split, self.dropped.get(split, "no songs in the split")
                 )
 
+    @property
+    def needs(self) -> str:
+        """What a segment must have, in words."""
+        anchor = fixed_anchor(self.protocol.anchor)
+        return "two active stems" if anchor is None else f"an active '{anchor}' and another active stem"
+
     def maker(self, protocol: ProblemProtocol | None = None) -> ExampleMaker:
         """What makes examples, under the training protocol unless another one is given."""
         return ExampleMaker(self.store, protocol or self.protocol, self.inputs, self.encoder)
 
     def training_dataset(self) -> TrainingExamples:
         """Training examples by (epoch, index)."""
-        return TrainingDataset(self.maker(), self.segments["train"], self.seed)
+        segments, augmentation = self.segments["train"], self.settings.augmentation
+        cross_song = None
+        if augmentation.cross_song_probability > 0 and isinstance(self.source, DemoSource):
+            balance_db = {genre: self.source.balance_db(genre) for s in segments if (genre := s.genre) is not None}
+            cross_song = CrossSong(self.store, segments, balance_db, self.source.sigma_db, self.protocol.level)
+        return TrainingDataset(self.maker(), segments, self.seed, augmentation, cross_song)
 
     def problems(self, split: str) -> list[Problem]:
         """The frozen items of a split; empty if it has no segments."""

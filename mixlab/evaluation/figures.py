@@ -8,7 +8,7 @@ from typing import Any
 
 from mixlab.evaluation.drawing import INK, MUTED, SERIES, draw, svg
 from mixlab.evaluation.table import Row
-from mixlab.scoring.metrics import is_joint_right, needed_directions
+from mixlab.scoring.metrics import is_joint_right
 from mixlab.scoring.prediction import Prediction
 
 BY_SIZE = ("model", "loudness_rule_genre", "ridge", "oracle")
@@ -64,13 +64,13 @@ def size_figure(rows: Sequence[Row]) -> str:
 def gain_figure(predictions: Sequence[Prediction]) -> str:
     """Gain advised for the faulty stem against the gain needed; what misses the stem lies on zero."""
     figure, (axes,) = draw(1, height=4.2, width=5.2, margin_left=0.14)
-    faulty = [p for p in predictions if needed_directions(p.problem)]
+    faulty = [p for p in predictions if p.problem.needed_gains_db]
     faulty = faulty[:: max(1, math.ceil(len(faulty) / MOST_POINTS))]
     groups: dict[bool, list[tuple[float, float]]] = {True: [], False: []}
     for prediction in faulty:
-        for stem in needed_directions(prediction.problem):
-            advised = 0.0 if prediction.advice is None else prediction.advice.gain_db(stem)
-            groups[is_joint_right(prediction)].append((-prediction.problem.error_db(stem), advised))
+        for stem, needed_db in prediction.problem.needed_gains_db.items():
+            advised_db = 0.0 if prediction.advice is None else prediction.advice.gain_db(stem)
+            groups[is_joint_right(prediction)].append((needed_db, advised_db))
     everything = [abs(value) for points in groups.values() for point in points for value in point]
     reach = max(everything, default=6.0) + 1.0
     axes.plot([-reach, reach], [-reach, reach], color=MUTED, linewidth=1, linestyle="--")

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from mixlab.evaluation.table import COLUMNS, Row, cell, used_columns
-from mixlab.language.advice import Advice
+from mixlab.language.advice import Advice, Direction
 from mixlab.scoring.closed_loop import residuals_db
-from mixlab.scoring.metrics import gain_distance_db, is_joint_right, needed_directions
+from mixlab.scoring.metrics import gain_distance_db, is_joint_right
 from mixlab.scoring.prediction import Prediction, write_atomically
 from mixlab.scoring.scores import Scores, headline_predictions
 
@@ -91,14 +91,21 @@ def write_report(
 def confusion_matrix(predictions: Sequence[Prediction]) -> tuple[list[str], list[tuple[str, list[int]]]]:
     """How often each right answer (a row) was given each answer (a column).
 
+    Where mixes need several moves at once there are too many answers to tell apart: then each candidate counts for
+    itself, as raise, lower or leave.
+
     Returns:
         The names of the columns, and for each row its name and its counts.
     """
-    right = [describe(_right_moves(prediction)) for prediction in predictions]
-    given = [_given_class(prediction) for prediction in predictions]
-    names = sorted(set(right) | set(given) - {SEVERAL, UNREAD}, key=lambda name: (name != "balanced", name))
-    columns = names + [name for name in (SEVERAL, UNREAD) if name in given]
-    pairs = list(zip(right, given, strict=True))
+    if any(len(prediction.problem.needed_gains_db) > 1 for prediction in predictions):
+        pairs = [pair for prediction in predictions for pair in _directions(prediction)]
+    else:
+        pairs = [(describe(p.problem.needed_gains_db), _given_class(p)) for p in predictions]
+    given = {name for _, name in pairs}
+    names = {name for pair in pairs for name in pair} - {SEVERAL, UNREAD}
+    columns = sorted(names, key=lambda name: (name not in ("balanced", Direction.LEAVE), name))
+    columns += [name for name in (SEVERAL, UNREAD) if name in given]
+    right = {name for name, _ in pairs}
     rows = [name for name in columns if name in right]
     return columns, [(row, [pairs.count((row, column)) for column in columns]) for row in rows]
 
@@ -118,14 +125,14 @@ def samples(predictions: Sequence[Prediction]) -> tuple[list[dict[str, str]], li
     right = [p for p in predictions if is_joint_right(p)]
     wrong = [p for p in predictions if not is_joint_right(p)]
     # A balanced item has no distance; it comes after the items with an error, which say more.
-    right.sort(key=lambda p: gain_distance_db(p) if needed_directions(p.problem) else float("inf"))
+    right.sort(key=lambda p: gain_distance_db(p) if p.problem.needed_gains_db else float("inf"))
     wrong.sort(key=lambda p: -left_db[id(p)])
     return ([_sample(p, left_db[id(p)]) for p in chosen[:SAMPLES]] for chosen in (right, wrong))  # type: ignore[return-value]
 
 
 def _sample(prediction: Prediction, left_db: float) -> dict[str, str]:
     problem, advice = prediction.problem, prediction.advice
-    errors = [f"{error.stem} {error.gain_db:+.1f} dB" for error in problem.errors]
+    errors = [f"{stem} {-gain_db:+.1f} dB" for stem, gain_db in problem.needed_gains_db.items()]
     return {
         "item": problem.item_id,
         "genre": problem.genre or "genre unknown",
@@ -143,15 +150,23 @@ def _in_db(advice: Advice) -> str:
     return ", ".join(f"{move.stem} {move.gain_db:+g} dB" for move in advice.moves) or "balanced"
 
 
-def _right_moves(prediction: Prediction) -> dict[str, float]:
-    return {stem: -prediction.problem.error_db(stem) for stem in needed_directions(prediction.problem)}
+def _directions(prediction: Prediction) -> list[tuple[str, str]]:
+    """For each candidate the direction that it needs and the one that was advised."""
+    problem, advice = prediction.problem, prediction.advice
+    return [
+        (
+            str(Direction.of(problem.needed_gains_db.get(stem, 0.0))),
+            UNREAD if advice is None else str(Direction.of(advice.gain_db(stem))),
+        )
+        for stem in problem.candidates
+    ]
 
 
 def _given_class(prediction: Prediction) -> str:
     if prediction.advice is None:
         return UNREAD
     moves = {move.stem: move.gain_db for move in prediction.advice.moves}
-    return SEVERAL if len(moves) > max(1, len(prediction.problem.errors)) else describe(moves)
+    return SEVERAL if len(moves) > 1 else describe(moves)
 
 
 def _results(rows: Sequence[Row]) -> dict[str, Any]:

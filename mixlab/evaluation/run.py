@@ -93,10 +93,7 @@ class Evaluator:
             seed=data.frozen.seed,
             balance_db=None if truth is None else truth.balance_db,
             sigma_db=None if truth is None else truth.sigma_db,
-            error_prior=[
-                (name, category.probability, category.low_db, category.high_db)
-                for name, category in error.categories.items()
-            ],
+            error=error,
         )
         self.notes = [*missing, *data.notes()]
         self._segments = {
@@ -172,11 +169,10 @@ class Evaluator:
         return self._segments[problem.song_id, problem.start_s]
 
     def _listened(self, problem: Problem, encoded: EncodedExample, segment: Segment) -> ListenedItem:
-        common_db = problem.headroom_gain_db + problem.master_gain_db
         return ListenedItem(
             problem=problem,
             reference=encoded.example.reference,
-            segment_lufs={stem: segment.lufs[stem] + common_db + problem.error_db(stem) for stem in problem.stems},
+            segment_lufs={stem: segment.lufs[stem] + problem.heard_gain_db(stem) for stem in problem.stems},
             song_lufs=self.data.song_lufs(problem),
             log_mel=encoded.features,
             clip_stems=tuple(clip.stems for clip in encoded.example.clips),

@@ -15,6 +15,7 @@ from rich.progress import track
 
 from mixlab import __version__
 from mixlab.audio.files import wav_bytes
+from mixlab.data.dataset import group_by_song
 from mixlab.data.manifest import MANIFEST, Manifest, check_file, describe_file, read_manifest
 from mixlab.data.module import MixDataModule
 from mixlab.data.records import ClipRecord, Item
@@ -115,7 +116,7 @@ class _Writer:
             maker, seed = data.maker(), data.seed
         else:
             problems, maker, seed = data.problems(split), data.maker(data.frozen.protocol), data.frozen.seed
-        segments = {(segment.song_id, segment.start_s): segment for segment in data.segments[split]}
+        segments = group_by_song(data.segments[split])
         lines = []
         console = Console(stderr=True)
         for index, problem in enumerate(track(problems, f"Exporting {split}", console=console, transient=True)):
@@ -125,7 +126,8 @@ class _Writer:
             item = Item.of(
                 example,
                 self._clips(folder, f"clips/{split}/{index // ITEMS_PER_FOLDER:03d}/{index:06d}", example, has_audio),
-                segment=segments[problem.song_id, problem.start_s],
+                # A start may be moved off the grid; measures are of the segment on the grid.
+                segment=min(segments[problem.song_id], key=lambda segment: abs(segment.start_s - problem.start_s)),
                 song_lufs=data.song_lufs(problem),
                 seed=seed,
                 licences=licences,

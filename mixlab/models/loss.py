@@ -25,8 +25,8 @@ class LossSettings:
     Attributes:
         decisive_weight: factor on response tokens that carry the meaning (stem, direction, number, verdict); 1 is the
             plain cross-entropy.
-        gain_weight: weight of a helper head, thrown away after training, that reads the gain error of each clip's stems
-            from the language model's states at the clip's end; 0 for none.
+        gain_weight: weight of a helper head, thrown away after training, that reads the error of each clip's stems
+            relative to the anchor from the language model's states at the clip's end; 0 for none.
         move_weight: weight of another such head, that reads at the prompt's end whether each stem is to be raised,
             lowered or left; 0 for none.
     """

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from mixlab.language.advice import Advice
 from mixlab.scoring.bootstrap import RESAMPLES, SongBootstrap, mean_outcome
-from mixlab.scoring.metrics import needed_directions
 from mixlab.scoring.prediction import Prediction
 from mixlab.scoring.scores import headline_predictions
 
@@ -44,7 +43,7 @@ class ClosedLoop:
 
 
 def residuals_db(predictions: Sequence[Prediction]) -> NDArray[np.float64]:
-    """RMS over the active non-anchor stems of (error + advised gain) in dB, shape (items,).
+    """RMS over the active non-anchor stems of (advised gain - needed gain) in dB, shape (items,).
 
     Balance is relative to the anchor: a move of the anchor itself shifts all other stems the other way. Moves of stems
     that are not in the segment do nothing, and a response that did not parse moves nothing.
@@ -61,7 +60,7 @@ def closed_loop(predictions: Sequence[Prediction], resamples: int = RESAMPLES, s
     predictions = headline_predictions(predictions)
     if not predictions:
         raise ValueError("no item has a headline prompt (audio_only, advice_seeking), so there is no loop to close")
-    faulty = np.array([bool(needed_directions(prediction.problem)) for prediction in predictions])
+    faulty = np.array([bool(prediction.problem.needed_gains_db) for prediction in predictions])
     after = residuals_db(predictions)
     before = residuals_db([replace(prediction, advice=Advice()) for prediction in predictions])
     bootstrap = SongBootstrap([prediction.problem.song_id for prediction in predictions], resamples, seed)
@@ -81,6 +80,6 @@ def _residual_db(prediction: Prediction) -> float:
     problem, advice = prediction.problem, prediction.advice or Advice()
     if not problem.candidates:
         return 0.0
-    anchor_db = problem.error_db(problem.anchor) + advice.gain_db(problem.anchor)
-    left = [problem.error_db(stem) + advice.gain_db(stem) - anchor_db for stem in problem.candidates]
+    anchor_db = advice.gain_db(problem.anchor)
+    left = [problem.relative_error_db(stem) + advice.gain_db(stem) - anchor_db for stem in problem.candidates]
     return float(np.sqrt(np.mean(np.square(left))))

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mixlab.language.advice import Direction, State, Verdict
+from mixlab.language.advice import Advice, Direction, Verdict
 from mixlab.scoring.prediction import Prediction
 from mixlab.synthesis.problem import Problem
 
@@ -51,8 +51,8 @@ def outcomes(predictions: Sequence[Prediction], reads_claims: bool = True) -> di
     - ``false_alarm_rate``: a balanced item was given a move.
     - ``missed_error_rate``: an item with an error was given no move (called balanced, or did not parse).
     - ``gain_mae_db``: over items with an error, the distance in dB between the gain advised for the faulty stem and
-      the one needed, which is minus the exact injected error, unrounded. Advice that names another stem, leaves
-      or does not parse counts as 0 dB on the faulty stem. With several faulty stems, the mean over them.
+      the one needed, which is minus the exact error relative to the anchor, unrounded. Advice that names another stem,
+      leaves or does not parse counts as 0 dB on the faulty stem. With several faulty stems, the mean over them.
     - ``gain_mae_located_db``: the same, only over items where stem and direction are right.
     - ``within_1_db``, ``within_3_db``: items with an error where that distance is at most 1 or 3 dB.
     - ``parse_rate``: the response could be read as advice.
@@ -72,28 +72,22 @@ def outcomes(predictions: Sequence[Prediction], reads_claims: bool = True) -> di
 
 
 def needed_directions(problem: Problem) -> dict[str, Direction]:
-    """What has to be done: each faulty stem with the direction that undoes its error; empty where balanced."""
-    return {error.stem: Direction.of(-error.gain_db) for error in problem.errors if error.gain_db != 0}
+    """What has to be done: each stem out of balance with the direction it has to move in; empty where balanced."""
+    return {stem: Direction.of(gain_db) for stem, gain_db in problem.needed_gains_db.items()}
 
 
 def claim_is_right(problem: Problem) -> bool | None:
-    """Whether the user's claim holds for the injected errors; None where there is no claim."""
-    if problem.claim is None:
-        return None
-    needed = needed_directions(problem)
-    if problem.claim.state is State.BALANCED:
-        return not needed
-    return problem.claim.stem is not None and needed.get(problem.claim.stem) is problem.claim.direction
+    """Whether the user's claim holds; None where there is no claim."""
+    return None if problem.claim is None else problem.holds(problem.claim)
 
 
 def gain_distance_db(prediction: Prediction) -> float:
     """Mean distance in dB between advised and needed gain over the faulty stems; NaN for a balanced item."""
-    needed = needed_directions(prediction.problem)
-    if not needed:
+    needed_db = prediction.problem.needed_gains_db
+    if not needed_db:
         return float("nan")
-    advice = prediction.advice
-    advised = {stem: 0.0 if advice is None else advice.gain_db(stem) for stem in needed}
-    return float(np.mean([abs(advised[stem] + prediction.problem.error_db(stem)) for stem in needed]))
+    advice = prediction.advice or Advice()
+    return float(np.mean([abs(advice.gain_db(stem) - gain_db) for stem, gain_db in needed_db.items()]))
 
 
 def is_joint_right(prediction: Prediction) -> bool:

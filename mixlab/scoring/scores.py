@@ -17,7 +17,7 @@ from mixlab.scoring.bootstrap import (
     paired_difference,
     percentile_interval,
 )
-from mixlab.scoring.metrics import METRICS, VERDICT_OUTCOMES, needed_directions, outcomes
+from mixlab.scoring.metrics import METRICS, VERDICT_OUTCOMES, outcomes
 from mixlab.scoring.prediction import Prediction
 from mixlab.synthesis.problem import Problem, PromptCategory
 
@@ -201,13 +201,14 @@ def _group(
 
 
 def _axes(problems: Sequence[Problem]) -> dict[str, dict[str, NDArray[np.bool_]]]:
-    """Axis -> value -> which items belong to it, shape (items,); values in a stable order."""
-    needed = [needed_directions(problem) for problem in problems]
-    sizes_db = [
-        max((abs(problem.error_db(stem)) for stem in stems), default=0.0)
-        for problem, stems in zip(problems, needed, strict=True)
-    ]
+    """Axis -> value -> which items belong to it, shape (items,); values in a stable order.
+
+    An item with several errors belongs to the group of each faulty stem and of each category.
+    """
+    needed = [problem.needed_gains_db for problem in problems]
+    sizes_db = [max((abs(gain_db) for gain_db in gains_db.values()), default=0.0) for gains_db in needed]
     faulty = sorted({stem for stems in needed for stem in stems})
+    categories = [problem.error_category.split("+") for problem in problems]
     axes = {
         "prompt_category": {
             str(category): np.array([problem.prompt_category is category for problem in problems])
@@ -217,8 +218,8 @@ def _axes(problems: Sequence[Problem]) -> dict[str, dict[str, NDArray[np.bool_]]
         | {BALANCED: np.array([not stems for stems in needed])},
         "size_db": _size_groups(sizes_db),
         "error_category": {
-            name: np.array([problem.error_category == name for problem in problems])
-            for name in sorted({problem.error_category for problem in problems})
+            name: np.array([name in named for named in categories])
+            for name in sorted({name for named in categories for name in named})
         },
         "genre": {
             name: np.array([(problem.genre or "unknown") == name for problem in problems])

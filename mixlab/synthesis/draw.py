@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mixlab.language.advice import Advice, Claim, Direction, Move, State, Verdict
+from mixlab.language.advice import Advice, Claim, Move, State, Verdict
 from mixlab.multitrack.segments import Segment
+from mixlab.synthesis.anchor import choose_anchor
 from mixlab.synthesis.problem import GainError, Problem, PromptCategory
 
 
@@ -33,11 +34,42 @@ class ErrorProtocol:
         categories: name to category; probabilities sum to one.
         rounding_db: the advised gain is rounded to multiples of this.
         answer: ``value`` ("6 dB") or ``range`` (the error category's range, "6 to 12 dB").
+        faulty_stems: the probability that 1, 2, ... stems are at fault where any is, never the anchor; each draws a
+            category of its own. A segment with fewer candidates has that many at most.
+        relative: every stem draws a category instead, the anchor too, and what is to be corrected is each stem's gain
+            minus the anchor's. Stems of one category get the same gain, so that a stem is either exactly right or as
+            far off as the categories are apart.
     """
 
     categories: Mapping[str, ErrorCategory]
     rounding_db: float = 1.0
     answer: str = "value"
+    faulty_stems: tuple[float, ...] = (1.0,)
+    relative: bool = False
+
+    @property
+    def kind(self) -> str:
+        """What sets it apart from protocols of another kind, in words."""
+        if self.relative:
+            return "relative errors"
+        return "several errors at once" if len(self.faulty_stems) > 1 else "single errors"
+
+    @property
+    def probabilities(self) -> dict[str, float]:
+        """The probability of each category."""
+        return {name: category.probability for name, category in self.categories.items()}
+
+    @property
+    def fault_probabilities(self) -> dict[str, float]:
+        """The probability of each category among those of faults, which sum to one."""
+        faults = {name: entry.probability for name, entry in self.categories.items() if not entry.is_balanced}
+        total = sum(faults.values())
+        return {name: probability / total for name, probability in faults.items() if total > 0}
+
+    def range_db(self, category: str) -> tuple[float, float]:
+        """The ends of a category's range; 0 and 0 for that of a stem without an error, which has no name."""
+        found = self.categories.get(category)
+        return (0.0, 0.0) if found is None else (found.low_db, found.high_db)
 
 
 @dataclass(frozen=True)
@@ -62,7 +94,10 @@ class LevelProtocol:
 
 @dataclass(frozen=True)
 class ProblemProtocol:
-    """All that decides how problems are drawn from segments."""
+    """All that decides how problems are drawn from segments.
+
+    `anchor` is a stem, or the name of an `AnchorRule`.
+    """
 
     anchor: str
     error: ErrorProtocol
@@ -77,69 +112,116 @@ def draw_problem(
     item_id: str,
     prompt_category: PromptCategory | None = None,
 ) -> Problem:
-    """Draw a problem for a segment: one error on a stem that is not the anchor, or none.
+    """Draw a problem for a segment: its anchor, its errors or none, and what the user says.
 
     Args:
         prompt_category: taken as given where a test set is stratified by it, drawn by weight otherwise. The generator
             is read in the same way in both cases.
     """
-    candidates = [stem for stem in segment.stems if stem != protocol.anchor]
-    category_name = _choose(rng, {name: entry.probability for name, entry in protocol.error.categories.items()})
-    category = protocol.error.categories[category_name]
-    stem = candidates[rng.integers(len(candidates))]
-    gain_db = float(rng.uniform(category.low_db, category.high_db))
+    anchor = choose_anchor(segment, protocol.anchor, rng)
+    candidates = [stem for stem in segment.stems if stem != anchor]
+    draw_errors = _draw_relative_errors if protocol.error.relative else _draw_errors
+    errors, error_category = draw_errors(anchor, candidates, protocol.error, rng)
     drawn = PromptCategory(_choose(rng, protocol.prompt.weights))
-    prompt_category = prompt_category or drawn
-    errors = () if category.is_balanced else (GainError(stem, gain_db),)
-    right, wrong = _right_and_wrong_claims(errors, candidates)
-    wrong_claim = wrong[rng.integers(len(wrong))]
-    claim = {PromptCategory.CORRECT_DESCRIPTION: right, PromptCategory.INCORRECT_DESCRIPTION: wrong_claim}
-    return Problem(
+    problem = Problem(
         item_id=item_id,
         song_id=segment.song_id,
         split=segment.split,
         genre=segment.genre,
         start_s=segment.start_s,
         duration_s=segment.duration_s,
-        anchor=protocol.anchor,
-        stems=(protocol.anchor, *candidates),
+        anchor=anchor,
+        stems=(anchor, *candidates),
         errors=errors,
-        error_category=category_name,
-        prompt_category=prompt_category,
-        claim=claim.get(prompt_category),
+        error_category=error_category,
+        prompt_category=prompt_category or drawn,
+        claim=None,
         headroom_gain_db=protocol.level.headroom_dbfs - segment.mixture_dbfs,
+        master_gain_db=0.0,
+        wording_seed=0,
+    )
+    claims = all_claims(candidates)
+    right = [claim for claim in claims if problem.holds(claim)]
+    wrong = [claim for claim in claims if not problem.holds(claim)]
+    # Both are drawn, so that the prompt category changes nothing else.
+    said = {
+        PromptCategory.CORRECT_DESCRIPTION: right[rng.integers(len(right))],
+        PromptCategory.INCORRECT_DESCRIPTION: wrong[rng.integers(len(wrong))],
+    }
+    return replace(
+        problem,
+        claim=said.get(problem.prompt_category),
         master_gain_db=float(rng.uniform(-protocol.level.master_range_db, protocol.level.master_range_db)),
         wording_seed=int(rng.integers(2**31)),
     )
 
 
 def right_advice(problem: Problem, error: ErrorProtocol) -> Advice:
-    """The advice that undoes the problem's errors, with the verdict that its claim deserves."""
+    """The advice that brings the problem's stems into balance, with the verdict that its claim deserves."""
     verdicts = {
         PromptCategory.CORRECT_DESCRIPTION: Verdict.CONFIRMED,
         PromptCategory.INCORRECT_DESCRIPTION: Verdict.CORRECTED,
     }
-    category = error.categories[problem.error_category]
+    categories = {injected.stem: injected.category for injected in problem.errors}
+    anchor_low_db, anchor_high_db = error.range_db(categories.get(problem.anchor, ""))
     moves = []
-    for injected in problem.errors:
+    for stem, gain_db in problem.needed_gains_db.items():
         if error.answer == "range":
-            moves.append(Move(injected.stem, -category.high_db, -category.low_db))
+            low_db, high_db = error.range_db(categories.get(stem, ""))
+            moves.append(Move(stem, anchor_low_db - high_db, anchor_high_db - low_db))
         else:
-            steps = max(1, round(abs(injected.gain_db) / error.rounding_db))
-            moves.append(Move.of(injected.stem, -float(np.sign(injected.gain_db)) * steps * error.rounding_db))
+            steps = max(1, round(abs(gain_db) / error.rounding_db))
+            moves.append(Move.of(stem, float(np.sign(gain_db)) * steps * error.rounding_db))
     return Advice(tuple(moves), verdicts.get(problem.prompt_category))
 
 
-def _right_and_wrong_claims(errors: Sequence[GainError], candidates: Sequence[str]) -> tuple[Claim, list[Claim]]:
-    """The claim that fits the problem, and all others: every (stem, state) of the candidates, and 'balanced'."""
+def all_claims(candidates: Sequence[str]) -> list[Claim]:
+    """All that a user may say: every (stem, state) of the candidates, never of the anchor, and 'balanced'."""
     claims = [Claim(state, stem) for stem in candidates for state in (State.TOO_LOUD, State.TOO_QUIET)]
-    claims.append(Claim(State.BALANCED))
-    if errors:
-        state = State.TOO_LOUD if Direction.of(errors[0].gain_db) is Direction.RAISE else State.TOO_QUIET
-        right = Claim(state, errors[0].stem)
-    else:
-        right = Claim(State.BALANCED)
-    return right, [claim for claim in claims if claim != right]
+    return [*claims, Claim(State.BALANCED)]
+
+
+def _draw_errors(
+    anchor: str, candidates: Sequence[str], protocol: ErrorProtocol, rng: np.random.Generator
+) -> tuple[tuple[GainError, ...], str]:
+    """Errors on stems beside the anchor, and the name of what is wrong."""
+    category = _choose(rng, protocol.probabilities)
+    stem = candidates[int(rng.integers(len(candidates)))]
+    errors = {stem: _draw_error(stem, category, protocol, rng)}
+    if protocol.categories[category].is_balanced:
+        return (), category
+    for _ in range(min(_draw_number(protocol, rng), len(candidates)) - 1):
+        intact = [candidate for candidate in candidates if candidate not in errors]
+        stem = intact[int(rng.integers(len(intact)))]
+        errors[stem] = _draw_error(stem, _choose(rng, protocol.fault_probabilities), protocol, rng)
+    names = {error.category for error in errors.values()}
+    return tuple(errors[stem] for stem in candidates if stem in errors), "+".join(sorted(names))
+
+
+def _draw_relative_errors(
+    anchor: str, candidates: Sequence[str], protocol: ErrorProtocol, rng: np.random.Generator
+) -> tuple[tuple[GainError, ...], str]:
+    """Errors on any stem, one gain for each category, and the name of what is wrong beside the anchor."""
+    gains_db = {name: float(rng.uniform(entry.low_db, entry.high_db)) for name, entry in protocol.categories.items()}
+    drawn = {stem: _choose(rng, protocol.probabilities) for stem in (anchor, *candidates)}
+    errors = tuple(
+        GainError(stem, gains_db[name], name)
+        for stem, name in drawn.items()
+        if not protocol.categories[name].is_balanced
+    )
+    names = {f"{drawn[stem]}_beside_{drawn[anchor]}" for stem in candidates if drawn[stem] != drawn[anchor]}
+    return errors, "+".join(sorted(names)) or "balanced"
+
+
+def _draw_error(stem: str, category: str, protocol: ErrorProtocol, rng: np.random.Generator) -> GainError:
+    return GainError(stem, float(rng.uniform(*protocol.range_db(category))), category)
+
+
+def _draw_number(protocol: ErrorProtocol, rng: np.random.Generator) -> int:
+    """How many stems are at fault; nothing is read where it is always one."""
+    if len(protocol.faulty_stems) == 1:
+        return 1
+    return int(_choose(rng, {str(number): p for number, p in enumerate(protocol.faulty_stems, start=1)}))
 
 
 def _choose(rng: np.random.Generator, weights: Mapping[str, float]) -> str:

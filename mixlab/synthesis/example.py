@@ -81,8 +81,8 @@ def make_example(
         stems: unmodified samples of the problem's stems, each of shape (samples,), float32.
         reference: the right advice, which the response puts into words.
     """
-    common_db = problem.headroom_gain_db + problem.master_gain_db
-    heard = {stem: apply_gain(stems[stem], common_db + problem.error_db(stem)) for stem in problem.stems}
+    heard = {stem: apply_gain(stems[stem], problem.heard_gain_db(stem)) for stem in problem.stems}
+    heard |= {stem: -heard[stem] for stem in problem.flipped}
     # One generator for each text, so that a change of the prompt bank does not reword the responses.
     prompt_rng = np.random.default_rng([problem.wording_seed, 0])
     response_rng = np.random.default_rng([problem.wording_seed, 1])

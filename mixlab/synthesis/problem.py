@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
-from mixlab.language.advice import Claim, State
+from mixlab.language.advice import Claim, Direction, State
 
 
 class PromptCategory(StrEnum):
@@ -32,6 +32,18 @@ class GainError:
 
     stem: str
     gain_db: float
+    category: str = ""
+    """Name of its category in the configuration, such as ``very_loud``."""
+
+
+@dataclass(frozen=True)
+class BorrowedStem:
+    """A stem that comes from another song, with the gain in dB that brings it to its place in the mix."""
+
+    stem: str
+    song_id: str
+    start_s: float
+    gain_db: float
 
 
 @dataclass(frozen=True)
@@ -48,9 +60,10 @@ class Problem:
     stems: tuple[str, ...]
     """The stems that are active in the segment, in the order of their clips: the anchor first."""
     errors: tuple[GainError, ...]
-    """The injected errors; empty where the mix is balanced."""
+    """The injected errors, at most one a stem. An error of the anchor puts every other stem out of balance."""
     error_category: str
-    """Name of the error's category in the configuration, such as ``very_loud`` or ``no_error``."""
+    """Names of what is wrong, joined by ``+``: categories of the configuration (``loud``, ``no_error``), or where
+    errors are relative a stem's category beside the anchor's (``loud_beside_quiet``)."""
     prompt_category: PromptCategory
     claim: Claim | None
     headroom_gain_db: float
@@ -59,6 +72,10 @@ class Problem:
     """Random common gain that hides the overall level."""
     wording_seed: int
     """Seed of the choice among prompt and response templates."""
+    flipped: tuple[str, ...] = ()
+    """Stems whose polarity is flipped, sorted by name."""
+    borrowed: tuple[BorrowedStem, ...] = ()
+    """Stems that come from other songs; all others are the song's own."""
 
     @property
     def candidates(self) -> tuple[str, ...]:
@@ -66,8 +83,31 @@ class Problem:
         return tuple(stem for stem in self.stems if stem != self.anchor)
 
     def error_db(self, stem: str) -> float:
-        """The error injected into `stem` in dB, 0 where there is none."""
+        """The error injected into `stem` in dB, 0 where there is none: what its sound has too much."""
         return next((error.gain_db for error in self.errors if error.stem == stem), 0.0)
+
+    def relative_error_db(self, stem: str) -> float:
+        """How far `stem` is from its balance with the anchor in dB; 0 for the anchor itself."""
+        return self.error_db(stem) - self.error_db(self.anchor)
+
+    @property
+    def needed_gains_db(self) -> dict[str, float]:
+        """The gain in dB that each stem out of balance needs, since the anchor stays where it is; empty where balanced.
+
+        This is the truth that advice is judged by. Where the anchor has no error it is minus the injected error.
+        """
+        return {stem: -error_db for stem in self.candidates if (error_db := self.relative_error_db(stem)) != 0}
+
+    def holds(self, claim: Claim) -> bool:
+        """Whether a claim is true of the mix; "balanced" is false where any stem needs a move."""
+        if claim.stem is None:
+            return not self.needed_gains_db
+        return Direction.of(self.needed_gains_db.get(claim.stem, 0.0)) is claim.direction
+
+    def heard_gain_db(self, stem: str) -> float:
+        """All gain in dB between a stem in its song and the stem as heard."""
+        borrowed_db = next((loan.gain_db for loan in self.borrowed if loan.stem == stem), 0.0)
+        return self.headroom_gain_db + self.master_gain_db + self.error_db(stem) + borrowed_db
 
     def to_json(self) -> dict[str, Any]:
         """The problem as JSON values, one key a field."""
@@ -81,13 +121,15 @@ class Problem:
             "duration_s": self.duration_s,
             "anchor": self.anchor,
             "stems": list(self.stems),
-            "errors": [{"stem": error.stem, "gain_db": error.gain_db} for error in self.errors],
+            "errors": [asdict(error) for error in self.errors],
             "error_category": self.error_category,
             "prompt_category": str(self.prompt_category),
             "claim": claim,
             "headroom_gain_db": self.headroom_gain_db,
             "master_gain_db": self.master_gain_db,
             "wording_seed": self.wording_seed,
+            "flipped": list(self.flipped),
+            "borrowed": [asdict(loan) for loan in self.borrowed],
         }
 
     @classmethod
@@ -97,6 +139,7 @@ class Problem:
         claim = fields["claim"]
         fields["claim"] = None if claim is None else Claim(State(claim["state"]), claim["stem"])
         fields["errors"] = tuple(GainError(**error) for error in fields["errors"])
-        fields["stems"] = tuple(fields["stems"])
+        fields["stems"], fields["flipped"] = tuple(fields["stems"]), tuple(fields["flipped"])
+        fields["borrowed"] = tuple(BorrowedStem(**loan) for loan in fields["borrowed"])
         fields["prompt_category"] = PromptCategory(fields["prompt_category"])
         return cls(**fields)

@@ -1,12 +1,16 @@
 """Collation: texts are padded on one side, clips line up in prompt order, nothing else changes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
-from mixlab.data.collate import Collator, move_batch
-from mixlab.data.dataset import TrainingDataset
+from mixlab.data.collate import MOVES, Collator, move_batch
+from mixlab.data.dataset import ExampleMaker, TrainingDataset
 from mixlab.data.encoder import IGNORED
+from mixlab.language.advice import Direction
+from mixlab.multitrack.song import STEMS
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +66,25 @@ def test_examples_travel_along_only_where_asked(encoded, encoder):
     batch = Collator(encoder.pad_token_id, keep_examples=True)(encoded)
     assert batch["examples"] == [item.example for item in encoded]
     assert move_batch(batch, torch.device("cpu"))["examples"] is batch["examples"]
+
+
+def test_targets_are_relative_to_the_anchor(maker, demo_segments, protocol, relative, encoder):
+    chosen = replace(protocol, error=relative, anchor="random")
+    dataset = TrainingDataset(ExampleMaker(maker.store, chosen, maker.inputs, encoder), demo_segments, seed=0)
+    items = [dataset[0, index] for index in range(12)]
+    batch = Collator(encoder.pad_token_id)(items)
+    clips = iter(batch["clip_error_db"])
+    for item, moves in zip(items, batch["moves"], strict=True):
+        problem = item.example.problem
+        for clip in item.example.clips:
+            (stem,) = clip.stems
+            row = next(clips)
+            assert row[STEMS.index(stem)] == pytest.approx(problem.relative_error_db(stem))
+            assert torch.isnan(row).sum() == len(STEMS) - 1
+        for stem, move in zip(STEMS, moves, strict=True):
+            gain_db = problem.needed_gains_db.get(stem, 0.0)
+            assert move == (MOVES.index(Direction.of(gain_db)) if stem in problem.candidates else IGNORED)
+    assert any(item.example.problem.error_db(item.example.problem.anchor) for item in items)
 
 
 def test_tensors_have_the_types_that_the_model_takes(encoded, encoder):

@@ -10,6 +10,7 @@ import soundfile
 from mixlab.errors import ConfigError
 from mixlab.multitrack.folder import FolderSource
 from mixlab.multitrack.segments import Gates
+from mixlab.synthesis.augment import Augmentation
 from mixlab.synthesis.draw import ErrorCategory, ErrorProtocol, LevelProtocol, PromptProtocol
 from mixlab.synthesis.example import Inputs
 
@@ -53,6 +54,38 @@ def test_test_items_do_not_depend_on_how_a_run_trains(build_module, protocol):
         assert usual.problems(split) == other.problems(split)
     assert usual.tuning_problems(20) == other.tuning_problems(20)
     assert usual.training_dataset().problem(0, 0) != other.training_dataset().problem(0, 0)
+
+
+@pytest.mark.parametrize("anchor", ["random", "per_segment", "most_active"])
+def test_anchors_by_rule_differ_between_items_and_not_between_runs(build_module, protocol, relative, anchor):
+    by_rule = replace(protocol, anchor=anchor)
+    usual = build_module(train_protocol=by_rule, frozen_protocol=by_rule)
+    other = build_module(train_protocol=replace(by_rule, error=relative), frozen_protocol=by_rule, seed=5)
+    problems = usual.problems("test")
+    assert problems == other.problems("test")
+    assert len({problem.anchor for problem in problems}) > 1
+    example = usual.maker(by_rule).example(problems[0])
+    assert example.clips[0].label.lower().startswith(f"anchor, {problems[0].anchor}")
+
+
+def test_augmentation_changes_training_examples_alone(build_module):
+    everything = Augmentation(polarity_probability=0.5, start_jitter_s=0.5, cross_song_probability=0.5)
+    usual, changed = build_module(), build_module(augmentation=everything)
+    for split in ("test", "validation"):
+        assert usual.problems(split) == changed.problems(split)
+    assert usual.tuning_problems(20) == changed.tuning_problems(20)
+    problems = [changed.training_dataset().problem(0, index) for index in range(20)]
+    assert any(problem.flipped for problem in problems)
+    assert any(problem.borrowed for problem in problems)
+    assert len(set(digests(changed)) & set(digests(usual))) < 6
+
+
+def test_songs_that_were_not_made_to_a_balance_are_not_mixed_with_one_another(build_module, songs_folder, tmp_path):
+    source = FolderSource(songs_folder, validation_share=0.0, test_share=0.0)
+    with pytest.raises(
+        ConfigError, match=r"cross_song_probability is 0\.2, but there is no true balance .* set it to 0"
+    ):
+        build_module(source=source, cache_dir=tmp_path / "cache", augmentation=Augmentation(cross_song_probability=0.2))
 
 
 def test_gates_of_training_leave_test_items_as_they_are(build_module):

@@ -9,6 +9,16 @@ import pytest
 
 from mixlab.evaluation.baselines import ListenedItem
 from mixlab.language.advice import Advice, Claim, Direction, Move, State
+from mixlab.multitrack.segments import Segment
+from mixlab.synthesis.draw import (
+    ErrorCategory,
+    ErrorProtocol,
+    LevelProtocol,
+    ProblemProtocol,
+    PromptProtocol,
+    draw_problem,
+    right_advice,
+)
 from mixlab.synthesis.problem import GainError, Problem, PromptCategory
 
 STEMS = ("bass", "drums", "vocals", "other")
@@ -95,10 +105,45 @@ def draw() -> Draw:
     return _draw
 
 
+def _draw_by(
+    error: ErrorProtocol, anchor: str, songs: int, seed: int = 0, section_db: float = 0.0
+) -> list[ListenedItem]:
+    """Items of simulated songs whose problems are drawn by a protocol of errors, four a song."""
+    prompt = PromptProtocol({str(PromptCategory.AUDIO_ONLY): 1.0})
+    protocol = ProblemProtocol(anchor, error, prompt, LevelProtocol(-18.0, 6.0))
+    rng = np.random.default_rng(seed)
+    items = []
+    for song in range(songs):
+        genre = list(BALANCE_DB)[song % len(BALANCE_DB)]
+        deviations_db = dict(zip(STEMS[1:], SIGMA_DB * rng.standard_normal(3), strict=True))
+        song_lufs = {"bass": -20.0} | {
+            stem: -20.0 + level_db + deviations_db[stem] for stem, level_db in BALANCE_DB[genre].items()
+        }
+        for index in range(4):
+            segment = Segment(f"song{seed}-{song}", "test", genre, index, 10.0, tuple(sorted(STEMS)), -18.0, song_lufs)
+            problem = draw_problem(segment, protocol, rng, f"{segment.song_id}/{index}")
+            heard = {
+                stem: song_lufs[stem] + section_db * rng.standard_normal() + problem.heard_gain_db(stem)
+                for stem in problem.stems
+            }
+            log_mel = np.stack([np.full((MELS, FRAMES), 0.025 * heard[stem]) for stem in problem.stems])
+            log_mel += 0.02 * rng.standard_normal(log_mel.shape)
+            clip_stems = tuple((stem,) for stem in problem.stems)
+            reference = right_advice(problem, error)
+            items.append(ListenedItem(problem, reference, heard, song_lufs, log_mel.astype(np.float32), clip_stems))
+    return items
+
+
 @pytest.fixture(scope="session")
-def prior() -> tuple[tuple[str, float, float, float], ...]:
-    """The default categories of errors."""
-    return CATEGORIES
+def draw_by() -> Draw:
+    """A function that draws items by a protocol of errors and an anchor."""
+    return _draw_by
+
+
+@pytest.fixture(scope="session")
+def error() -> ErrorProtocol:
+    """The default protocol of errors."""
+    return ErrorProtocol({name: ErrorCategory(*numbers) for name, *numbers in CATEGORIES})
 
 
 @pytest.fixture(scope="session")

@@ -26,6 +26,7 @@ from mixlab.evaluation.baselines.base import rounded_gain
 from mixlab.evaluation.baselines.loudness import shrunk_means
 from mixlab.language.advice import Advice, Move, State, Verdict
 from mixlab.scoring import compare, score
+from mixlab.synthesis.draw import ErrorCategory, ErrorProtocol
 from mixlab.synthesis.problem import GainError, PromptCategory
 
 
@@ -45,8 +46,8 @@ def headline(baseline, items, train=()):
 
 
 @pytest.fixture(scope="module")
-def oracle(balance_db, prior):
-    return Oracle(balance_db, 1.5, prior)
+def oracle(balance_db, error):
+    return Oracle(balance_db, 1.5, error)
 
 
 def test_the_oracle_of_the_default_protocol_is_right_on_nine_items_in_ten(oracle, heldout):
@@ -57,12 +58,12 @@ def test_the_oracle_of_the_default_protocol_is_right_on_nine_items_in_ten(oracle
     assert found["gain_mae_located_db"] == pytest.approx(1.02, abs=0.05)
 
 
-def test_with_songs_that_never_deviate_the_oracle_is_always_right(balance_db, prior, draw):
+def test_with_songs_that_never_deviate_the_oracle_is_always_right(balance_db, error, draw):
     items = [
         replace(item, song_lufs={"bass": -20.0} | {s: -20.0 + b for s, b in balance_db[item.problem.genre].items()})
         for item in draw(50)
     ]
-    found = headline(Oracle(balance_db, 0.01, prior, rounding_db=0.0), items)
+    found = headline(Oracle(balance_db, 0.01, error, rounding_db=0.0), items)
     assert found["joint_accuracy"] == 1
     assert found["gain_mae_db"] < 0.06
 
@@ -86,11 +87,10 @@ def test_the_oracle_refuses_what_it_was_not_told(oracle, draw):
     item = draw(1)[0]
     with pytest.raises(ValueError, match="'polka'"):
         oracle.advise([replace(item, problem=replace(item.problem, genre="polka"))])
-    two = (GainError("drums", 3.0), GainError("vocals", 3.0))
-    with pytest.raises(ValueError, match="one error at most"):
-        oracle.advise([replace(item, problem=replace(item.problem, errors=two))])
     with pytest.raises(ValueError, match="sigma_db above 0"):
-        Oracle({}, 0.0, [])
+        Oracle({}, 0.0, oracle.error)
+    with pytest.raises(ValueError, match="have no probability"):
+        Oracle(oracle.balance_db, 1.5, ErrorProtocol({"loud": ErrorCategory(0.0, 3.0, 6.0)})).advise([item])
 
 
 def test_the_loudness_rule_that_knows_the_genre_comes_close_to_the_oracle_but_not_past_it(train, heldout, oracle):
@@ -253,11 +253,11 @@ def test_a_baseline_that_was_not_fitted_or_has_nothing_to_fit_says_so(draw):
             baseline.fit([])
 
 
-def test_without_the_songs_recipe_there_is_no_oracle_and_that_is_said(balance_db, prior):
+def test_without_the_songs_recipe_there_is_no_oracle_and_that_is_said(balance_db, error):
     baselines, notes = build_baselines()
     assert set(baselines) == set(BASELINES) - {"oracle"}
     assert "no oracle" in notes[0]
-    baselines, notes = build_baselines(balance_db=balance_db, sigma_db=1.5, error_prior=prior)
+    baselines, notes = build_baselines(balance_db=balance_db, sigma_db=1.5, error=error)
     assert list(baselines) == list(BASELINES)
     assert notes == []
     with pytest.raises(ValueError, match="unknown baseline 'guess'"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -15,6 +16,7 @@ from mixlab.evaluation.summary import headline_sentence, points
 from mixlab.evaluation.table import Row, markdown_table, results_table
 from mixlab.language.advice import Advice, Move
 from mixlab.scoring import Prediction, closed_loop, score
+from mixlab.synthesis.problem import GainError
 
 NASTY = "<script>alert('vocals')</script> & \"raise\" them"
 
@@ -25,11 +27,11 @@ def items(draw):
 
 
 @pytest.fixture(scope="module")
-def methods(draw, items, balance_db, prior):
+def methods(draw, items, balance_db, error):
     """Predictions of a model (as good as the oracle), a control that cannot be read, and chance."""
     chance = Chance()
     chance.fit(draw(20, seed=1))
-    oracle = predictions_of(items, Oracle(balance_db, 1.5, prior).advise(items))
+    oracle = predictions_of(items, Oracle(balance_db, 1.5, error).advise(items))
     return {
         "model": [Prediction(p.problem, NASTY, p.advice, "Is it right?", NASTY) for p in oracle],
         "base_unadapted": [Prediction(item.problem, "La la.", None) for item in items],
@@ -158,6 +160,14 @@ def test_the_confusion_matrix_counts_every_item_once(methods, items):
     columns, lines = confusion_matrix([Prediction(items[0].problem, "", both), Prediction(items[1].problem, "", None)])
     assert columns[-2:] == ["several stems", "not readable"]
     assert sum(sum(counts) for _, counts in lines) == 2
+
+
+def test_with_several_moves_at_once_the_confusion_matrix_counts_each_stem(items):
+    problem = replace(items[0].problem, errors=(GainError("drums", 3.0), GainError("vocals", -6.0)))
+    said = Advice((Move.of("drums", -3.0), Move.of("other", 3.0)))
+    columns, lines = confusion_matrix([Prediction(problem, "", said), Prediction(problem, "", None)])
+    assert columns == ["leave", "lower", "raise", "not readable"]
+    assert dict(lines) == {"leave": [0, 0, 1, 1], "lower": [0, 1, 0, 1], "raise": [1, 0, 0, 1]}
 
 
 def test_the_headline_says_which_way_it_came_out(methods):

@@ -83,7 +83,8 @@ def test_24_bit_clips_refuse_to_clip():
 def test_labels_say_what_was_injected_and_what_undoes_it(exported):
     for record in records(exported, "train") + records(exported, "test"):
         problem = json.loads(record["provenance"])["problem"]
-        assert record["labels"]["errors"] == problem["errors"]
+        injected = [{"stem": error["stem"], "gain_db": error["gain_db"]} for error in problem["errors"]]
+        assert record["labels"]["errors"] == injected
         needed = {error["stem"]: -np.sign(error["gain_db"]) for error in problem["errors"]}
         assert {move["stem"]: np.sign(move["gain_db"]) for move in record["labels"]["advice"]} == needed
 

@@ -27,6 +27,12 @@ def test_moving_the_anchor_unbalances_all_others(problem):
     assert left_db(problem(), ("bass", 3.0)) == pytest.approx(3.0)
 
 
+def test_an_anchor_that_is_off_leaves_nothing_once_the_others_follow_it(problem):
+    off = problem(("bass", 3.0))
+    assert left_db(off) == pytest.approx(3.0)
+    assert left_db(off, ("drums", 3.0), ("vocals", 3.0), ("other", 3.0)) == 0
+
+
 def test_a_stem_that_is_not_there_cannot_be_moved(problem):
     assert left_db(problem(), ("banjo", 6.0)) == 0
 

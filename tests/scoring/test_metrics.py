@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -86,6 +87,29 @@ def test_several_errors_need_every_stem(problem):
     assert one(both, ("vocals", 6.0), ("drums", -4.0))["joint_accuracy"] == 1
     assert one(both, ("vocals", 6.0))["joint_accuracy"] == 0
     assert one(both, ("vocals", 6.0))["gain_mae_db"] == pytest.approx(2.0)
+
+
+def test_an_anchor_that_is_off_is_put_right_by_moving_the_others(problem):
+    off = problem(("bass", -5.0), ("drums", -5.0), ("vocals", 4.0))
+    found = one(off, ("vocals", -9.0), ("other", -5.0))
+    assert found["joint_accuracy"] == 1
+    assert found["gain_mae_db"] == 0
+    undone = one(off, ("bass", 5.0), ("drums", 5.0), ("vocals", -4.0))
+    assert undone["joint_accuracy"] == 0
+
+
+def test_a_common_gain_on_every_stem_is_balance(problem):
+    louder = problem(*((stem, 4.0) for stem in ("bass", "drums", "vocals", "other")))
+    assert one(louder)["balanced_accuracy"] == 1
+    assert one(louder, ("vocals", -4.0))["false_alarm_rate"] == 1
+
+
+def test_an_item_with_two_errors_counts_in_the_group_of_each(problem):
+    both = replace(problem(("drums", 8.0), ("vocals", -4.0)), error_category="quiet+very_loud")
+    groups = score([Prediction(both, "", Advice())], resamples=0).groups
+    assert set(groups["error_category"]) == {"quiet", "very_loud"}
+    assert set(groups["faulty_stem"]) == {"drums", "vocals"}
+    assert set(groups["size_db"]) == {"6-9"}
 
 
 def test_a_range_counts_by_its_middle(problem):

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from mixlab.evaluation.baselines.base import Baseline, ListenedItem, predictions_of
 from mixlab.evaluation.baselines.constant import BestConstant, Chance, MostCommon, TextOnly
 from mixlab.evaluation.baselines.loudness import LoudnessRule, LoudnessRuleGenre
-from mixlab.evaluation.baselines.oracle import ErrorPrior, Oracle
+from mixlab.evaluation.baselines.oracle import Oracle
 from mixlab.evaluation.baselines.ridge import Ridge
+from mixlab.synthesis.draw import ErrorProtocol
 
 BASELINES: dict[str, type[Baseline]] = {
     kind.name: kind
@@ -29,7 +30,7 @@ def build_baselines(
     seed: int = 0,
     balance_db: Mapping[str, Mapping[str, float]] | None = None,
     sigma_db: float | None = None,
-    error_prior: ErrorPrior | None = None,
+    error: ErrorProtocol | None = None,
 ) -> tuple[dict[str, Baseline], list[str]]:
     """The named baselines, unfitted, in the order of `names`.
 
@@ -39,7 +40,7 @@ def build_baselines(
         seed: of chance.
         balance_db: genre -> stem -> loudness relative to the bass; None where it is not known.
         sigma_db: deviation of songs from it; None where it is not known.
-        error_prior: categories of errors as (name, probability, low_db, high_db).
+        error: how errors are drawn; None where it is not known.
 
     Returns:
         Name -> baseline, and sentences about those that are not available.
@@ -53,10 +54,10 @@ def build_baselines(
         if name not in BASELINES:
             raise ValueError(f"unknown baseline {name!r}; there are {', '.join(BASELINES)}")
         if name == Oracle.name:
-            if balance_db is None or sigma_db is None or error_prior is None:
+            if balance_db is None or sigma_db is None or error is None:
                 notes.append(NO_ORACLE)
                 continue
-            baselines[name] = Oracle(balance_db, sigma_db, error_prior, rounding_db)
+            baselines[name] = Oracle(balance_db, sigma_db, error, rounding_db)
         elif name == Chance.name:
             baselines[name] = Chance(rounding_db, seed)
         else:
@@ -70,7 +71,6 @@ __all__ = [
     "Baseline",
     "BestConstant",
     "Chance",
-    "ErrorPrior",
     "ListenedItem",
     "LoudnessRule",
     "LoudnessRuleGenre",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -37,15 +37,10 @@ class ListenedItem:
     """The stems that are summed in each clip, shape (clips,)."""
 
 
-@dataclass(frozen=True, order=True)
-class AnswerClass:
-    """What joint accuracy tells apart: a stem with a direction, or balanced."""
+AnswerClass = tuple[tuple[str, Direction], ...]
+"""What joint accuracy tells apart: the stems to move, sorted by name, each with its direction; empty for balanced."""
 
-    stem: str
-    direction: Direction
-
-
-BALANCED_CLASS = AnswerClass("", Direction.LEAVE)
+BALANCED_CLASS: AnswerClass = ()
 
 
 class Baseline(ABC):
@@ -76,9 +71,9 @@ class Baseline(ABC):
         """A move with a rounded gain."""
         return Move.of(stem, rounded_gain(gain_db, self.rounding_db))
 
-    def answer(self, answer: AnswerClass, gain_db: float) -> Advice:
-        """Advice of a class, by a gain in dB whose sign agrees with the class (ignored where balanced)."""
-        return Advice() if answer == BALANCED_CLASS else Advice((self.move(answer.stem, gain_db),))
+    def answer(self, answer: AnswerClass, gains_db: Iterable[float]) -> Advice:
+        """Advice of a class, by gains in dB whose signs agree with its directions."""
+        return Advice(tuple(self.move(stem, gain_db) for (stem, _), gain_db in zip(answer, gains_db, strict=True)))
 
     def figures(self) -> dict[str, float]:
         """What fitting found, by name with units, for notes in a report; empty where there is nothing to say."""
@@ -95,24 +90,16 @@ def rounded_gain(gain_db: float, rounding_db: float) -> float:
 
 
 def right_class(problem: Problem) -> AnswerClass:
-    """The class of the right answer; where several stems are at fault, that of the largest error."""
-    errors = [error for error in problem.errors if error.gain_db != 0]
-    if not errors:
-        return BALANCED_CLASS
-    worst = max(errors, key=lambda error: abs(error.gain_db))
-    return AnswerClass(worst.stem, Direction.of(-worst.gain_db))
-
-
-def needed_gain_db(problem: Problem) -> float:
-    """The gain in dB that undoes the largest error; 0 where balanced."""
-    return -max((error.gain_db for error in problem.errors), key=abs, default=0.0)
+    """The class of the right answer."""
+    return tuple(sorted((stem, Direction.of(gain_db)) for stem, gain_db in problem.needed_gains_db.items()))
 
 
 def gains_by_class(items: Sequence[ListenedItem]) -> dict[AnswerClass, NDArray[np.float64]]:
-    """The needed gains in dB of the items of each class that occurs, sorted by class."""
-    found: dict[AnswerClass, list[float]] = {}
+    """The needed gains in dB of the items of each class that occurs, shape (items, moves), sorted by class."""
+    found: dict[AnswerClass, list[list[float]]] = {}
     for item in items:
-        found.setdefault(right_class(item.problem), []).append(needed_gain_db(item.problem))
+        needed_db = item.problem.needed_gains_db
+        found.setdefault(right_class(item.problem), []).append([needed_db[stem] for stem in sorted(needed_db)])
     return {answer: np.array(found[answer]) for answer in sorted(found)}
 
 

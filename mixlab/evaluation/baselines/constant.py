@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
+from itertools import combinations, product
 
 import numpy as np
 
 from mixlab.evaluation.baselines.base import (
-    BALANCED_CLASS,
     AnswerClass,
     Baseline,
     ListenedItem,
     gains_by_class,
     most_frequent,
-    needed_gain_db,
     require_items,
     right_class,
     rounded_gain,
@@ -25,7 +24,11 @@ from mixlab.synthesis.problem import Problem
 
 
 class Chance(Baseline):
-    """Any of the 2 x candidates + 1 classes with equal probability, by a magnitude drawn from the training errors."""
+    """Any class with equal probability, by magnitudes drawn from the training errors.
+
+    With one error at a time there are 2 x candidates + 1 classes; where training items need up to n moves, all answers
+    with up to n moves are classes.
+    """
 
     name = "chance"
 
@@ -33,11 +36,14 @@ class Chance(Baseline):
         super().__init__(rounding_db)
         self.seed = seed
         self._magnitudes_db: np.ndarray | None = None
+        self._most_moves = 1
 
     def fit(self, train_items: Sequence[ListenedItem]) -> None:
         require_items(train_items, self.name)
-        gains = np.array([abs(needed_gain_db(item.problem)) for item in train_items])
-        self._magnitudes_db = gains[gains > 0] if (gains > 0).any() else np.array([1.0])
+        needed_db = [item.problem.needed_gains_db for item in train_items]
+        magnitudes_db = [abs(gain_db) for gains_db in needed_db for gain_db in gains_db.values()]
+        self._magnitudes_db = np.array(magnitudes_db or [1.0])
+        self._most_moves = max(1, *(len(gains_db) for gains_db in needed_db))
 
     def advise(self, items: Sequence[ListenedItem]) -> list[Advice]:
         return [self._advise(item.problem) for item in items]
@@ -47,11 +53,14 @@ class Chance(Baseline):
             raise RuntimeError("fit the baseline before it advises")
         # An item's draw depends on the item alone, never on what else is evaluated.
         rng = np.random.default_rng([self.seed, zlib.crc32(problem.item_id.encode())])
-        choice = int(rng.integers(2 * len(problem.candidates) + 1))
-        magnitude_db = float(rng.choice(self._magnitudes_db))
-        if choice == 2 * len(problem.candidates):
-            return Advice()
-        return Advice((self.move(problem.candidates[choice // 2], magnitude_db if choice % 2 else -magnitude_db),))
+        answers = [
+            tuple(zip(stems, signs, strict=True))
+            for moves in range(1, min(self._most_moves, len(problem.candidates)) + 1)
+            for stems in combinations(problem.candidates, moves)
+            for signs in product((-1.0, 1.0), repeat=moves)
+        ]
+        answer = [*answers, ()][int(rng.integers(len(answers) + 1))]
+        return Advice(tuple(self.move(stem, sign * float(rng.choice(self._magnitudes_db))) for stem, sign in answer))
 
 
 class MostCommon(Baseline):
@@ -67,7 +76,7 @@ class MostCommon(Baseline):
         require_items(train_items, self.name)
         gains = gains_by_class(train_items)
         best = most_frequent([right_class(item.problem) for item in train_items])
-        self._answer = self.answer(best, float(np.median(gains[best])))
+        self._answer = self.answer(best, np.median(gains[best], axis=0))
 
     def advise(self, items: Sequence[ListenedItem]) -> list[Advice]:
         if self._answer is None:
@@ -95,12 +104,12 @@ class BestConstant(MostCommon):
         def rank(answer: AnswerClass) -> tuple[int, float]:
             # Half a class's gains lie beyond its median, so the median is its best constant gain; every other item
             # pays its full error whatever the constant says about another stem.
-            saved = np.abs(gains[answer]) - np.abs(gains[answer] - np.median(gains[answer]))
+            saved = np.abs(gains[answer]) - np.abs(gains[answer] - np.median(gains[answer], axis=0))
             return -len(gains[answer]), -float(saved.sum())
 
         best = min(gains, key=rank)
-        self._answer = self.answer(best, float(np.median(gains[best])))
-        faulty = np.array([abs(gain) for answer in gains if answer != BALANCED_CLASS for gain in gains[answer]])
+        self._answer = self.answer(best, np.median(gains[best], axis=0))
+        faulty = np.abs(np.concatenate([found.ravel() for found in gains.values()]))
         if faulty.size:
             magnitude_db = rounded_gain(float(np.median(faulty)), self.rounding_db)
             self._figures = {
@@ -146,7 +155,7 @@ class TextOnly(Baseline):
 
     def _best(self, items: Sequence[ListenedItem], right_share: float) -> Advice:
         best = most_frequent([right_class(item.problem) for item in items])
-        advice = self.answer(best, float(np.median(gains_by_class(items)[best])))
+        advice = self.answer(best, np.median(gains_by_class(items)[best], axis=0))
         if any(item.problem.claim is None for item in items):
             return advice
         confirms = _right_share(items) >= right_share

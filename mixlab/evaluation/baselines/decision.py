@@ -118,8 +118,9 @@ class ThresholdDecision:
 
 
 def true_errors_db(problems: Sequence[Problem], stems: Sequence[str]) -> NDArray[np.float64]:
-    """The injected errors in dB, shape (items, stems); 0 where there is none."""
-    return np.array([[problem.error_db(stem) for stem in stems] for problem in problems]).reshape(-1, len(stems))
+    """The errors relative to the anchor in dB, shape (items, stems); 0 where there is none."""
+    needed_db = [problem.needed_gains_db for problem in problems]
+    return np.array([[-gains_db.get(stem, 0.0) for stem in stems] for gains_db in needed_db]).reshape(-1, len(stems))
 
 
 def _sizes(estimates_db: NDArray[np.float64], scales: NDArray[np.float64]) -> NDArray[np.float64]:

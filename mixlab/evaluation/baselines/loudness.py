@@ -121,7 +121,7 @@ def _song_levels_db(items: Sequence[ListenedItem]) -> dict[tuple[str, str], dict
         problem = item.problem
         genres[problem.song_id] = problem.genre or ""
         for stem in problem.candidates:
-            level_db = _relative_db(item, stem) - problem.error_db(stem) + problem.error_db(problem.anchor)
+            level_db = _relative_db(item, stem) - problem.relative_error_db(stem)
             if np.isfinite(level_db):
                 levels.setdefault((problem.anchor, stem), {}).setdefault(problem.song_id, []).append(level_db)
     return {

@@ -12,35 +12,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixlab.evaluation.baselines.base import Baseline, ListenedItem
-from mixlab.language.advice import Advice, Direction
+from mixlab.evaluation.baselines.hypotheses import Hypotheses, hypotheses, weighted_median
+from mixlab.language.advice import Advice
+from mixlab.synthesis.draw import ErrorProtocol
 from mixlab.synthesis.problem import Problem
-
-GRID_DB = 0.1
-"""Step of the grid of possible errors."""
 
 REFERENCE_STEM = "bass"
 """The stem that balances are relative to; songs deviate in every other one."""
 
-ErrorPrior = Sequence[tuple[str, float, float, float]]
-"""Categories of errors as (name, probability, low_db, high_db); within a category all values are equally likely."""
+CHUNK = 64
+"""Items that are weighed at once, so that memory stays small."""
 
 
 class Oracle(Baseline):
-    """Bayes' decision on the exact loudness of the whole song, with one error at most.
+    """Bayes' decision on the exact loudness of the whole song.
 
     The deviation of a stem is d = song loudness + error - genre balance, relative to the anchor. Songs deviate
     independently by N(0, sigma) in every stem but the bass; with another anchor, its own deviation is common to all
-    stems, which the covariance takes into account. The answer is the class with the highest posterior probability, by
-    the median of the posterior within that class.
+    stems, which the covariance takes into account. The answer is the class (which stems are raised, which lowered)
+    with the highest posterior probability; each moved stem by the median of its posterior within that class.
 
     Args:
         balance_db: genre -> stem -> typical loudness relative to the bass in dB.
         sigma_db: standard deviation of a song's stems around the genre's balance.
-        error_prior: the categories that errors were drawn from; the stem is uniform over the candidates.
+        error: how errors were drawn.
         rounding_db: of the advised gain.
 
     Raises:
-        ValueError: if sigma is not positive, or the prior has no probability or an inverted range.
+        ValueError: if sigma is not positive.
     """
 
     name = "oracle"
@@ -49,7 +48,7 @@ class Oracle(Baseline):
         self,
         balance_db: Mapping[str, Mapping[str, float]],
         sigma_db: float,
-        error_prior: ErrorPrior,
+        error: ErrorProtocol,
         rounding_db: float = 1.0,
     ) -> None:
         super().__init__(rounding_db)
@@ -57,7 +56,8 @@ class Oracle(Baseline):
             raise ValueError(f"the oracle needs sigma_db above 0, got {sigma_db}")
         self.balance_db = balance_db
         self.sigma_db = sigma_db
-        self._balanced_probability, self._errors_db, self._probabilities = _grid(error_prior)
+        self.error = error
+        self._hypotheses: dict[int, Hypotheses] = {}
 
     def fit(self, train_items: Sequence[ListenedItem]) -> None:
         """Nothing to learn: the oracle was told everything."""
@@ -66,35 +66,49 @@ class Oracle(Baseline):
         """One advice per item.
 
         Raises:
-            ValueError: if an item has an unknown genre, lacks a loudness, or has several errors.
+            ValueError: if an item has an unknown genre, or lacks a loudness.
         """
-        return [self._advise(item) for item in items]
+        alike: dict[tuple[str, ...], list[int]] = {}
+        for index, item in enumerate(items):
+            alike.setdefault(item.problem.stems, []).append(index)
+        advice: dict[int, Advice] = {}
+        for indices in alike.values():
+            for start in range(0, len(indices), CHUNK):
+                chosen = indices[start : start + CHUNK]
+                advice |= zip(chosen, self._advise([items[index] for index in chosen]), strict=True)
+        return [advice[index] for index in range(len(items))]
 
-    def _advise(self, item: ListenedItem) -> Advice:
-        problem = item.problem
-        if len(problem.errors) > 1 or any(error.stem == problem.anchor for error in problem.errors):
-            raise ValueError(f"item {problem.item_id!r}: the oracle knows one error at most, not on the anchor")
+    def _advise(self, items: Sequence[ListenedItem]) -> list[Advice]:
+        """Advice on items with the same stems and anchor."""
+        problem = items[0].problem
         stems = problem.candidates
         if not stems:
-            return Advice()
+            return [Advice()] * len(items)
+        if len(stems) not in self._hypotheses:
+            self._hypotheses[len(stems)] = hypotheses(self.error, len(stems))
+        known = self._hypotheses[len(stems)]
         precision = self._precision(problem)
-        pull = precision @ self._deviations_db(item)
-        # Log likelihood of error e on stem s beside no error at all: e (P d)_s - e^2 P_ss / 2.
-        log_likelihood = pull[:, None] * self._errors_db - 0.5 * np.diag(precision)[:, None] * self._errors_db**2
+        pull = np.stack([self._deviations_db(item) for item in items]) @ precision
+        # Log likelihood of the errors e beside no error at all: e P d - e P e / 2.
+        quadratic = np.einsum("hs,st,ht->h", known.errors_db, precision, known.errors_db)
         with np.errstate(divide="ignore"):
-            log_joint = log_likelihood + np.log(self._probabilities / len(stems))
-            log_balanced = np.log(self._balanced_probability)
-        peak = max(float(log_joint.max(initial=-np.inf)), float(log_balanced))
-        weights = np.exp(log_joint - peak)
-        best_weight, advice = float(np.exp(log_balanced - peak)), Advice()
-        for index, stem in enumerate(stems):
-            for direction in (Direction.RAISE, Direction.LOWER):
-                inside = self._errors_db < 0 if direction is Direction.RAISE else self._errors_db > 0
-                weight = float(weights[index, inside].sum())
-                if weight > best_weight:
-                    error_db = _weighted_median(self._errors_db[inside], weights[index, inside])
-                    best_weight, advice = weight, Advice((self.move(stem, -error_db),))
-        return advice
+            log_joint = pull @ known.errors_db.T - 0.5 * quadratic + np.log(known.probabilities)
+        weights = np.exp(log_joint - log_joint.max(axis=1, keepdims=True))
+        classes = np.argmax(np.add.reduceat(weights, known.starts, axis=1), axis=1)
+        return [
+            self._answer(stems, known.errors_db[members], row[members])
+            for row, members in zip(weights, map(known.members, classes.tolist()), strict=True)
+        ]
+
+    def _answer(self, stems: Sequence[str], errors_db: NDArray[np.float64], weights: NDArray[np.float64]) -> Advice:
+        """Advice of a class, by the hypotheses in it: shapes (hypotheses, stems) and (hypotheses,)."""
+        return Advice(
+            tuple(
+                self.move(stem, -weighted_median(column, weights))
+                for stem, column in zip(stems, errors_db.T, strict=True)
+                if column[0] != 0
+            )
+        )
 
     def _deviations_db(self, item: ListenedItem) -> NDArray[np.float64]:
         """How far each candidate is from the genre's balance relative to the anchor, as heard; shape (candidates,)."""
@@ -119,29 +133,3 @@ class Oracle(Baseline):
         own = np.diag([0.0 if stem == REFERENCE_STEM else 1.0 for stem in problem.candidates])
         shared = 0.0 if problem.anchor == REFERENCE_STEM else 1.0
         return np.asarray(np.linalg.inv(self.sigma_db**2 * (own + shared)), dtype=np.float64)
-
-
-def _grid(error_prior: ErrorPrior) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
-    """Probability of balanced, then errors in dB and their probabilities, each of shape (grid,)."""
-    total = sum(probability for _, probability, _, _ in error_prior)
-    if not total > 0:
-        raise ValueError(f"the oracle's error prior has no probability: {list(error_prior)}")
-    balanced, errors, probabilities = 0.0, [], []
-    for name, probability, low_db, high_db in error_prior:
-        if low_db > high_db or probability < 0:
-            raise ValueError(f"error category {name!r} needs a probability and low <= high, got {low_db} to {high_db}")
-        cells = max(1, round((high_db - low_db) / GRID_DB))
-        for centre in low_db + (np.arange(cells) + 0.5) * (high_db - low_db) / cells:
-            if abs(centre) < 1e-9:
-                balanced += probability / total / cells
-            else:
-                errors.append(float(centre))
-                probabilities.append(probability / total / cells)
-    order = np.argsort(errors)
-    return balanced, np.array(errors)[order], np.array(probabilities)[order]
-
-
-def _weighted_median(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
-    """The median of sorted `values` under `weights`."""
-    cumulated = np.cumsum(weights)
-    return float(values[int(np.searchsorted(cumulated, cumulated[-1] / 2.0))])

@@ -23,8 +23,9 @@ class Ridge(Baseline):
     """Linear regression with a quadratic penalty, from statistics of every clip to the vector of errors.
 
     The statistics are mean and deviation over frames of each mel band, and the power of the clip as a whole, in the
-    units of the features; standardised. Threshold and slope are tuned on predictions for songs held out in turn, so
-    that they fit what the regression does on songs it has not seen.
+    units of the features; standardised. Errors are relative to the anchor, so each anchor has a regression of its own.
+    Threshold and slope are tuned on predictions for songs held out in turn, so that they fit what the regressions do on
+    songs they have not seen.
     """
 
     name = "ridge"
@@ -33,39 +34,53 @@ class Ridge(Baseline):
         super().__init__(rounding_db)
         self.folds = folds
         self._slots: list[str] = []
-        self._anchors: list[str] = []
         self._by_position = False
-        self._regression: Any = None
+        self._regressions: dict[str, Any] = {}
         self._decision: ThresholdDecision | None = None
 
     def fit(self, train_items: Sequence[ListenedItem]) -> None:
-        # scikit-learn takes about a second to import, which no `--help` should wait for.
-        from sklearn.model_selection import GroupKFold
-
         require_items(train_items, self.name)
         self._by_position = any(len(stems) > 1 for item in train_items for stems in item.clip_stems)
         self._slots = sorted({slot for item in train_items for slot in self._item_slots(item)})
-        self._anchors = sorted({item.problem.anchor for item in train_items})
         stems = sorted({stem for item in train_items for stem in item.problem.candidates})
         problems = [item.problem for item in train_items]
         features, targets = self._features(train_items), true_errors_db(problems, stems)
         self._decision = ThresholdDecision(stems, self.rounding_db)
         songs = np.array([problem.song_id for problem in problems])
-        folds = min(self.folds, len(set(songs.tolist())))
-        self._regression = _regression().fit(features, targets)
-        held_out = self._regression.predict(features) if folds < 2 else np.empty_like(targets)
-        if folds >= 2:
-            for train, rest in GroupKFold(folds).split(features, targets, songs):
-                held_out[rest] = _regression().fit(features[train], targets[train]).predict(features[rest])
-        self._decision.fit(self._candidates_only(held_out.reshape(targets.shape), train_items), problems)
+        held_out = np.empty_like(targets)
+        self._regressions = {}
+        for anchor, rows in _rows_by_anchor(train_items).items():
+            self._regressions[anchor] = _regression().fit(features[rows], targets[rows])
+            held_out[rows] = self._held_out(anchor, features[rows], targets[rows], songs[rows])
+        self._decision.fit(self._candidates_only(held_out, train_items), problems)
 
     def advise(self, items: Sequence[ListenedItem]) -> list[Advice]:
         if self._decision is None:
             raise RuntimeError("fit the baseline before it advises")
         if not items:
             return []
-        estimates = self._regression.predict(self._features(items)).reshape(len(items), -1)
+        # What is said beside an anchor that training never had is that nothing is known to be wrong.
+        features, estimates = self._features(items), np.zeros((len(items), len(self._decision.stems)))
+        for anchor, rows in _rows_by_anchor(items).items():
+            if anchor in self._regressions:
+                estimates[rows] = self._regressions[anchor].predict(features[rows]).reshape(len(rows), -1)
         return self._decision.advise(self._candidates_only(estimates, items))
+
+    def _held_out(
+        self, anchor: str, features: NDArray[np.float64], targets: NDArray[np.float64], songs: NDArray[np.str_]
+    ) -> NDArray[np.float64]:
+        """Predictions for each song by a regression on the others, shape (items, stems)."""
+        # scikit-learn takes about a second to import, which no `--help` should wait for.
+        from sklearn.model_selection import GroupKFold
+
+        folds = min(self.folds, len(set(songs.tolist())))
+        if folds < 2:
+            return np.asarray(self._regressions[anchor].predict(features)).reshape(targets.shape)
+        held_out = np.empty_like(targets)
+        for train, rest in GroupKFold(folds).split(features, targets, songs):
+            predicted = _regression().fit(features[train], targets[train]).predict(features[rest])
+            held_out[rest] = predicted.reshape(len(rest), -1)
+        return held_out
 
     def figures(self) -> dict[str, float]:
         return {} if self._decision is None else self._decision.figures()
@@ -82,7 +97,7 @@ class Ridge(Baseline):
         return [stems[0] for stems in item.clip_stems]
 
     def _features(self, items: Sequence[ListenedItem]) -> NDArray[np.float64]:
-        """Shape (items, slots * (2 * mels + 2) + anchors); a clip that an item lacks is all NaN but for its flag."""
+        """Shape (items, slots * (2 * mels + 2)); a clip that an item lacks is all NaN but for its flag."""
         width = 2 * items[0].log_mel.shape[1] + 1
         features = np.full((len(items), len(self._slots), width), np.nan)
         present = np.zeros((len(items), len(self._slots)))
@@ -91,8 +106,14 @@ class Ridge(Baseline):
                 if slot in self._slots:
                     index = self._slots.index(slot)
                     features[row, index], present[row, index] = _statistics(clip), 1.0
-        anchors = np.array([[item.problem.anchor == anchor for anchor in self._anchors] for item in items], dtype=float)
-        return np.concatenate([features.reshape(len(items), -1), present, anchors], axis=1)
+        return np.concatenate([features.reshape(len(items), -1), present], axis=1)
+
+
+def _rows_by_anchor(items: Sequence[ListenedItem]) -> dict[str, list[int]]:
+    rows: dict[str, list[int]] = {}
+    for index, item in enumerate(items):
+        rows.setdefault(item.problem.anchor, []).append(index)
+    return rows
 
 
 def _statistics(clip: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -1,0 +1,57 @@
+"""The parts of a run follow its configuration: what training has, what is asked, what is refused."""
+
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig, OmegaConf
+
+from mixlab import build
+from mixlab.cli import config_folder
+from mixlab.errors import ConfigError
+
+
+@pytest.fixture(scope="module")
+def composed():
+    """Composes the configuration of a run with overrides."""
+    OmegaConf.register_new_resolver("cpu_count", lambda: 2, replace=True)
+
+    def build_config(*overrides: str) -> DictConfig:
+        with initialize_config_dir(config_folder(), version_base="1.3"):
+            return compose("train", overrides=["dataset=demo_small", *overrides])
+
+    return build_config
+
+
+@pytest.fixture(scope="module")
+def data_of(composed, encoder):
+    """The data module of a configuration; no song is prepared."""
+
+    def build_data(*overrides: str):
+        cfg = composed(*overrides)
+        return build.data_module(cfg, build.source(cfg), encoder)
+
+    return build_data
+
+
+@pytest.mark.parametrize(("error", "kind"), [("several", "several errors at once"), ("relative", "relative errors")])
+def test_training_on_other_errors_than_are_asked_is_said_in_one_line(data_of, caplog, error, kind):
+    module = data_of(f"error={error}")
+    assert (module.protocol.error.kind, module.frozen.protocol.error.kind) == (kind, "single errors")
+    assert caplog.messages == [
+        f"Training has {kind}, validation and test have single errors; to ask what is trained, choose evaluation/error "
+        "as error."
+    ]
+
+
+@pytest.mark.parametrize("error", ["default", "several", "relative"])
+def test_training_on_what_is_asked_needs_no_word(data_of, caplog, error):
+    module = data_of(f"error={error}", f"evaluation/error={error}", "anchor=random")
+    assert module.protocol.error == module.frozen.protocol.error
+    assert module.protocol.anchor == "random"
+    assert caplog.messages == []
+
+
+def test_stems_of_several_songs_are_refused_before_a_song_is_read(composed, encoder, tmp_path):
+    cfg = composed("dataset=folder", f"dataset.root={tmp_path}", "data.augmentation.cross_song_probability=0.3")
+    (tmp_path / "song").mkdir()
+    with pytest.raises(ConfigError, match=r"data\.augmentation\.cross_song_probability is 0\.3, .* dataset=demo"):
+        build.data_module(cfg, build.source(cfg), encoder)
