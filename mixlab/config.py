@@ -1,208 +1,34 @@
-"""Floor of the entry points: typed schemas that the composed configuration is checked against once, up front."""
+"""Floor of the entry points: typed schemas that a composed configuration is checked against once, up front."""
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from mixlab.config_groups import (
+    AnchorSchema,
+    CallbacksSchema,
+    Count,
+    DataSchema,
+    ErrorSchema,
+    EvaluationSchema,
+    GatesSchema,
+    InputsSchema,
+    LevelDbfs,
+    LoggerSchema,
+    LossSchema,
+    ModelSchema,
+    OptimSchema,
+    PathsSchema,
+    PositiveCount,
+    PromptSchema,
+    Schema,
+    Share,
+    Target,
+    TrainerSchema,
+)
 from mixlab.errors import ConfigError
-
-Anchor = Literal["bass", "drums", "vocals", "other", "random", "per_segment", "most_active"]
-Baseline = Literal[
-    "chance",
-    "most_common",
-    "best_constant",
-    "text_only",
-    "loudness_rule",
-    "loudness_rule_genre",
-    "ridge",
-    "oracle",
-]
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
-Positive = Annotated[float, Field(gt=0.0)]
-Count = Annotated[int, Field(ge=0)]
-PositiveCount = Annotated[int, Field(ge=1)]
-GainDb = Annotated[float, Field(ge=-60.0, le=60.0)]
-LevelDbfs = Annotated[float, Field(ge=-120.0, le=0.0)]
-
-
-class Schema(BaseModel):
-    """A part of the configuration; keys that it does not know are refused.
-
-    Values are checked and not converted, since a run uses what the configuration says: '0.001' as text is no number.
-    """
-
-    model_config = ConfigDict(extra="forbid", populate_by_name=True, strict=True, allow_inf_nan=False)
-
-
-class Target(BaseModel):
-    """A part that `hydra.utils.instantiate` builds; its arguments are the target's own."""
-
-    model_config = ConfigDict(extra="allow", strict=True, allow_inf_nan=False)
-    target: str = Field(alias="_target_")
-
-
-class AnchorSchema(Schema):
-    stem: Anchor
-
-
-class CategorySchema(Schema):
-    probability: Share
-    low_db: GainDb
-    high_db: GainDb
-
-    @model_validator(mode="after")
-    def _is_a_range(self) -> CategorySchema:
-        if self.low_db > self.high_db:
-            raise ValueError(f"the range is inverted ({self.low_db:g} to {self.high_db:g} dB); swap low_db and high_db")
-        if self.low_db * self.high_db < 0 or (self.low_db * self.high_db == 0 and self.low_db != self.high_db):
-            raise ValueError(f"the range {self.low_db:g} to {self.high_db:g} dB touches or crosses 0; split it by sign")
-        return self
-
-
-class ErrorSchema(Schema):
-    kind: Literal["absolute", "relative"]
-    categories: dict[Annotated[str, Field(pattern=r"^\w+$")], CategorySchema] = Field(min_length=1)
-    faulty_stems: list[Share] | None = None
-    tolerance_db: Positive | None = None
-    rounding_db: Positive
-    answer: Literal["value", "range"]
-
-    @model_validator(mode="after")
-    def _probabilities_sum_to_one(self) -> ErrorSchema:
-        _sum_to_one({name: category.probability for name, category in self.categories.items()}, "probabilities")
-        return self
-
-    @model_validator(mode="after")
-    def _has_the_keys_of_its_kind(self) -> ErrorSchema:
-        needed, unused = (
-            ("tolerance_db", "faulty_stems") if self.kind == "relative" else ("faulty_stems", "tolerance_db")
-        )
-        if getattr(self, needed) is None:
-            raise ValueError(f"kind is {self.kind}, which needs {needed}; set it as conf/error/ does")
-        if getattr(self, unused) is not None:
-            raise ValueError(f"kind is {self.kind}, which has no use for {unused}; leave it out")
-        if self.faulty_stems is not None:
-            shares = {str(number): share for number, share in enumerate(self.faulty_stems, start=1)}
-            _sum_to_one(shares, "probabilities of faulty_stems")
-        return self
-
-    @model_validator(mode="after")
-    def _differences_can_be_heard(self) -> ErrorSchema:
-        if self.tolerance_db is None:
-            return self
-        ranges = sorted((category.low_db, category.high_db, name) for name, category in self.categories.items())
-        for (_, end_db, lower), (start_db, _, upper) in pairwise(ranges):
-            if start_db - end_db < self.tolerance_db:
-                raise ValueError(
-                    f"'{lower}' and '{upper}' are {start_db - end_db:g} dB apart, less than tolerance_db "
-                    f"({self.tolerance_db:g}), so that nobody could tell which is right; move the ranges apart"
-                )
-        return self
-
-
-class PromptSchema(Schema):
-    weights: dict[Literal["audio_only", "incorrect_description", "advice_seeking", "correct_description"], Share]
-
-    @model_validator(mode="after")
-    def _weights_sum_to_one(self) -> PromptSchema:
-        _sum_to_one({str(name): weight for name, weight in self.weights.items()}, "weights")
-        return self
-
-
-class InputsSchema(Schema):
-    layout: Literal["stems", "anchor_rest", "mixture"]
-
-
-class GatesSchema(Schema):
-    mixture_dbfs: LevelDbfs
-    stem_dbfs: LevelDbfs
-    active_ratio: Share
-    active_frame_dbfs: LevelDbfs
-
-
-class LevelSchema(Schema):
-    headroom_dbfs: LevelDbfs
-    master_range_db: Annotated[float, Field(ge=0.0, le=30.0)]
-
-
-class AugmentationSchema(Schema):
-    polarity_probability: Share
-    start_jitter_s: Annotated[float, Field(ge=0.0, le=1.0)]
-    cross_song_probability: Share
-
-
-class DataSchema(Schema):
-    segment_s: Annotated[float, Field(ge=1.0)]
-    segment_step_s: Annotated[float, Field(ge=0.1)]
-    batch_size: PositiveCount
-    eval_batch_size: PositiveCount
-    examples_per_epoch: PositiveCount
-    workers: Count
-    prepare_workers: PositiveCount
-    gates: GatesSchema
-    level: LevelSchema
-    augmentation: AugmentationSchema
-
-
-class ModelSchema(Schema):
-    builder: Literal["tiny", "from_pretrained"]
-    arguments: dict[str, Any]
-    max_new_tokens: PositiveCount
-
-
-class OptimSchema(Target):
-    lr: Positive
-    weight_decay: Annotated[float, Field(ge=0.0)]
-    warmup_steps: PositiveCount
-
-
-class LossSchema(Target):
-    decisive_weight: Annotated[float, Field(ge=1.0)]
-    gain_weight: Annotated[float, Field(ge=0.0)]
-    move_weight: Annotated[float, Field(ge=0.0)]
-
-
-class TrainerSchema(Target):
-    max_steps: PositiveCount
-    threads: PositiveCount
-
-
-class WandbSchema(Schema):
-    project: str
-    tags: list[str]
-
-
-class LoggerSchema(Schema):
-    wandb: WandbSchema | None
-
-
-class CallbacksSchema(Schema):
-    monitor: Literal["val/loss", "val/cross_entropy", "val/joint_accuracy", "val/direction_accuracy", "val/gain_mae_db"]
-    patience: PositiveCount
-    save_every_steps: PositiveCount
-    progress_bar: bool
-
-
-class EvaluationSchema(Schema):
-    error: ErrorSchema
-    prompt: PromptSchema
-    segment_step_s: Annotated[float, Field(ge=0.1)]
-    gates: GatesSchema
-    level: LevelSchema
-    seed: Count
-    items_per_song: PositiveCount
-    validation_items_per_song: PositiveCount
-    tuning_items: PositiveCount
-    baselines: list[Baseline]
-    resamples: PositiveCount
-
-
-class PathsSchema(Schema):
-    outputs: str
-    cache: str
 
 
 class TrainSchema(Schema):
@@ -327,9 +153,3 @@ def _first_missing(node: Any, key: str = "") -> str | None:
     parts = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
     found = (_first_missing(part, f"{key}.{name}" if key else str(name)) for name, part in parts)
     return next((name for name in found if name), None)
-
-
-def _sum_to_one(values: dict[str, float], what: str) -> None:
-    total = sum(values.values())
-    if abs(total - 1.0) > 1e-6:
-        raise ValueError(f"the {what} sum to {total:g}, not to 1 ({values}); change them so that they do")

@@ -7,7 +7,8 @@ from typing import Literal
 from omegaconf import DictConfig, OmegaConf
 from pydantic import Field, field_validator
 
-from mixlab.config import PositiveCount, Schema, check
+from mixlab.config import check
+from mixlab.config_groups import PositiveCount, Schema
 from mixlab.errors import ConfigError
 
 _MANDATORY = {
