@@ -130,6 +130,7 @@ class LossSchema(Target):
 class TrainerSchema(Target):
     max_steps: PositiveCount
     threads: PositiveCount
+    features: Literal["worker", "device"]
 
 
 class WandbSchema(Schema):

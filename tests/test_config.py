@@ -19,8 +19,8 @@ GROUPS = sorted(path.name for path in CONF.iterdir() if path.is_dir() and path.n
 CHOICES = [f"{group}={path.stem}" for group in GROUPS for path in sorted((CONF / group).glob("*.yaml"))]
 EXPERIMENTS = [f"+experiment={path.stem}" for path in sorted((CONF / "experiment").glob("*.yaml"))]
 NEEDED = {f"dataset={name}": ["dataset.root=/data/songs"] for name in ("folder", "musdb18", "musdb18hq")}
-NOT_ARGUMENTS = {"_target_", "_partial_", "threads"}
-"""Keys beside a target's arguments; `trainer.threads` is mixlab's own."""
+NOT_ARGUMENTS = {"_target_", "_partial_", "threads", "features"}
+"""Keys beside a target's arguments; `trainer.threads` and `trainer.features` are mixlab's own."""
 
 
 @pytest.fixture(scope="module", autouse=True)

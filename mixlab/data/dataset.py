@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from torch.utils.data import Dataset, Sampler
 
 from mixlab.data.encoder import ChatEncoder, EncodedText
@@ -20,12 +21,11 @@ from mixlab.synthesis.seeds import generator
 
 @dataclass(frozen=True)
 class EncodedExample:
-    """An example ready to be collated; `features` has shape (clips, mels, frames), `frames` the sound in each clip."""
+    """An example ready to be collated; `waveforms` are the samples of its clips, each of shape (samples,)."""
 
     example: Example
     text: EncodedText
-    features: np.ndarray
-    frames: np.ndarray
+    waveforms: tuple[NDArray[np.float32], ...]
 
 
 class ExampleMaker:
@@ -45,9 +45,8 @@ class ExampleMaker:
     def encode(self, problem: Problem, with_response: bool) -> EncodedExample:
         """The encoded example; without the response for generation."""
         example = self.example(problem)
-        features, frames = zip(*(self.encoder.features(clip.samples) for clip in example.clips), strict=True)
         text = self.encoder.encode_text(example.clips, example.prompt, example.response if with_response else None)
-        return EncodedExample(example, text, np.stack(features), np.asarray(frames))
+        return EncodedExample(example, text, tuple(clip.samples for clip in example.clips))
 
 
 class TrainingDataset(Dataset[EncodedExample]):

@@ -1,4 +1,4 @@
-"""Room data: an example as token ids and features, in the chat form of the model's own processor."""
+"""Room data: an example as token ids and waveforms, in the chat form of the model's own processor."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from mixlab.audio.log_mel import LogMel
@@ -35,8 +36,8 @@ class EncodedText:
 class ChatEncoder:
     """Turns clips and texts into what a Qwen2-Audio style model takes.
 
-    The processor's own chat template lays out the conversation; each clip's label stands before it. The features are
-    those of its WhisperFeatureExtractor, computed by `LogMel` (equal to 1e-4).
+    The processor's own chat template lays out the conversation; each clip's label stands before it. `front_end` gives
+    the features of its WhisperFeatureExtractor (equal to 1e-4), here or where the model is.
 
     Args:
         processor: a Qwen2AudioProcessor.
@@ -46,8 +47,7 @@ class ChatEncoder:
         self.processor = processor
         extractor = processor.feature_extractor
         self.sample_rate: int = extractor.sampling_rate
-        self.window_samples: int = extractor.n_samples
-        self.front_end = LogMel(self.sample_rate, extractor.n_fft, extractor.hop_length, extractor.feature_size)
+        self.front_end = LogMel.of(extractor)
         self.pad_token_id: int = processor.tokenizer.pad_token_id
         self.audio_end_token_id: int = processor.tokenizer.convert_tokens_to_ids(processor.audio_eos_token)
         self.end_token_id: int = processor.tokenizer.convert_tokens_to_ids("<|im_end|>")
@@ -57,23 +57,26 @@ class ChatEncoder:
         frames = samples // self.front_end.hop_length
         return (((frames - 1) // 2 + 1) - 2) // 2 + 1
 
-    def features(self, clip: NDArray[np.float32]) -> tuple[NDArray[np.float32], int]:
-        """Log-mel features padded to the model's window, and the number of frames that are sound.
-
-        Args:
-            clip: shape (samples,).
-
-        Returns:
-            Features of shape (mels, window frames), and the frames of the clip itself.
+    def line_up(self, clips: Sequence[NDArray[np.float32]]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Clips of shape (samples,) each as one tensor (clips, samples), zeros at the ends, and their lengths (clips,).
 
         Raises:
-            ValueError: if the clip is longer than the model's window; nothing is cut silently.
+            ValueError: if a clip is longer than the model's window; nothing is cut silently.
         """
-        if clip.size > self.window_samples:
-            window_s = self.window_samples / self.sample_rate
-            raise ValueError(f"a clip of {clip.size / self.sample_rate:.1f} s exceeds the model's {window_s:.0f} s")
-        padded = np.pad(clip, (0, self.window_samples - clip.size))
-        return self.front_end(padded), clip.size // self.front_end.hop_length
+        lengths = [clip.size for clip in clips]
+        self.front_end.check_length(max(lengths))
+        waveforms = np.zeros((len(clips), max(lengths)), dtype=np.float32)
+        for clip, row in zip(clips, waveforms, strict=True):
+            row[: clip.size] = clip
+        return torch.from_numpy(waveforms), torch.tensor(lengths)
+
+    def features(self, clips: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """Log-mel features of clips of shape (samples,) each: shape (clips, mels, window frames).
+
+        Raises:
+            ValueError: if a clip is longer than the model's window.
+        """
+        return self.front_end(self.line_up(clips)[0]).numpy()
 
     def prompt_text(self, clips: Sequence[Clip], prompt: str) -> str:
         """The conversation up to the point where the response starts, audio placeholders expanded."""

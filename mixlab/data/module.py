@@ -85,6 +85,7 @@ class MixDataModule(lightning.LightningDataModule):
         frozen: validation and test items.
         cache_dir: where stores lie.
         seed: of the training examples.
+        features_in_worker: batches carry features, computed where examples are made, instead of waveforms.
     """
 
     def __init__(
@@ -97,10 +98,12 @@ class MixDataModule(lightning.LightningDataModule):
         frozen: FrozenItems,
         cache_dir: Path,
         seed: int,
+        features_in_worker: bool,
     ) -> None:
         super().__init__()
         self.source, self.encoder, self.protocol, self.inputs = source, encoder, protocol, inputs
         self.settings, self.frozen, self.cache_dir, self.seed = settings, frozen, cache_dir, seed
+        self.features_in_worker = features_in_worker
         self.dropped: dict[str, dict[str, int]] = {}
         """For each split, how many songs and segments each gate dropped."""
         self.segments: dict[str, list[Segment]] = {}
@@ -169,7 +172,7 @@ class MixDataModule(lightning.LightningDataModule):
     def feature_statistics(self, examples: int = 64) -> tuple[np.ndarray, float]:
         """Mean of each mel band, shape (mels,), and one deviation, over training examples of the chosen inputs."""
         dataset = self.training_dataset()
-        features = np.concatenate([dataset[0, index].features for index in range(examples)])
+        features = np.concatenate([self.encoder.features(dataset[0, index].waveforms) for index in range(examples)])
         return features.mean(axis=(0, 2)), float(features.std())
 
     def train_dataloader(self) -> DataLoader[Any]:
@@ -181,7 +184,7 @@ class MixDataModule(lightning.LightningDataModule):
             self.training_dataset(),
             batch_size=self.settings.batch_size,
             sampler=sampler,
-            collate_fn=Collator(self.encoder.pad_token_id),
+            collate_fn=Collator(self.encoder, self.features_in_worker),
             workers=self.settings.workers,
         )
 
@@ -189,7 +192,7 @@ class MixDataModule(lightning.LightningDataModule):
         """Two loaders over the same items: with responses for the loss, and prompts alone for generation."""
         problems = self.problems("validation")
         dataset = ProblemDataset(self.maker(self.frozen.protocol), problems, with_response=True)
-        collate = Collator(self.encoder.pad_token_id)
+        collate = Collator(self.encoder, self.features_in_worker)
         teacher = self._loader(dataset, batch_size=self.settings.eval_batch_size, collate_fn=collate, workers=0)
         return [teacher, self.generation_loader(problems)]
 
@@ -198,7 +201,7 @@ class MixDataModule(lightning.LightningDataModule):
         return self._loader(
             ProblemDataset(self.maker(self.frozen.protocol), problems, with_response=False),
             batch_size=self.settings.eval_batch_size,
-            collate_fn=Collator(self.encoder.pad_token_id, left=True, keep_examples=True),
+            collate_fn=Collator(self.encoder, self.features_in_worker, left=True, keep_examples=True),
             workers=0,
         )
 

@@ -181,7 +181,7 @@ class Evaluator:
             reference=right_advice(problem, self.data.frozen.protocol.error),
             segment_lufs={stem: segment.lufs[stem] + common_db + problem.error_db(stem) for stem in problem.stems},
             song_lufs=self.data.store.songs[problem.song_id].song_lufs,
-            log_mel=encoded.features,
+            log_mel=self.data.encoder.features(encoded.waveforms),
             clip_stems=tuple(clip.stems for clip in encoded.example.clips),
         )
 
