@@ -61,13 +61,17 @@ class TrainingDataset(Dataset[EncodedExample]):
         self.seed = seed
         self.by_song = group_by_song(segments)
         self.song_ids = sorted(self.by_song)
+        self._order: tuple[tuple[int, int], NDArray[np.int64]] | None = None
 
     def problem(self, epoch: int, index: int) -> Problem:
         """The problem of a training example: a pure function of (seed, epoch, index)."""
         passes, position = divmod(index, len(self.song_ids))
-        order = generator(self.seed, "order", epoch, passes).permutation(len(self.song_ids))
+        if self._order is None or self._order[0] != (epoch, passes):
+            # One draw a pass and not one an example, which would cost more the more songs there are.
+            order = generator(self.seed, "order", epoch, passes).permutation(len(self.song_ids))
+            self._order = ((epoch, passes), order)
         rng = generator(self.seed, "train", epoch, index)
-        segments = self.by_song[self.song_ids[order[position]]]
+        segments = self.by_song[self.song_ids[self._order[1][position]]]
         segment = segments[rng.integers(len(segments))]
         return draw_problem(segment, self.maker.protocol, rng, item_id=f"train-{epoch}-{index}")
 

@@ -166,5 +166,5 @@ def test_wordings_vary_with_their_seed(problem_of, segment, noise_stems, protoco
 
 def test_the_anchor_comes_first_whatever_it_is(noise_stems, segment):
     stems = noise_stems(segment(), samples=10)
-    clips = make_clips(stems, ("vocals", "bass", "drums"), "vocals", Inputs.STEMS)
+    clips = make_clips(stems, ("vocals", "bass", "drums"), "vocals", Inputs.STEMS, dict.fromkeys(stems, 0.0))
     assert [clip.label for clip in clips] == ["Anchor, vocals:", "Bass:", "Drums:"]
