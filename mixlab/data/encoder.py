@@ -70,9 +70,10 @@ class ChatEncoder:
         """
         lengths = [clip.size for clip in clips]
         self.front_end.check_length(max(lengths))
-        waveforms = np.zeros((len(clips), max(lengths)), dtype=np.float32)
+        waveforms = np.empty((len(clips), max(lengths)), dtype=np.float32)
         for clip, row in zip(clips, waveforms, strict=True):
             row[: clip.size] = clip
+            row[clip.size :] = 0.0
         return torch.from_numpy(waveforms), torch.tensor(lengths)
 
     def features(self, clips: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:

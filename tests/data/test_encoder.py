@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mixlab.data import encoder as encoders
 from mixlab.data.encoder import IGNORED, ChatEncoder
 from mixlab.multitrack.song import STEMS
 from mixlab.synthesis.draw import draw_problem, right_advice
@@ -118,6 +119,24 @@ def test_the_order_of_clips_is_the_order_of_labels(encoder):
 def test_a_clip_longer_than_the_window_is_refused_and_not_cut(encoder):
     with pytest.raises(ValueError, match=r"a clip of 10\.5 s exceeds the model's 10 s"):
         encoder.line_up([noise_clip().samples, noise_clip(seconds=10.5).samples])
+
+
+def test_prompts_that_come_again_have_the_same_ids_however_many_are_kept(processor, encoder, monkeypatch):
+    clips = [noise_clip()]
+    prompts = ["", PROMPT, "Is it balanced?", PROMPT, ""]
+    expected = [processed(processor, clips, prompt)["input_ids"][0].tolist() for prompt in prompts]
+    for kept in (1, 2, 100):
+        monkeypatch.setattr(encoders, "KEPT_PROMPTS", kept)
+        fresh = ChatEncoder(processor)
+        assert [fresh.encode_text(clips, prompt, None).input_ids.tolist() for prompt in prompts] == expected
+        assert len(fresh._prompts) <= kept
+
+
+def test_a_prompt_of_its_own_clip_lengths_is_not_taken_for_another(processor, encoder):
+    for seconds in (10.0, 5.0, 10.0):
+        clips = [noise_clip(seconds=seconds)]
+        reference = processed(processor, clips, PROMPT)["input_ids"][0]
+        np.testing.assert_array_equal(encoder.encode_text(clips, PROMPT, None).input_ids, reference)
 
 
 def test_an_encoder_is_small_enough_to_travel_to_workers(encoder):

@@ -95,6 +95,18 @@ def test_the_source_samples_are_left_alone(problem_of, segment, noise_stems, pro
         np.testing.assert_array_equal(stems[stem], copies[stem])
 
 
+@given(SEEDS, st.sampled_from(LAYOUTS))
+@settings(max_examples=20)
+def test_a_clip_is_to_the_bit_the_sum_of_its_stems_with_their_gains(
+    problem_of, segment, noise_stems, protocol, seed, inputs
+):
+    problem, stems = problem_of(seed=seed), noise_stems(segment(), samples=4000)
+    common_db = problem.headroom_gain_db + problem.master_gain_db
+    for clip in example_of(problem, stems, inputs, protocol).clips:
+        parts = [apply_gain(stems[stem], common_db + problem.error_db(stem)) for stem in clip.stems]
+        assert clip.samples.tobytes() == np.sum(parts, axis=0, dtype=np.float32).tobytes()
+
+
 LABELS = {
     Inputs.STEMS: ["Anchor, bass:", "Drums:", "Other:", "Vocals:"],
     Inputs.ANCHOR_REST: ["Anchor, bass:", "The rest, drums, other and vocals:"],
