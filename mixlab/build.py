@@ -74,7 +74,7 @@ def trainer(cfg: DictConfig, **arguments: Any) -> lightning.Trainer:
         "enable_model_summary": False,
         "use_distributed_sampler": False,
     }
-    settings = OmegaConf.masked_copy(cfg.trainer, [key for key in cfg.trainer if key != "threads"])
+    settings = OmegaConf.masked_copy(cfg.trainer, [key for key in cfg.trainer if key not in ("threads", "features")])
     return made(settings, "trainer", **(silent | arguments))
 
 
@@ -158,6 +158,7 @@ def data_module(cfg: DictConfig, songs: MultitrackSource | ExportedSet, encoder:
         ),
         Path(cfg.paths.cache),
         cfg.seed,
+        features_in_worker=cfg.trainer.features == "worker",
     )
 
 

@@ -166,6 +166,7 @@ class LossSchema(Target):
 class TrainerSchema(Target):
     max_steps: PositiveCount
     threads: PositiveCount
+    features: Literal["worker", "device"]
 
 
 class WandbSchema(Schema):

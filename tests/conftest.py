@@ -95,7 +95,7 @@ def build_small(demo_cache, protocol, encoder):
     def build(source, inputs=Inputs.MIXTURE, kind=MixDataModule):
         settings = DataSettings(10.0, 1.0, 4, 4, 12, 0, 1, Gates())
         frozen = FrozenItems(11, protocol, 1, 1, 1.0, Gates())
-        module = kind(source, encoder, protocol, inputs, settings, frozen, Path(demo_cache), 3)
+        module = kind(source, encoder, protocol, inputs, settings, frozen, Path(demo_cache), 3, features_in_worker=True)
         module.setup()
         return module
 

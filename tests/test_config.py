@@ -20,8 +20,8 @@ CHOICES = [f"{group}={path.stem}" for group in GROUPS for path in sorted((CONF /
 EXPERIMENTS = [f"+experiment={path.stem}" for path in sorted((CONF / "experiment").glob("*.yaml"))]
 OF_A_FOLDER = ("folder", "moisesdb", "slakh2100", "medleydb", "daw_bounce", "musdb18", "musdb18hq", "jsonl")
 NEEDED = {f"dataset={name}": ["dataset.root=/data/songs"] for name in OF_A_FOLDER}
-NOT_ARGUMENTS = {"_target_", "_partial_", "threads"}
-"""Keys beside a target's arguments; `trainer.threads` is mixlab's own."""
+NOT_ARGUMENTS = {"_target_", "_partial_", "threads", "features"}
+"""Keys beside a target's arguments; `trainer.threads` and `trainer.features` are mixlab's own."""
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -60,6 +60,7 @@ def mixes(demo_source, demo_store, demo_cache, protocol, encoder):
             FrozenItems(11, protocol, 4, 1, 1.0, Gates()),
             demo_cache,
             0,
+            features_in_worker=True,
         )
 
     return build

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 from transformers import Qwen2AudioProcessor
 
@@ -32,8 +31,8 @@ def read_encoder(folder: Path, segment_s: float) -> ChatEncoder:
     except (OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise CheckpointError(f"The processor in {folder} cannot be read ({reason}); copy the folder whole.") from error
-    if segment_s * encoder.sample_rate > encoder.window_samples:
-        window_s = encoder.window_samples / encoder.sample_rate
+    if segment_s * encoder.sample_rate > encoder.front_end.window_samples:
+        window_s = encoder.front_end.window_samples / encoder.sample_rate
         raise CheckpointError(
             f"The checkpoint {folder} asks for segments of {segment_s:g} s, but its model hears only {window_s:g} s; "
             "train again with a shorter data.segment_s."
@@ -50,13 +49,12 @@ class ModelListener:
         self.model = trained.model.to(self.device)
         self.processor = trained.processor
         self.max_new_tokens = trained.description.max_new_tokens
-        self._collate = Collator(self.encoder.pad_token_id, left=True)
+        self._collate = Collator(self.encoder, features=False, left=True)
 
     def __call__(self, questions: Sequence[Question]) -> list[str]:
         batch = self._collate([self._encode(question) for question in questions])
         return generate_texts(self.model, self.processor, move_batch(batch, self.device), self.max_new_tokens)
 
     def _encode(self, question: Question) -> EncodedExample:
-        features, frames = zip(*(self.encoder.features(clip.samples) for clip in question.clips), strict=True)
         text = self.encoder.encode_text(question.clips, question.prompt, response=None)
-        return EncodedExample(None, text, np.stack(features), np.asarray(frames))  # type: ignore[arg-type]
+        return EncodedExample(None, text, tuple(clip.samples for clip in question.clips))  # type: ignore[arg-type]

@@ -10,7 +10,7 @@ from functools import reduce
 import numpy as np
 from numpy.typing import NDArray
 
-from mixlab.audio.levels import FLOOR_DBFS, apply_gain, rms_dbfs
+from mixlab.audio.levels import FLOOR_DBFS, rms_dbfs
 from mixlab.audio.loudness import mean_square
 from mixlab.multitrack.segments import Gates
 from mixlab.multitrack.store import FRAME_S
@@ -110,8 +110,8 @@ class Session:
     def clips(self, segment: SessionSegment, inputs: Inputs) -> tuple[Clip, ...]:
         """The clips of a segment in the layout of the checkpoint, all with the segment's one gain."""
         start, end = (round(time_s * self.sample_rate) for time_s in (segment.start_s, segment.end_s))
-        heard = {stem: apply_gain(self.signals[stem][start:end], segment.gain_db) for stem in segment.stems}
-        return make_clips(heard, segment.stems, self.anchor, inputs)
+        parts = {stem: self.signals[stem][start:end] for stem in segment.stems}
+        return make_clips(parts, segment.stems, self.anchor, inputs, dict.fromkeys(segment.stems, segment.gain_db))
 
     def _overall_dbfs(self) -> float:
         """Level of the mixture over its frames that are not more than 20 dB below their mean (silence left out)."""

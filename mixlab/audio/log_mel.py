@@ -1,17 +1,21 @@
-"""Room audio: the log-mel spectrogram of Whisper, which Qwen2-Audio hears, over the clip alone."""
+"""Room audio: the log-mel spectrogram of Whisper, which Qwen2-Audio hears, in batches and on any device."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
-import scipy.fft
-import scipy.sparse
+import torch
 from numpy.typing import NDArray
 
 FLOOR_LOG10 = -10.0
 """Whisper's floor of the mel power, as its logarithm."""
+
+_CLIPS_AT_ONCE = 64
+"""On an accelerator; bounds the memory of the frames. On a CPU one clip at a time stays in the cache, which is twice as
+fast as a batch, and gives the same bits whatever clips stand beside it."""
 
 
 @dataclass(frozen=True)
@@ -19,50 +23,100 @@ class LogMel:
     """Whisper's front end (Radford et al. 2022): log10 mel power, clamped 80 dB below the clip's maximum, scaled.
 
     A gain of g dB on a clip moves every unclamped value by g / 40. Equal to transformers' WhisperFeatureExtractor to
-    1e-4 (tested) and working clip by clip, so that its frames stay in the processor's cache.
+    1e-4 (tested), which pads clips with silence to the model's window: frames that hear nothing of any clip are not
+    computed here, but get the value that silence has.
 
-    The filters are a sparse matrix (a bin lies in two bands at most), whose product takes one thread and is alike in
-    every process. A dense product starts BLAS threads, and an example took 40 times as long beside a busy core.
+    Attributes:
+        n_fft, hop_length: length and step of a frame, in samples.
+        window_samples: what the model hears at most.
     """
 
     sample_rate: int
     n_fft: int
     hop_length: int
     mels: int
+    window_samples: int
 
-    @cached_property
-    def _filters(self) -> scipy.sparse.csr_array:
-        from transformers.audio_utils import mel_filter_bank
-
-        bank = mel_filter_bank(
-            num_frequency_bins=1 + self.n_fft // 2,
-            num_mel_filters=self.mels,
-            min_frequency=0.0,
-            max_frequency=8000.0,
-            sampling_rate=self.sample_rate,
-            norm="slaney",
-            mel_scale="slaney",
+    @classmethod
+    def of(cls, extractor: Any) -> LogMel:
+        """The front end that does what a WhisperFeatureExtractor does."""
+        return cls(
+            extractor.sampling_rate,
+            extractor.n_fft,
+            extractor.hop_length,
+            extractor.feature_size,
+            extractor.n_samples,
         )
-        return scipy.sparse.csr_array(bank.T, dtype=np.float32)
 
-    @cached_property
-    def _window(self) -> NDArray[np.float32]:
-        return np.hanning(self.n_fft + 1)[:-1].astype(np.float32)
+    @property
+    def window_frames(self) -> int:
+        return self.window_samples // self.hop_length
 
-    def __call__(self, clip: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Features of one clip: shape (samples,) to (mels, frames), frames = samples // hop_length, float32.
+    @torch.no_grad()
+    def __call__(self, waveforms: torch.Tensor) -> torch.Tensor:
+        """Features of clips, float32, on the device of the waveforms.
+
+        Args:
+            waveforms: shape (clips, samples), zeros past the end of each clip.
+
+        Returns:
+            Shape (clips, mels, window frames); of a clip's samples, the first ``samples // hop_length`` frames are its.
 
         Raises:
-            ValueError: if the clip is not mono or shorter than half a window.
+            ValueError: if the shape is another, or the clips are longer than the window; nothing is cut silently.
         """
-        if clip.ndim != 1 or clip.size <= self.n_fft // 2:
-            raise ValueError(f"a clip needs shape (samples,) with more than {self.n_fft // 2}, got {clip.shape}")
-        padded = np.pad(np.asarray(clip, dtype=np.float32), self.n_fft // 2, mode="reflect")
-        frames = np.lib.stride_tricks.sliding_window_view(padded, self.n_fft)[:: self.hop_length]
-        spectrum = scipy.fft.rfft(frames[: clip.size // self.hop_length] * self._window)
-        power = np.square(spectrum.real) + np.square(spectrum.imag)
-        log_power = np.log10(np.maximum(self._filters @ power.T, 10.0**FLOOR_LOG10))
-        return (np.maximum(log_power, log_power.max() - 8.0) + 4.0) / 4.0
+        if waveforms.ndim != 2:
+            raise ValueError(f"waveforms need shape (clips, samples), got {tuple(waveforms.shape)}")
+        self.check_length(waveforms.shape[1])
+        step = 1 if waveforms.device.type == "cpu" else _CLIPS_AT_ONCE
+        features = waveforms.new_empty(waveforms.shape[0], self.mels, self.window_frames, dtype=torch.float32)
+        # In bfloat16, which the training step may run in, a gain error of 1 dB would drown.
+        with torch.autocast(waveforms.device.type, enabled=False):
+            for start in range(0, waveforms.shape[0], step):
+                self._write(waveforms[start : start + step].float(), features[start : start + step])
+        return features
+
+    def check_length(self, samples: int) -> None:
+        """Raise ValueError if a clip of that many samples is longer than the window."""
+        if samples > self.window_samples:
+            window_s = self.window_samples / self.sample_rate
+            raise ValueError(f"a clip of {samples / self.sample_rate:.1f} s exceeds the model's {window_s:.0f} s")
+
+    def _write(self, clips: torch.Tensor, features: torch.Tensor) -> None:
+        window, bank = _constants(self.sample_rate, self.n_fft, self.mels, clips.device)
+        half = self.n_fft // 2
+        samples = clips.shape[1]
+        heard = min(self.window_frames, -(-(samples + half) // self.hop_length))
+        # The extractor reflects at the end of its window, where a full clip ends; after a shorter one come zeros.
+        padded = torch.nn.functional.pad(clips, (0, min(self.window_samples - samples, self.n_fft)))
+        # Written out, since torch's reflecting pad takes as long as the Fourier transform on a CPU.
+        padded = torch.cat([padded[:, 1 : half + 1].flip(1), padded, padded[:, -half - 1 : -1].flip(1)], dim=1)
+        spectrum = torch.fft.rfft(padded.unfold(1, self.n_fft, self.hop_length)[:, :heard] * window)
+        # Not abs().square(), which is three times slower on a CPU.
+        power = (spectrum.real.square() + spectrum.imag.square()) @ bank
+        log_power = power.clamp_(min=10.0**FLOOR_LOG10).log10_().transpose(1, 2)
+        clamp = (log_power.amax(dim=(1, 2), keepdim=True) - 8.0).clamp_(min=FLOOR_LOG10)
+        features[:, :, :heard] = torch.maximum(log_power, clamp)
+        features[:, :, heard:] = clamp
+        features.add_(4.0).div_(4.0)
+
+
+@lru_cache(maxsize=8)
+def _constants(sample_rate: int, n_fft: int, mels: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """The Hann window, shape (n_fft,), and the mel filters, shape (bins, mels), in float32."""
+    from transformers.audio_utils import mel_filter_bank
+
+    bank = mel_filter_bank(
+        num_frequency_bins=1 + n_fft // 2,
+        num_mel_filters=mels,
+        min_frequency=0.0,
+        max_frequency=8000.0,
+        sampling_rate=sample_rate,
+        norm="slaney",
+        mel_scale="slaney",
+    )
+    window = np.hanning(n_fft + 1)[:-1]
+    return tuple(torch.from_numpy(part.astype(np.float32)).to(device) for part in (window, bank))  # type: ignore[return-value]
 
 
 def shift_gain(features: NDArray[np.float32], gain_db: float) -> NDArray[np.float32]:

@@ -8,8 +8,9 @@ from typing import TypedDict
 import numpy as np
 import torch
 
+from mixlab.audio.log_mel import LogMel
 from mixlab.data.dataset import EncodedExample
-from mixlab.data.encoder import IGNORED
+from mixlab.data.encoder import IGNORED, ChatEncoder
 from mixlab.language.advice import Direction
 from mixlab.multitrack.song import STEMS
 from mixlab.synthesis.example import Example
@@ -21,9 +22,11 @@ MOVES = (Direction.LEAVE, Direction.RAISE, Direction.LOWER)
 class Batch(TypedDict, total=False):
     """What travels to the device.
 
-    input_ids, attention_mask, labels, decisive: (batch, tokens). Of all clips in prompt order: input_features (clips,
-    mels, frames), feature_attention_mask (clips, frames). For training: clip_error_db (clips, stems), how far each
-    stem of `STEMS` in the clip is from its balance with the anchor, NaN for stems that are not in it; moves (batch,
+    input_ids, attention_mask, labels, decisive: (batch, tokens). Of all clips in prompt order: waveforms (clips,
+    samples), zeros at the ends, and clip_samples (clips,), their lengths; or in their place what `with_features` makes
+    of them: input_features (clips, mels, frames), feature_attention_mask (clips, frames). For training: clip_error_db
+    (clips, stems), how far each stem of `STEMS` in the clip is from its balance with the anchor, NaN for stems that are
+    not in it; moves (batch,
     stems), which of `MOVES` is right for each of `STEMS`, `IGNORED` for stems that cannot be at fault. For evaluation:
     the examples.
     """
@@ -32,6 +35,8 @@ class Batch(TypedDict, total=False):
     attention_mask: torch.Tensor
     labels: torch.Tensor
     decisive: torch.Tensor
+    waveforms: torch.Tensor
+    clip_samples: torch.Tensor
     input_features: torch.Tensor
     feature_attention_mask: torch.Tensor
     clip_error_db: torch.Tensor
@@ -44,32 +49,43 @@ def move_batch(batch: Batch, device: torch.device) -> Batch:
     return {key: part.to(device) if isinstance(part, torch.Tensor) else part for key, part in batch.items()}  # type: ignore[return-value]
 
 
+def with_features(batch: Batch, front_end: LogMel) -> Batch:
+    """The batch with log-mel features for its waveforms, computed where those are; as it is where it has them."""
+    if "waveforms" not in batch:
+        return batch
+    features = front_end(batch["waveforms"])
+    frames = batch["clip_samples"] // front_end.hop_length
+    heard = torch.arange(features.shape[-1], device=features.device)[None] < frames[:, None]
+    batch = batch | Batch(input_features=features, feature_attention_mask=heard.long())
+    del batch["waveforms"], batch["clip_samples"]
+    return batch
+
+
 class Collator:
     """Pads texts (on the right for training, on the left for generation) and lines up all clips.
 
     Args:
+        features: compute the features here, in the worker; without it the waveforms travel to where the model is.
         left: pad on the left, as generation in batches needs.
         keep_examples: carry the examples along for evaluation.
     """
 
-    def __init__(self, pad_token_id: int, left: bool = False, keep_examples: bool = False) -> None:
-        self.pad_token_id = pad_token_id
+    def __init__(self, encoder: ChatEncoder, features: bool, left: bool = False, keep_examples: bool = False) -> None:
+        self.encoder = encoder
+        self.features = features
         self.left = left
         self.keep_examples = keep_examples
 
     def __call__(self, encoded: Sequence[EncodedExample]) -> Batch:
         texts = [item.text for item in encoded]
-        features = np.concatenate([item.features for item in encoded])
-        frames = np.concatenate([item.frames for item in encoded])
+        waveforms, clip_samples = self.encoder.line_up([samples for item in encoded for samples in item.waveforms])
         batch = Batch(
-            input_ids=self._pad([text.input_ids for text in texts], self.pad_token_id),
+            input_ids=self._pad([text.input_ids for text in texts], self.encoder.pad_token_id),
             attention_mask=self._pad([np.ones_like(text.input_ids) for text in texts], 0),
             labels=self._pad([text.labels for text in texts], IGNORED),
             decisive=self._pad([text.decisive for text in texts], False),
-            input_features=torch.from_numpy(features),
-            feature_attention_mask=torch.from_numpy(
-                (np.arange(features.shape[-1])[None] < frames[:, None]).astype(np.int64)
-            ),
+            waveforms=waveforms,
+            clip_samples=clip_samples,
         )
         if not self.left:
             batch["clip_error_db"] = torch.from_numpy(
@@ -78,7 +94,7 @@ class Collator:
             batch["moves"] = torch.tensor([_moves(item.example) for item in encoded])
         if self.keep_examples:
             batch["examples"] = [item.example for item in encoded]
-        return batch
+        return with_features(batch, self.encoder.front_end) if self.features else batch
 
     def _pad(self, rows: Sequence[np.ndarray], value: int | bool) -> torch.Tensor:
         width = max(row.size for row in rows)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 from torch.utils.data import Dataset, Sampler
 
 from mixlab.data.encoder import ChatEncoder, EncodedText
@@ -22,12 +23,11 @@ from mixlab.synthesis.seeds import generator
 
 @dataclass(frozen=True)
 class EncodedExample:
-    """An example ready to be collated; `features` has shape (clips, mels, frames), `frames` the sound in each clip."""
+    """An example ready to be collated; `waveforms` are the samples of its clips, each of shape (samples,)."""
 
     example: Example
     text: EncodedText
-    features: np.ndarray
-    frames: np.ndarray
+    waveforms: tuple[NDArray[np.float32], ...]
 
 
 class ExampleMaker:
@@ -51,9 +51,8 @@ class ExampleMaker:
     def encode(self, problem: Problem, with_response: bool) -> EncodedExample:
         """The encoded example; without the response for generation."""
         example = self.example(problem)
-        features, frames = zip(*(self.encoder.features(clip.samples) for clip in example.clips), strict=True)
         text = self.encoder.encode_text(example.clips, example.prompt, example.response if with_response else None)
-        return EncodedExample(example, text, np.stack(features), np.asarray(frames))
+        return EncodedExample(example, text, tuple(clip.samples for clip in example.clips))
 
 
 class TrainingExamples(Protocol):
@@ -93,13 +92,17 @@ class TrainingDataset(Dataset[EncodedExample]):
         self.augmentation, self.cross_song = augmentation or Augmentation(), cross_song
         self.by_song = group_by_song(segments)
         self.song_ids = sorted(self.by_song)
+        self._order: tuple[tuple[int, int], NDArray[np.int64]] | None = None
 
     def problem(self, epoch: int, index: int) -> Problem:
         """The problem of a training example: a pure function of (seed, epoch, index)."""
         passes, position = divmod(index, len(self.song_ids))
-        order = generator(self.seed, "order", epoch, passes).permutation(len(self.song_ids))
+        if self._order is None or self._order[0] != (epoch, passes):
+            # One draw a pass and not one an example, which would cost more the more songs there are.
+            order = generator(self.seed, "order", epoch, passes).permutation(len(self.song_ids))
+            self._order = ((epoch, passes), order)
         rng = generator(self.seed, "train", epoch, index)
-        segments = self.by_song[self.song_ids[order[position]]]
+        segments = self.by_song[self.song_ids[self._order[1][position]]]
         segment = segments[rng.integers(len(segments))]
         problem = draw_problem(segment, self.maker.protocol, rng, item_id=f"train-{epoch}-{index}")
         song_s = self.maker.store.songs[problem.song_id].duration_s

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -145,8 +146,8 @@ class ExportedDataModule(MixDataModule):
             whoever builds this module has compared with the export.
     """
 
-    def __init__(self, source: ExportedSet, *arguments: Any) -> None:
-        super().__init__(source, *arguments)  # type: ignore[arg-type]  # there are no songs, which only setup() needs
+    def __init__(self, source: ExportedSet, *arguments: Any, **named: Any) -> None:
+        super().__init__(source, *arguments, **named)  # type: ignore[arg-type]  # there are no songs, which only setup() needs
         self.exported = source
         self.items: dict[str, list[Item]] = {}
         self._by_id: dict[tuple[str, str], Item] = {}
@@ -172,8 +173,9 @@ class ExportedDataModule(MixDataModule):
         self.items = {split: self.exported.checked_items(split) for split in manifest.items}
         self.dropped = {split: dict(counts) for split, counts in manifest.dropped.items()}
         for split, items in self.items.items():
-            by_place = {(item.segment.song_id, item.segment.start_s): item.segment for item in items}
-            self.segments[split] = list(by_place.values())
+            # A training item may start off the grid on which its segment was measured.
+            by_place = {(item.problem.song_id, item.problem.start_s): item for item in items}
+            self.segments[split] = [replace(item.segment, start_s=start_s) for (_, start_s), item in by_place.items()]
             self._by_id |= {(split, item.problem.item_id): item for item in items}
 
     def maker(self, protocol: ProblemProtocol | None = None) -> ExportedMaker:
@@ -189,8 +191,8 @@ class ExportedDataModule(MixDataModule):
         return [item.problem for item in self.items.get(split, [])]
 
     def tuning_problems(self, count: int) -> list[Problem]:
-        """The first training items, on which the baselines are fitted."""
-        return self.problems("train")[:count]
+        """The first training items whose stems are all of one song, on which the baselines are fitted."""
+        return [problem for problem in self.problems("train") if not problem.borrowed][:count]
 
     def song_lufs(self, problem: Problem) -> Mapping[str, float]:
         """Integrated loudness of the stems over the whole song, as recorded."""

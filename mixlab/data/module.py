@@ -106,6 +106,7 @@ class MixDataModule(lightning.LightningDataModule):
         frozen: validation and test items.
         cache_dir: where stores lie.
         seed: of the training examples.
+        features_in_worker: batches carry features, computed where examples are made, instead of waveforms.
 
     Raises:
         ConfigError: if stems of several songs are to be mixed, and the songs are no demo songs.
@@ -121,6 +122,7 @@ class MixDataModule(lightning.LightningDataModule):
         frozen: FrozenItems,
         cache_dir: Path,
         seed: int,
+        features_in_worker: bool,
     ) -> None:
         super().__init__()
         if settings.augmentation.cross_song_probability > 0 and not isinstance(source, DemoSource):
@@ -131,6 +133,7 @@ class MixDataModule(lightning.LightningDataModule):
             )
         self.source, self.encoder, self.protocol, self.inputs = source, encoder, protocol, inputs
         self.settings, self.frozen, self.cache_dir, self.seed = settings, frozen, cache_dir, seed
+        self.features_in_worker = features_in_worker
         self.dropped: dict[str, dict[str, int]] = {}
         """For each split, how many songs and segments each gate dropped."""
         self.segments: dict[str, list[Segment]] = {}
@@ -225,7 +228,7 @@ class MixDataModule(lightning.LightningDataModule):
     def feature_statistics(self, examples: int = 64) -> tuple[np.ndarray, float]:
         """Mean of each mel band, shape (mels,), and one deviation, over training examples of the chosen inputs."""
         dataset = self.training_dataset()
-        features = np.concatenate([dataset[0, index].features for index in range(examples)])
+        features = np.concatenate([self.encoder.features(dataset[0, index].waveforms) for index in range(examples)])
         return features.mean(axis=(0, 2)), float(features.std())
 
     def train_dataloader(self) -> DataLoader[Any]:
@@ -234,7 +237,7 @@ class MixDataModule(lightning.LightningDataModule):
             self.training_dataset(),
             batch_size=self.settings.batch_size,
             sampler=self._training_sampler(),
-            collate_fn=Collator(self.encoder.pad_token_id),
+            collate_fn=Collator(self.encoder, self.features_in_worker),
             workers=self.settings.workers,
         )
 
@@ -253,7 +256,7 @@ class MixDataModule(lightning.LightningDataModule):
         """Two loaders over the same items: with responses for the loss, and prompts alone for generation."""
         problems = self.problems("validation")
         dataset = ProblemDataset(self.maker(self.frozen.protocol), problems, with_response=True)
-        collate = Collator(self.encoder.pad_token_id)
+        collate = Collator(self.encoder, self.features_in_worker)
         teacher = self._loader(dataset, batch_size=self.settings.eval_batch_size, collate_fn=collate, workers=0)
         return [teacher, self.generation_loader(problems)]
 
@@ -262,7 +265,7 @@ class MixDataModule(lightning.LightningDataModule):
         return self._loader(
             ProblemDataset(self.maker(self.frozen.protocol), problems, with_response=False),
             batch_size=self.settings.eval_batch_size,
-            collate_fn=Collator(self.encoder.pad_token_id, left=True, keep_examples=True),
+            collate_fn=Collator(self.encoder, self.features_in_worker, left=True, keep_examples=True),
             workers=0,
         )
 

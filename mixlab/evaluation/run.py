@@ -174,7 +174,7 @@ class Evaluator:
             reference=encoded.example.reference,
             segment_lufs={stem: segment.lufs[stem] + problem.heard_gain_db(stem) for stem in problem.stems},
             song_lufs=self.data.song_lufs(problem),
-            log_mel=encoded.features,
+            log_mel=self.data.encoder.features(encoded.waveforms),
             clip_stems=tuple(clip.stems for clip in encoded.example.clips),
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from mixlab.language.lexicon import Entry, Kind, Lexicon, lexicon, vocabulary, word_set
 from mixlab.language.tokens import Token, tokenize
@@ -27,8 +28,7 @@ class Amount:
     is_usable: bool = True
 
 
-@dataclass(frozen=True)
-class Item:
+class Item(NamedTuple):
     """One or more tokens read as one thing."""
 
     entry: Entry
@@ -44,6 +44,10 @@ class Item:
 
 _WORD = Entry(frozenset({Kind.WORD}))
 _REST = Entry(frozenset({Kind.REST}))
+_AMOUNT = Entry(frozenset({Kind.AMOUNT}))
+_OTHER_STEM = Entry(frozenset({Kind.STEM}), stem=OTHER)
+_STOP = Entry(frozenset({Kind.STOP}))
+_COMMA = Entry(frozenset({Kind.COMMA}))
 
 
 def read_items(text: str, stems: Sequence[str]) -> list[Item]:
@@ -103,16 +107,16 @@ def _read(
         return phrase[0], None, phrase[1]
     amount = _read_amount(tokens, words, index)
     if amount is not None and (phrase is None or phrase[1] <= amount[1]):
-        return Entry(frozenset({Kind.AMOUNT})), amount[0], amount[1]
+        return _AMOUNT, amount[0], amount[1]
     if phrase is not None and phrase[1] > index:
         return phrase[0], None, phrase[1]
     if words[index] == OTHER:
         is_role = OTHER in stems and _is_role(tokens, words, index)
-        return (Entry(frozenset({Kind.STEM}), stem=OTHER) if is_role else _REST), None, index + 1
+        return (_OTHER_STEM if is_role else _REST), None, index + 1
     if words[index] in _STOPS:
-        return Entry(frozenset({Kind.STOP})), None, index + 1
+        return _STOP, None, index + 1
     if words[index] in _COMMAS:
-        return Entry(frozenset({Kind.COMMA})), None, index + 1
+        return _COMMA, None, index + 1
     return _WORD, None, index + 1
 
 

@@ -8,11 +8,15 @@ from mixlab.language.items import read_items, read_opening
 from mixlab.language.lexicon import Kind
 from mixlab.language.wording import STEM_NAMES, load_data
 
-_DECISIVE = (
-    *(Kind.STEM, Kind.AMOUNT, Kind.RAISE, Kind.LOWER, Kind.WEAK_RAISE, Kind.WEAK_LOWER, Kind.LOUDER, Kind.QUIETER),
-    *(Kind.LOUD, Kind.QUIET, Kind.BALANCED, Kind.GOOD, Kind.LEAVE, Kind.LEAVE_MARK, Kind.CHANGE),
-    *(Kind.NOT, Kind.NOTHING, Kind.NEITHER, Kind.CONFIRMED, Kind.CORRECTED),
+# A set holds the hashes of its members; a tuple of kinds would be hashed anew for every word of every response.
+_DECISIVE = frozenset(
+    {
+        *(Kind.STEM, Kind.AMOUNT, Kind.RAISE, Kind.LOWER, Kind.WEAK_RAISE, Kind.WEAK_LOWER, Kind.LOUDER, Kind.QUIETER),
+        *(Kind.LOUD, Kind.QUIET, Kind.BALANCED, Kind.GOOD, Kind.LEAVE, Kind.LEAVE_MARK, Kind.CHANGE),
+        *(Kind.NOT, Kind.NOTHING, Kind.NEITHER, Kind.CONFIRMED, Kind.CORRECTED),
+    }
 )
+_PAUSES = frozenset({Kind.COMMA, Kind.STOP})
 
 
 def decisive_spans(text: str, stems: Sequence[str] = STEM_NAMES) -> list[tuple[int, int]]:
@@ -27,7 +31,9 @@ def decisive_spans(text: str, stems: Sequence[str] = STEM_NAMES) -> list[tuple[i
     spans: list[tuple[int, int]] = []
     for index, item in enumerate(items):
         is_decisive = (
-            item.has(*_DECISIVE) or item.words[0] in rivals or (index < opening and not item.has(Kind.COMMA, Kind.STOP))
+            not item.entry.kinds.isdisjoint(_DECISIVE)
+            or item.words[0] in rivals
+            or (index < opening and item.entry.kinds.isdisjoint(_PAUSES))
         )
         if is_decisive and (not spans or item.start >= spans[-1][1]):
             spans.append((item.start, item.end))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 
@@ -69,12 +70,14 @@ class ResponseWording:
     """The order in which the moves are spoken of; empty for the order of the advice."""
 
 
+@cache
 def prompt_bank() -> PromptBank:
     """The bank of user sentences."""
     data = load_data("prompts")
     return PromptBank(tuple(data["advice_seeking"]), {state: tuple(data[state]) for state in State})
 
 
+@cache
 def response_bank() -> ResponseBank:
     """The bank of response parts."""
     data = load_data("responses")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mixlab.language.wording import load_data
 
@@ -29,8 +29,7 @@ _EM_DASH = "\u2014"
 _ENDINGS = {"'re": "are", "'d": "would", "'ll": "will", "'ve": "have"}
 
 
-@dataclass(frozen=True)
-class Token:
+class Token(NamedTuple):
     """A word in lower case, a number or a punctuation mark, with its span in the text.
 
     A contraction gives two tokens with the span of both: "don't" reads "do", "not".
@@ -48,6 +47,7 @@ class Token:
 def tokenize(text: str) -> list[Token]:
     """Cut a text into tokens; spaces, underscores and hyphens inside words leave none."""
     plain = _plain(text)
+    contractions = load_data("vocabulary")["contractions"]
     tokens: list[Token] = []
     for match in _TOKEN.finditer(plain):
         start, end = match.span()
@@ -57,7 +57,8 @@ def tokenize(text: str) -> list[Token]:
             number = abs(float(content.replace(",", ".")))
             tokens.append(Token(content.lstrip("+-"), start, end, number, sign))
         elif match.lastgroup == "word":
-            tokens.extend(Token(part, start, end, is_word=True) for part in _parts(content))
+            parts = _parts(content) if content in contractions or "'" in content else (content,)
+            tokens.extend([Token(part, start, end, is_word=True) for part in parts])
         elif content == "-" and _joins(plain, start):
             continue
         else:
@@ -67,7 +68,10 @@ def tokenize(text: str) -> list[Token]:
 
 def _plain(text: str) -> str:
     """The text in lower case with one kind of quote and dash, character for character."""
-    folded = "".join(lower if len(lower := character.lower()) == 1 else character for character in text)
+    if text.isascii():
+        folded = text.lower()
+    else:
+        folded = "".join(lower if len(lower := character.lower()) == 1 else character for character in text)
     folded = folded.translate(_ALIKE)
     if _EM_DASH in folded:
         folded = re.sub(rf"(?<=\d){_EM_DASH}(?=\d)", "-", folded).replace(_EM_DASH, ",")

@@ -6,7 +6,8 @@ from typing import Any
 
 import torch
 
-from mixlab.data.collate import Batch
+from mixlab.audio.log_mel import LogMel
+from mixlab.data.collate import Batch, with_features
 from mixlab.language.parse import parse
 from mixlab.scoring.prediction import Prediction
 
@@ -18,6 +19,7 @@ def generate_texts(model: torch.nn.Module, processor: Any, batch: Batch, max_new
     A batch of N gives the texts of N batches of one (tested).
     """
     tokenizer = processor.tokenizer
+    batch = with_features(batch, LogMel.of(processor.feature_extractor))
     was_training = model.training
     model.eval()
     try:

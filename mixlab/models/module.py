@@ -8,7 +8,8 @@ from typing import Any
 import lightning
 import torch
 
-from mixlab.data.collate import Batch, move_batch
+from mixlab.audio.log_mel import LogMel
+from mixlab.data.collate import Batch, move_batch, with_features
 from mixlab.errors import CheckpointError
 from mixlab.models.adapters import trainable_state
 from mixlab.models.generate import predict
@@ -47,6 +48,7 @@ class AdviceModule(lightning.LightningModule):
         super().__init__()
         self.model = model
         self.processor = processor
+        self.front_end = LogMel.of(processor.feature_extractor)
         self.loss = ResponseLoss(loss, model, processor.tokenizer.convert_tokens_to_ids(processor.audio_eos_token))
         self.optim = optim
         self.max_new_tokens = max_new_tokens
@@ -55,6 +57,10 @@ class AdviceModule(lightning.LightningModule):
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         return move_batch(batch, device)
+
+    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
+        """Waveforms that came to the device become features there."""
+        return with_features(batch, self.front_end)
 
     def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
         loss, entropy = self.loss(self.model, batch)

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 FRAME_S = 0.05
 """Frame of the level track that the activity gate reads."""
+
+OPEN_SONGS = 256
+"""Songs whose files a store keeps mapped in a process, below the usual limit on open files. What they hold lies in the
+page cache, which all processes share."""
 
 _INT16_SCALE = np.float32(1.0 / 32768.0)
 
@@ -63,6 +69,11 @@ class SongStore:
         self.cache_dir = cache_dir
         self.folder = song_folder(cache_dir)
         self.songs = {song.song_id: song for song in songs}
+        self._maps: OrderedDict[str, NDArray[Any]] = OrderedDict()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the open files: a worker opens its own."""
+        return self.__dict__ | {"_maps": OrderedDict()}
 
     def split(self, name: str) -> list[StoredSong]:
         """The songs of a split, sorted by id."""
@@ -71,16 +82,29 @@ class SongStore:
     def read(
         self, song_id: str, stems: Iterable[str], start_s: float, duration_s: float
     ) -> dict[str, NDArray[np.float32]]:
-        """Samples of a segment's stems, each of shape (samples,), float32, zero-padded past the end of the song."""
+        """Samples of a segment's stems, each of shape (samples,), float32, zero-padded past the end of the song.
+
+        What is stored as float32 is not copied: its arrays are views of the file, and read-only.
+        """
         song = self.songs[song_id]
         start = round(start_s * song.sample_rate)
         length = round(duration_s * song.sample_rate)
-        stored = np.load(self.folder / f"{song.key}.npy", mmap_mode="r", allow_pickle=False)
+        stored = self._mapped(song.key)
         segment = {}
         for stem in stems:
             samples = as_float32(stored[song.stems.index(stem), start : start + length])
             segment[stem] = np.pad(samples, (0, length - samples.size)) if samples.size < length else samples
         return segment
+
+    def _mapped(self, key: str) -> NDArray[Any]:
+        """The samples of a song, shape (stems, samples), mapped; the `OPEN_SONGS` that were read last stay open."""
+        if key not in self._maps:
+            # As a plain array, since slices of numpy's own class for mapped files cost as much as reading a short one.
+            self._maps[key] = np.asarray(np.load(self.folder / f"{key}.npy", mmap_mode="r", allow_pickle=False))
+            if len(self._maps) > OPEN_SONGS:
+                self._maps.popitem(last=False)
+        self._maps.move_to_end(key)
+        return self._maps[key]
 
     def levels(self, song_id: str) -> Levels:
         """The level tracks of a song."""
@@ -89,10 +113,10 @@ class SongStore:
 
 
 def as_float32(samples: NDArray[np.float32] | NDArray[np.int16]) -> NDArray[np.float32]:
-    """Samples as float32 with full scale at 1: 16-bit integers are scaled, floats are copied."""
+    """Samples as float32 with full scale at 1: 16-bit integers are scaled, floats are left where they are."""
     if samples.dtype == np.int16:
-        return samples.astype(np.float32) * _INT16_SCALE
-    return np.array(samples, dtype=np.float32)
+        return np.multiply(samples, _INT16_SCALE, dtype=np.float32)
+    return np.asarray(samples, dtype=np.float32)
 
 
 def song_folder(cache_dir: Path) -> Path:

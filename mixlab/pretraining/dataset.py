@@ -74,12 +74,11 @@ class DescribingDataset(Dataset[DescribedSample]):
             draw_question(heard, labelled, str(segment.genre), self.bpm[song_id], self.words, rng)
             for _ in range(self.protocol.questions)
         ]
-        features, frames = zip(*(self.encoder.features(clip.samples) for clip in clips), strict=True)
         packed = self._pack(clips, questions)
         return DescribedSample(
             **packed,
-            features=np.stack(features),
-            frames=np.asarray(frames),
+            features=self.encoder.features([clip.samples for clip in clips]),
+            frames=np.asarray([clip.samples.size // self.encoder.front_end.hop_length for clip in clips]),
             lufs=np.asarray([clip.lufs for clip in heard], dtype=np.float32),
             stems=np.asarray([self.stems.index(clip.stem) for clip in heard]),
             genre=self.genres.index(str(segment.genre)),

@@ -72,7 +72,7 @@ class EarClips(Dataset[dict[str, Any]]):
 
 def _features(store: SongStore, segment: Segment, stem: str, encoder: ChatEncoder) -> NDArray[np.float32]:
     samples = store.read(segment.song_id, [stem], segment.start_s, segment.duration_s)[stem]
-    return encoder.features(samples)[0]
+    return encoder.features([samples])[0]
 
 
 class ListeningHeads(nn.Module):

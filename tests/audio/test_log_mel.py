@@ -1,7 +1,8 @@
-"""The log-mel features: transformers' own to 1e-4, and a gain moves them by g / 40."""
+"""The log-mel features: transformers' own to 1e-4 for clips of any length, and a gain moves them by g / 40."""
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import WhisperFeatureExtractor
@@ -12,10 +13,24 @@ from mixlab.audio.log_mel import LogMel, shift_gain
 SAMPLE_RATE = 16000
 TINY = {"feature_size": 64, "hop_length": 5000, "n_fft": 8192, "chunk_length": 10}
 QWEN2_AUDIO_7B = {"feature_size": 128, "hop_length": 160, "n_fft": 400, "chunk_length": 30}
+KINDS = ["noise", "tones", "bursts", "quiet", "silence"]
 
 
 def front_end(settings: dict) -> LogMel:
-    return LogMel(SAMPLE_RATE, settings["n_fft"], settings["hop_length"], settings["feature_size"])
+    return LogMel.of(WhisperFeatureExtractor(**settings))
+
+
+def features_of(settings: dict, *clips: np.ndarray) -> np.ndarray:
+    waveforms = np.zeros((len(clips), max(clip.size for clip in clips)), np.float32)
+    for row, clip in zip(waveforms, clips, strict=True):
+        row[: clip.size] = clip
+    return front_end(settings)(torch.from_numpy(waveforms)).numpy()
+
+
+def extracted(settings: dict, sound: np.ndarray) -> np.ndarray:
+    """What transformers' extractor makes of a clip."""
+    extractor = WhisperFeatureExtractor(**settings)
+    return extractor(sound, sampling_rate=SAMPLE_RATE, return_tensors="np").input_features[0]
 
 
 def clip(kind: str, seconds: float = 10.0) -> np.ndarray:
@@ -31,24 +46,73 @@ def clip(kind: str, seconds: float = 10.0) -> np.ndarray:
     return signals[kind].astype(np.float32)
 
 
-@pytest.mark.parametrize("settings", [TINY, QWEN2_AUDIO_7B], ids=["tiny", "7b"])
-@pytest.mark.parametrize("kind", ["noise", "tones", "bursts", "quiet", "silence"])
-def test_features_are_those_of_transformers(settings, kind):
-    extractor = WhisperFeatureExtractor(**settings)
-    sound = clip(kind)
-    reference = extractor(sound, sampling_rate=SAMPLE_RATE, return_tensors="np").input_features[0]
-    window = np.pad(sound, (0, extractor.n_samples - sound.size))
-    features = front_end(settings)(window)
+@pytest.mark.parametrize(("settings", "seconds"), [(TINY, 10.0), (QWEN2_AUDIO_7B, 10.0), (QWEN2_AUDIO_7B, 30.0)])
+@pytest.mark.parametrize("kind", KINDS)
+def test_features_are_those_of_transformers(settings, seconds, kind):
+    sound = clip(kind, seconds)
+    features = features_of(settings, sound)
     assert features.dtype == np.float32
-    assert features.shape == reference.shape
-    np.testing.assert_allclose(features, reference, atol=1e-4)
+    np.testing.assert_allclose(features[0], extracted(settings, sound), atol=1e-4)
+
+
+@settings(max_examples=30)
+@given(
+    st.sampled_from([TINY, QWEN2_AUDIO_7B]),
+    st.one_of(st.floats(0.01, 10.0), st.floats(9.6, 10.0), st.floats(0.0001, 0.3)),
+    st.sampled_from(["noise", "bursts"]),
+)
+def test_a_clip_of_any_length_ends_in_the_silence_that_transformers_pads_it_with(model, seconds, kind):
+    sound = clip(kind, seconds)
+    np.testing.assert_allclose(features_of(model, sound)[0], extracted(model, sound), atol=1e-4)
+
+
+@pytest.mark.parametrize("samples", [479_999, 479_900, 479_801, 479_799])
+def test_a_clip_that_ends_just_before_the_window_is_reflected_there_with_its_silence(samples):
+    sound = clip("noise", 30.0)[:samples]
+    np.testing.assert_allclose(features_of(QWEN2_AUDIO_7B, sound)[0], extracted(QWEN2_AUDIO_7B, sound), atol=1e-4)
+
+
+def test_past_a_clips_end_there_is_one_value_80_db_below_its_maximum():
+    features = features_of(QWEN2_AUDIO_7B, clip("noise"))[0]
+    assert (features[:, 1002:] == features[0, -1]).all()
+    assert features[0, -1] == pytest.approx(features.max() - 2.0)
+
+
+@pytest.mark.parametrize("settings", [TINY, QWEN2_AUDIO_7B], ids=["tiny", "7b"])
+def test_a_clip_has_the_same_bits_whatever_stands_beside_it(settings):
+    clips = [clip(kind) for kind in KINDS]
+    together = features_of(settings, *clips)
+    for row, sound in zip(together, clips, strict=True):
+        np.testing.assert_array_equal(row, features_of(settings, sound)[0])
+
+
+def test_a_batch_of_mixed_lengths_gives_the_features_of_single_clips():
+    clips = [clip("noise", 3.0), clip("bursts", 10.0), clip("tones", 6.43)]
+    for model in (TINY, QWEN2_AUDIO_7B):
+        for row, sound in zip(features_of(model, *clips), clips, strict=True):
+            np.testing.assert_allclose(row, features_of(model, sound)[0], atol=1e-6)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_gives_the_features_of_a_cpu():
+    waveforms = torch.from_numpy(np.stack([clip(kind) for kind in KINDS]))
+    for model in (TINY, QWEN2_AUDIO_7B):
+        there = front_end(model)(waveforms.cuda())
+        torch.testing.assert_close(there.cpu(), front_end(model)(waveforms), atol=1e-4, rtol=0.0)
+
+
+def test_features_are_float32_where_training_runs_in_bfloat16():
+    with torch.autocast("cpu", torch.bfloat16):
+        inside = features_of(TINY, clip("noise"))
+    np.testing.assert_array_equal(inside, features_of(TINY, clip("noise")))
 
 
 @settings(max_examples=8)
 @given(gain_db=st.floats(-20, 12), kind=st.sampled_from(["noise", "bursts"]))
 def test_a_gain_moves_every_unclamped_feature_by_a_fortieth(gain_db, kind):
     sound = clip(kind)
-    before, after = front_end(TINY)(sound), front_end(TINY)(apply_gain(sound, gain_db))
+    before, after = features_of(TINY, sound, apply_gain(sound, gain_db))
     unclamped = before > before.max() - 2.0 + 1e-3
     assert unclamped.mean() > 0.5
     np.testing.assert_allclose((after - before)[unclamped], gain_db / 40, atol=2e-5)
@@ -56,19 +120,22 @@ def test_a_gain_moves_every_unclamped_feature_by_a_fortieth(gain_db, kind):
 
 def test_6_db_are_0_15():
     sound = clip("noise")
-    moved = front_end(QWEN2_AUDIO_7B)(apply_gain(sound, 6.0)) - front_end(QWEN2_AUDIO_7B)(sound)
-    np.testing.assert_allclose(moved, 0.15, atol=1e-4)
+    before, after = features_of(QWEN2_AUDIO_7B, sound, apply_gain(sound, 6.0))
+    np.testing.assert_allclose((after - before)[:, :1000], 0.15, atol=1e-4)
 
 
-@pytest.mark.parametrize("bad", [np.zeros((2, 16000), np.float32), np.zeros(200, np.float32)], ids=["stereo", "short"])
-def test_what_is_no_mono_clip_of_half_a_window_is_refused(bad):
-    with pytest.raises(ValueError, match="a clip needs shape"):
-        front_end(QWEN2_AUDIO_7B)(bad)
+def test_a_clip_longer_than_the_window_is_refused_and_not_cut():
+    with pytest.raises(ValueError, match=r"a clip of 10\.5 s exceeds the model's 10 s"):
+        features_of(TINY, clip("noise", 10.5))
+
+
+def test_what_is_no_batch_of_mono_clips_is_refused():
+    with pytest.raises(ValueError, match=r"waveforms need shape \(clips, samples\), got \(2, 2, 16000\)"):
+        front_end(TINY)(torch.zeros(2, 2, 16000))
 
 
 @settings(max_examples=20, deadline=None)
 @given(st.floats(-40.0, 40.0), st.sampled_from(["noise", "tones", "bursts"]))
 def test_features_after_a_gain_need_no_second_analysis(gain_db, kind):
-    features, sound = front_end(TINY), clip(kind)
-    expected = features(apply_gain(sound, gain_db))
-    np.testing.assert_allclose(shift_gain(features(sound), gain_db), expected, atol=1e-4)
+    before, expected = features_of(TINY, clip(kind), apply_gain(clip(kind), gain_db))
+    np.testing.assert_allclose(shift_gain(before, gain_db), expected, atol=1e-4)

@@ -44,6 +44,7 @@ def build_module(demo_source, demo_store, demo_cache, protocol, encoder):
             FrozenItems(frozen_seed, frozen_protocol or protocol, 4, 2, 1.0, Gates()),
             changes.pop("cache_dir", demo_cache),
             changes.pop("seed", 0),
+            changes.pop("features_in_worker", True),
         )
         assert not changes
         module.setup()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from mixlab.data.collate import MOVES, Collator, move_batch
+from mixlab.data.collate import MOVES, Collator, move_batch, with_features
 from mixlab.data.dataset import ExampleMaker, TrainingDataset
 from mixlab.data.encoder import IGNORED
 from mixlab.language.advice import Direction
@@ -24,7 +24,7 @@ def encoded(maker, demo_segments):
 
 @pytest.mark.parametrize("left", [False, True], ids=["right", "left"])
 def test_padding_stands_on_one_side_and_hides_nothing(encoded, encoder, left):
-    batch = Collator(encoder.pad_token_id, left=left)(encoded)
+    batch = Collator(encoder, features=True, left=left)(encoded)
     width = max(item.text.input_ids.size for item in encoded)
     assert batch["input_ids"].shape == (6, width)
     for row, item in enumerate(encoded):
@@ -42,17 +42,41 @@ def test_padding_stands_on_one_side_and_hides_nothing(encoded, encoder, left):
 
 
 def test_clips_of_all_examples_line_up_in_prompt_order(encoded, encoder):
-    batch = Collator(encoder.pad_token_id)(encoded)
-    clips = [features for item in encoded for features in item.features]
+    batch = Collator(encoder, features=True)(encoded)
+    clips = [encoder.features([samples])[0] for item in encoded for samples in item.waveforms]
     assert len(batch["input_features"]) == sum(len(item.example.clips) for item in encoded)
     for row, features in zip(batch["input_features"], clips, strict=True):
         np.testing.assert_array_equal(row, features)
-    frames = np.concatenate([item.frames for item in encoded])
-    np.testing.assert_array_equal(batch["feature_attention_mask"].sum(axis=1), frames)
+    assert (batch["feature_attention_mask"].sum(axis=1) == 160000 // 5000).all()
+
+
+def test_features_are_the_same_in_the_worker_and_on_the_device(encoded, encoder):
+    in_worker = Collator(encoder, features=True)(encoded)
+    travelling = Collator(encoder, features=False)(encoded)
+    assert travelling["waveforms"].dtype == torch.float32
+    assert "input_features" not in travelling
+    on_device = with_features(move_batch(travelling, torch.device("cpu")), encoder.front_end)
+    assert on_device.keys() == in_worker.keys()
+    for key, tensor in in_worker.items():
+        torch.testing.assert_close(on_device[key], tensor, rtol=0.0, atol=0.0, equal_nan=True)
+
+
+def test_a_batch_that_has_its_features_is_left_as_it_is(encoded, encoder):
+    batch = Collator(encoder, features=True)(encoded)
+    assert with_features(batch, encoder.front_end) is batch
+
+
+def test_shorter_clips_end_in_zeros_and_their_frames_are_masked(encoded, encoder):
+    waveforms = (np.ones(160000, np.float32), np.ones(52000, np.float32))
+    batch = Collator(encoder, features=False)([replace(encoded[0], waveforms=waveforms)])
+    assert batch["clip_samples"].tolist() == [160000, 52000]
+    assert (batch["waveforms"][1, :52000] == 1).all()
+    assert (batch["waveforms"][1, 52000:] == 0).all()
+    assert with_features(batch, encoder.front_end)["feature_attention_mask"].sum(axis=1).tolist() == [32, 10]
 
 
 def test_a_batch_of_many_holds_what_batches_of_one_hold(encoded, encoder):
-    collate = Collator(encoder.pad_token_id)
+    collate = Collator(encoder, features=True)
     many = collate(encoded)
     singles = [collate([item]) for item in encoded]
     torch.testing.assert_close(many["input_features"], torch.cat([single["input_features"] for single in singles]))
@@ -62,8 +86,8 @@ def test_a_batch_of_many_holds_what_batches_of_one_hold(encoded, encoder):
 
 
 def test_examples_travel_along_only_where_asked(encoded, encoder):
-    assert "examples" not in Collator(encoder.pad_token_id)(encoded)
-    batch = Collator(encoder.pad_token_id, keep_examples=True)(encoded)
+    assert "examples" not in Collator(encoder, features=True)(encoded)
+    batch = Collator(encoder, features=False, keep_examples=True)(encoded)
     assert batch["examples"] == [item.example for item in encoded]
     assert move_batch(batch, torch.device("cpu"))["examples"] is batch["examples"]
 
@@ -72,7 +96,7 @@ def test_targets_are_relative_to_the_anchor(maker, demo_segments, protocol, rela
     chosen = replace(protocol, error=relative, anchor="random")
     dataset = TrainingDataset(ExampleMaker(maker.store, chosen, maker.inputs, encoder), demo_segments, seed=0)
     items = [dataset[0, index] for index in range(12)]
-    batch = Collator(encoder.pad_token_id)(items)
+    batch = Collator(encoder, features=True)(items)
     clips = iter(batch["clip_error_db"])
     for item, moves in zip(items, batch["moves"], strict=True):
         problem = item.example.problem
@@ -88,7 +112,7 @@ def test_targets_are_relative_to_the_anchor(maker, demo_segments, protocol, rela
 
 
 def test_tensors_have_the_types_that_the_model_takes(encoded, encoder):
-    batch = Collator(encoder.pad_token_id)(encoded)
+    batch = Collator(encoder, features=True)(encoded)
     assert {key: tensor.dtype for key, tensor in batch.items()} == {
         "input_ids": torch.int64,
         "attention_mask": torch.int64,

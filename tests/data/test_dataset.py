@@ -21,7 +21,7 @@ def dataset(maker, demo_segments):
 
 def bytes_of(item) -> bytes:
     return b"".join(
-        [item.text.input_ids.tobytes(), item.text.labels.tobytes(), item.features.tobytes(), item.frames.tobytes()]
+        [item.text.input_ids.tobytes(), item.text.labels.tobytes(), *(clip.tobytes() for clip in item.waveforms)]
     )
 
 
@@ -115,7 +115,8 @@ def test_items_for_generation_end_where_the_response_starts(maker, demo_segments
     size = prompt.text.input_ids.size
     assert (with_response.text.input_ids[:size] == prompt.text.input_ids).all()
     assert with_response.text.input_ids.size > size
-    assert prompt.features.tobytes() == with_response.features.tobytes()
+    for heard, also in zip(prompt.waveforms, with_response.waveforms, strict=True):
+        assert heard.tobytes() == also.tobytes()
     assert len(ProblemDataset(maker, problems, with_response=True)) == 1
 
 

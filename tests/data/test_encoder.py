@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mixlab.data import encoder as encoders
 from mixlab.data.encoder import IGNORED, ChatEncoder
 from mixlab.multitrack.song import STEMS
 from mixlab.synthesis.draw import draw_problem, right_advice
@@ -50,9 +51,9 @@ def test_ids_and_features_are_the_processors(processor, encoder, clips, prompt):
     clips = [noise_clip(f"Clip {number}:", seed=number) for number in range(clips)]
     reference = processed(processor, clips, prompt)
     np.testing.assert_array_equal(encoder.encode_text(clips, prompt, None).input_ids, reference["input_ids"][0])
-    features = np.stack([encoder.features(clip.samples)[0] for clip in clips])
+    features = encoder.features([clip.samples for clip in clips])
     np.testing.assert_allclose(features, reference["input_features"], atol=1e-4)
-    frames = [encoder.features(clip.samples)[1] for clip in clips]
+    frames = encoder.line_up([clip.samples for clip in clips])[1] // encoder.front_end.hop_length
     np.testing.assert_array_equal(reference["feature_attention_mask"].sum(axis=1), frames)
 
 
@@ -104,7 +105,7 @@ def test_decisive_tokens_carry_stem_direction_and_number(processor, encoder):
 
 def test_other_audio_gives_other_features_and_the_same_ids(encoder):
     one, other = noise_clip(seed=1), noise_clip(seed=2)
-    assert np.abs(encoder.features(one.samples)[0] - encoder.features(other.samples)[0]).max() > 0.1
+    assert np.abs(np.subtract(*encoder.features([one.samples, other.samples]))).max() > 0.1
     np.testing.assert_array_equal(
         encoder.encode_text([one], PROMPT, None).input_ids, encoder.encode_text([other], PROMPT, None).input_ids
     )
@@ -117,7 +118,25 @@ def test_the_order_of_clips_is_the_order_of_labels(encoder):
 
 def test_a_clip_longer_than_the_window_is_refused_and_not_cut(encoder):
     with pytest.raises(ValueError, match=r"a clip of 10\.5 s exceeds the model's 10 s"):
-        encoder.features(noise_clip(seconds=10.5).samples)
+        encoder.line_up([noise_clip().samples, noise_clip(seconds=10.5).samples])
+
+
+def test_prompts_that_come_again_have_the_same_ids_however_many_are_kept(processor, encoder, monkeypatch):
+    clips = [noise_clip()]
+    prompts = ["", PROMPT, "Is it balanced?", PROMPT, ""]
+    expected = [processed(processor, clips, prompt)["input_ids"][0].tolist() for prompt in prompts]
+    for kept in (1, 2, 100):
+        monkeypatch.setattr(encoders, "KEPT_PROMPTS", kept)
+        fresh = ChatEncoder(processor)
+        assert [fresh.encode_text(clips, prompt, None).input_ids.tolist() for prompt in prompts] == expected
+        assert len(fresh._prompts) <= kept
+
+
+def test_a_prompt_of_its_own_clip_lengths_is_not_taken_for_another(processor, encoder):
+    for seconds in (10.0, 5.0, 10.0):
+        clips = [noise_clip(seconds=seconds)]
+        reference = processed(processor, clips, PROMPT)["input_ids"][0]
+        np.testing.assert_array_equal(encoder.encode_text(clips, PROMPT, None).input_ids, reference)
 
 
 def test_an_encoder_is_small_enough_to_travel_to_workers(encoder):

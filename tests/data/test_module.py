@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from mixlab.data.collate import with_features
 from mixlab.errors import ConfigError
 from mixlab.multitrack.folder import FolderSource
 from mixlab.multitrack.segments import Gates
@@ -22,6 +23,7 @@ def digests(module, epoch: int = 0) -> list[str]:
     loader.sampler.set_epoch(epoch)
     found = []
     for batch in loader:
+        batch = with_features(batch, module.encoder.front_end)
         features = batch["input_features"].numpy()
         for ids, labels, mask in zip(batch["input_ids"], batch["labels"], batch["attention_mask"].bool(), strict=True):
             clips = int((ids == clip_start).sum())
@@ -36,6 +38,7 @@ def test_examples_are_the_same_for_any_batch_size_and_new_in_every_epoch(build_m
     one_by_one, by_fives = (digests(build_module(batch_size=size)) for size in (1, 5))
     assert len(set(one_by_one)) == 12
     assert by_fives == one_by_one
+    assert digests(build_module(features_in_worker=False)) == one_by_one
     assert not set(digests(build_module(), epoch=1)) & set(one_by_one)
 
 
@@ -132,13 +135,14 @@ def test_validation_has_responses_for_the_loss_and_prompts_for_generation(build_
 def test_the_layout_decides_the_number_of_clips(build_module, inputs, clips):
     dataset = build_module(inputs=inputs).training_dataset()
     index = next(index for index in range(50) if len(dataset.problem(0, index).stems) == 4)
-    assert dataset[0, index].features.shape[0] == clips
+    assert len(dataset[0, index].waveforms) == clips
 
 
 def test_feature_statistics_are_those_of_training_examples(build_module):
     module = build_module()
     mean, deviation = module.feature_statistics(examples=6)
-    features = np.concatenate([module.training_dataset()[0, index].features for index in range(6)])
+    dataset = module.training_dataset()
+    features = np.concatenate([module.encoder.features(dataset[0, index].waveforms) for index in range(6)])
     np.testing.assert_allclose(mean, features.mean(axis=(0, 2)), rtol=1e-5)
     assert deviation == pytest.approx(features.std(), rel=1e-5)
 

@@ -60,9 +60,9 @@ def make_batch(base):
     encoder = ChatEncoder(base.processor)
     maker = ExampleMaker(SineStore(), PROTOCOL, Inputs.STEMS, encoder)
 
-    def make(problems, generation=False):
+    def make(problems, generation=False, features=True):
         dataset = ProblemDataset(maker, problems, with_response=not generation)
-        collate = Collator(encoder.pad_token_id, left=generation, keep_examples=generation)
+        collate = Collator(encoder, features, left=generation, keep_examples=generation)
         return collate([dataset[index] for index in range(len(problems))])
 
     return make

@@ -17,6 +17,14 @@ def test_a_batch_gives_the_texts_of_single_prompts(base, make_batch):
     assert together == single
 
 
+def test_features_computed_where_the_model_is_give_the_same_texts(base, make_batch):
+    problems = [make_problem(number, stems=stems) for number, stems in enumerate(STEMS)]
+    in_worker, travelling = (make_batch(problems, generation=True, features=features) for features in (True, False))
+    assert "waveforms" in travelling
+    texts = [generate_texts(base.model, base.processor, batch, 12) for batch in (in_worker, travelling)]
+    assert texts[0] == texts[1]
+
+
 def test_swapping_the_audio_changes_the_logits(base, make_batch):
     batch = make_batch([make_problem(0)])
     inputs = {key: batch[key] for key in ("input_ids", "attention_mask", "input_features", "feature_attention_mask")}

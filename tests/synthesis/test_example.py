@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,7 +17,7 @@ from mixlab.synthesis.problem import GainError, Problem, PromptCategory
 from mixlab.synthesis.seeds import generator
 
 SEEDS = st.integers(0, 2**32 - 1)
-FEATURES = LogMel(16000, 8192, 5000, 64)
+FRONT_END = LogMel(16000, 8192, 5000, 64, 160000)
 LAYOUTS = list(Inputs)
 
 
@@ -44,7 +45,8 @@ def test_6_db_on_a_stem_move_its_features_by_0_15_and_no_other_clips_at_all(
     pairs = zip(*(example_of(p, stems, Inputs.STEMS, protocol).clips for p in (balanced, boosted)), strict=True)
     for before, after in pairs:
         if after.stems == (faulty,):
-            np.testing.assert_allclose(FEATURES(after.samples) - FEATURES(before.samples), 0.15, atol=1e-5)
+            features = FRONT_END(torch.from_numpy(np.stack([before.samples, after.samples])))
+            np.testing.assert_allclose(features[1] - features[0], 0.15, atol=1e-5)
         else:
             np.testing.assert_array_equal(after.samples, before.samples)
 
@@ -91,6 +93,18 @@ def test_the_source_samples_are_left_alone(problem_of, segment, noise_stems, pro
     example_of(problem_of(), stems, Inputs.STEMS, protocol)
     for stem in stems:
         np.testing.assert_array_equal(stems[stem], copies[stem])
+
+
+@given(SEEDS, st.sampled_from(LAYOUTS))
+@settings(max_examples=20)
+def test_a_clip_is_to_the_bit_the_sum_of_its_stems_with_their_gains(
+    problem_of, segment, noise_stems, protocol, seed, inputs
+):
+    problem, stems = problem_of(seed=seed), noise_stems(segment(), samples=4000)
+    common_db = problem.headroom_gain_db + problem.master_gain_db
+    for clip in example_of(problem, stems, inputs, protocol).clips:
+        parts = [apply_gain(stems[stem], common_db + problem.error_db(stem)) for stem in clip.stems]
+        assert clip.samples.tobytes() == np.sum(parts, axis=0, dtype=np.float32).tobytes()
 
 
 LABELS = {
@@ -164,5 +178,5 @@ def test_wordings_vary_with_their_seed(problem_of, segment, noise_stems, protoco
 
 def test_the_anchor_comes_first_whatever_it_is(noise_stems, segment):
     stems = noise_stems(segment(), samples=10)
-    clips = make_clips(stems, ("vocals", "bass", "drums"), "vocals", Inputs.STEMS)
+    clips = make_clips(stems, ("vocals", "bass", "drums"), "vocals", Inputs.STEMS, dict.fromkeys(stems, 0.0))
     assert [clip.label for clip in clips] == ["Anchor, vocals:", "Bass:", "Drums:"]

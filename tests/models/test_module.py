@@ -1,0 +1,32 @@
+"""Training through Lightning: what a batch brings, and what becomes of it on the device."""
+
+import lightning
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+from mixlab.models.loss import LossSettings
+from mixlab.models.module import AdviceModule
+from mixlab.models.optim import AdamWCosine
+
+from .conftest import make_problem
+
+
+@pytest.fixture
+def loss_after_a_step(base, make_batch):
+    """The training loss of one step on two examples."""
+
+    def loss(features):
+        module = AdviceModule(base.model, base.processor, LossSettings(), AdamWCosine(0.0, 0.0, 1), max_new_tokens=2)
+        trainer = lightning.Trainer(max_steps=1, barebones=True, accelerator="cpu")
+        batch = make_batch([make_problem(0), make_problem(1)], features=features)
+        losses = []
+        module.log = lambda name, value, **_: losses.append(value)
+        trainer.fit(module, DataLoader([batch], batch_size=None))
+        return losses[0]
+
+    return loss
+
+
+def test_a_step_is_the_same_with_features_from_the_worker_and_with_waveforms(loss_after_a_step):
+    assert torch.equal(loss_after_a_step(features=True), loss_after_a_step(features=False))
