@@ -1,6 +1,7 @@
 """A run that is stopped anywhere goes on with the very next example: batches compared as bytes."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import lightning
@@ -20,8 +21,9 @@ EPOCH_EXAMPLES, BATCH, STEPS = 12, 4, 8
 class Listener(lightning.LightningModule):
     """Trains one weight and notes the bytes of every batch."""
 
-    def __init__(self, stop_at=None):
+    def __init__(self, stop_at=None, notes=None):
         super().__init__()
+        self.notes = notes
         self.weight = torch.nn.Parameter(torch.zeros(()))
         self.heard, self.stop_at = [], stop_at
 
@@ -33,6 +35,9 @@ class Listener(lightning.LightningModule):
             raise Killed
         features = batch["input_features"]
         self.heard.append(hashlib.sha256(features.numpy().tobytes() + batch["input_ids"].numpy().tobytes()).hexdigest())
+        if self.notes is not None:
+            rank = self.trainer.global_rank
+            (self.notes / f"{self.global_step}-{rank}").write_text(" ".join(digests_of_examples(batch)))
         return (self.weight - features.mean()) ** 2
 
     def validation_step(self, batch, batch_idx, dataloader_idx=0):
@@ -40,6 +45,13 @@ class Listener(lightning.LightningModule):
 
     def configure_optimizers(self):
         return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+def digests_of_examples(batch):
+    """A digest of each example of a batch: its ids without padding and its two clips."""
+    clips = batch["input_features"].numpy().reshape(len(batch["input_ids"]), -1)
+    rows = zip(batch["input_ids"], batch["attention_mask"].bool(), clips, strict=True)
+    return [hashlib.sha256(ids[mask].numpy().tobytes() + sound.tobytes()).hexdigest() for ids, mask, sound in rows]
 
 
 class Killed(Exception):
@@ -118,3 +130,33 @@ def test_only_the_epoch_that_was_interrupted_starts_in_its_middle():
     assert len(sampler) == EPOCH_EXAMPLES
     sampler.set_epoch(4)
     assert list(sampler) == [(4, index) for index in range(EPOCH_EXAMPLES)]
+
+
+@pytest.mark.slow
+def test_two_processes_train_together_on_the_bytes_that_one_trains_on(mixes, tmp_path):
+    heard = {}
+    for processes in (1, 2):
+        notes = tmp_path / str(processes)
+        notes.mkdir()
+        data = mixes()
+        data.settings = replace(data.settings, batch_size=BATCH // processes)
+        trainer = lightning.Trainer(
+            accelerator="cpu",
+            devices=processes,
+            strategy="ddp_spawn" if processes > 1 else "auto",
+            max_steps=STEPS,
+            limit_val_batches=0,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            use_distributed_sampler=False,
+            default_root_dir=tmp_path,
+        )
+        trainer.fit(Listener(notes=notes), datamodule=data)
+        heard[processes] = {
+            step: sorted(" ".join(path.read_text() for path in notes.glob(f"{step}-*")).split())
+            for step in range(STEPS)
+        }
+    assert heard[1] == heard[2]
+    assert len({digest for step in heard[1].values() for digest in step}) == STEPS * BATCH

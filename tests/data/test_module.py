@@ -43,10 +43,10 @@ def test_examples_are_the_same_for_any_batch_size_and_new_in_every_epoch(build_m
 
 
 @pytest.mark.slow
-def test_examples_are_the_same_for_0_1_and_2_workers(build_module):
+def test_examples_are_the_same_for_0_1_and_4_workers(build_module):
     here = digests(build_module())
     assert digests(build_module(workers=1)) == here
-    assert digests(build_module(workers=2, batch_size=3)) == here
+    assert digests(build_module(workers=4, batch_size=3)) == here
 
 
 def test_test_items_do_not_depend_on_how_a_run_trains(build_module, protocol):

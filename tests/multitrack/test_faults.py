@@ -8,10 +8,13 @@ import signal
 import subprocess
 import time
 
+import numpy as np
 import pytest
+import soundfile
 
 from mixlab.errors import StorageError
 from mixlab.multitrack.demo.source import DemoSource
+from mixlab.multitrack.folder import FolderSource
 from mixlab.multitrack.index import segment_index
 from mixlab.multitrack.preparation import prepare
 
@@ -148,3 +151,15 @@ def test_a_leftover_of_a_process_that_lives_is_left_alone(tmp_path):
     prepare_all(tmp_path)
     assert theirs.exists()
     assert others.exists()
+
+
+def test_songs_in_a_read_only_folder_are_prepared_elsewhere(mounted, tmp_path):
+    root = mounted("size=8m")
+    for song, seed in (("A", 1), ("B", 2)):
+        for number, stem in enumerate(("bass", "drums")):
+            (root / song).mkdir(exist_ok=True)
+            noise = 0.1 * np.random.default_rng(seed + number).standard_normal(2 * RATE)
+            soundfile.write(root / song / f"{stem}.wav", noise, RATE)
+    subprocess.run(["mount", "-o", "remount,ro", root], check=True)
+    source = FolderSource(str(root), validation_share=0.0, test_share=0.5)
+    assert set(prepare(source, tmp_path / "cache", RATE, 1).songs) == {"A", "B"}
