@@ -155,6 +155,7 @@ class OptimSchema(Target):
     lr: Positive
     weight_decay: Annotated[float, Field(ge=0.0)]
     warmup_steps: PositiveCount
+    lora_b_factor: Positive
 
 
 class LossSchema(Target):

@@ -21,11 +21,14 @@ class AdamWCosine:
         lr: peak learning rate.
         weight_decay: on matrices; vectors (biases, norms) are not decayed.
         warmup_steps: optimizer steps of the linear warm-up.
+        lora_b_factor: on the rate of LoRA's second matrix, which starts at zero and learns faster at a higher one than
+            the first (LoRA+, Hayou et al. 2024); 1 for one rate.
     """
 
     lr: float
     weight_decay: float
     warmup_steps: int
+    lora_b_factor: float
 
     def build(self, parameters: NamedParameters, total_steps: int) -> tuple[torch.optim.Optimizer, LambdaLR]:
         """The optimizer over the parameters that train, and its schedule, which is stepped after every step."""
@@ -40,14 +43,17 @@ class AdamWCosine:
         return 0.5 * (1.0 + math.cos(math.pi * min(1.0, progress)))
 
     def _optimizer(self, named: list[tuple[str, torch.nn.Parameter]]) -> torch.optim.Optimizer:
-        return self._adamw([p for _, p in named])
+        return self._adamw(named)
 
-    def _adamw(self, parameters: list[torch.nn.Parameter]) -> torch.optim.AdamW:
+    def _adamw(self, named: list[tuple[str, torch.nn.Parameter]]) -> torch.optim.AdamW:
+        second = [p for name, p in named if "lora_B" in name.split(".")]
+        others = [p for name, p in named if "lora_B" not in name.split(".")]
         groups = [
-            {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": self.weight_decay},
-            {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
+            {"params": [p for p in others if p.ndim >= 2], "weight_decay": self.weight_decay},
+            {"params": [p for p in others if p.ndim < 2], "weight_decay": 0.0},
+            {"params": second, "weight_decay": self.weight_decay, "lr": self.lr * self.lora_b_factor},
         ]
-        return torch.optim.AdamW(groups, lr=self.lr, betas=(0.9, 0.98))
+        return torch.optim.AdamW([g for g in groups if g["params"]], lr=self.lr, betas=(0.9, 0.98))
 
 
 @dataclass(frozen=True)
@@ -66,7 +72,7 @@ class MuonCosine(AdamWCosine):
         muon = torch.optim.Muon(
             matrices, lr=self.matrix_lr, weight_decay=self.weight_decay, adjust_lr_fn="match_rms_adamw"
         )
-        return Together([muon, self._adamw([p for _, p in named if id(p) not in chosen])])
+        return Together([muon, self._adamw([(name, p) for name, p in named if id(p) not in chosen])])
 
 
 class Together(torch.optim.Optimizer):

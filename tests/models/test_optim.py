@@ -19,7 +19,7 @@ class Model(nn.Module):
 
 
 def muon():
-    return MuonCosine(lr=1e-2, weight_decay=0.0, warmup_steps=2, matrix_lr=1e-1)
+    return MuonCosine(lr=1e-2, weight_decay=0.0, warmup_steps=2, lora_b_factor=1.0, matrix_lr=1e-1)
 
 
 def train(model, optimizer, schedule, steps):
@@ -33,7 +33,7 @@ def train(model, optimizer, schedule, steps):
 
 @pytest.mark.parametrize(("step", "factor"), [(0, 0.5), (1, 1.0), (2, 1.0), (6, 0.5), (10, 0.0)])
 def test_the_rate_warms_up_and_falls_to_zero(step, factor):
-    assert AdamWCosine(1e-3, 0.0, 2).factor(step, 10) == pytest.approx(factor)
+    assert AdamWCosine(1e-3, 0.0, 2, 1.0).factor(step, 10) == pytest.approx(factor)
 
 
 def test_muon_turns_the_matrices_inside_layers_and_adamw_all_else():
@@ -76,3 +76,13 @@ def test_training_goes_on_from_a_saved_state_as_if_never_stopped():
     schedule.load_state_dict(saved[1])
     train(halves, optimizer, schedule, steps=3)
     assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), halves.parameters(), strict=True))
+
+
+def test_the_second_matrix_of_lora_has_a_rate_of_its_own():
+    names = ("layers.0.q_proj.lora_A.default.weight", "layers.0.q_proj.lora_B.default.weight", "head.bias")
+    parameters = [
+        (name, torch.nn.Parameter(torch.zeros(2, 2)[: 1 + (number < 2)].squeeze())) for number, name in enumerate(names)
+    ]
+    optimizer, _ = AdamWCosine(1e-3, 0.01, 1, 4.0).build(parameters, 10)
+    rates = {id(p): group["initial_lr"] for group in optimizer.param_groups for p in group["params"]}
+    assert [rates[id(p)] for _, p in parameters] == pytest.approx([1e-3, 4e-3, 1e-3])

@@ -61,6 +61,6 @@ def test_heads_that_know_a_clip_lose_nothing_on_its_level():
 
 def test_the_first_stage_trains_tower_and_projector_and_no_word():
     model = backbone.tiny(base=None).model
-    module = EarModule(model, ListeningHeads(128, 4, 6), AdamWCosine(1e-3, 0.0, 1))
+    module = EarModule(model, ListeningHeads(128, 4, 6), AdamWCosine(1e-3, 0.0, 1, 1.0))
     names = {name.split(".")[0] for name, _ in module.named_parameters()}
     assert names == {"tower", "projector", "heads"}
