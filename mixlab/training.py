@@ -185,7 +185,7 @@ class SaveLast(Callback):
 def save_whole(trainer: lightning.Trainer, path: Path) -> None:
     """Save a checkpoint that appears whole or not at all; all processes of a training have to call it."""
     temporary = path.with_name(f".{path.name}.new")
-    trainer.save_checkpoint(temporary)
+    trainer.save_checkpoint(temporary, weights_only=False)
     if trainer.is_global_zero:
         temporary.replace(path)
 
