@@ -22,7 +22,7 @@ from mixlab.multitrack.preparation import prepare
 from mixlab.multitrack.segments import Gates
 from mixlab.multitrack.song import STEMS
 from mixlab.multitrack.statistics import statistics
-from mixlab.scoring.prediction import write_atomically
+from mixlab.storage import write_whole
 
 
 def run(cfg: DictConfig) -> None:
@@ -36,7 +36,7 @@ def run(cfg: DictConfig) -> None:
     grid = (cfg.data.segment_s, cfg.data.segment_step_s, gates.active_frame_dbfs)
     found = statistics(segment_index(store, *grid), gates)
     shutil.copyfile(index_path(store, *grid), folder / "segments.parquet")
-    write_atomically(folder / "statistics.json", json.dumps(found, indent=1, allow_nan=False) + "\n")
+    write_whole(folder / "statistics.json", json.dumps(found, indent=1, allow_nan=False) + "\n")
     facts = {
         "songs": f"{type(source).__name__} {cfg.dataset.get('root', '')}".strip(),
         "segments": f"{cfg.data.segment_s:g} s, one every {cfg.data.segment_step_s:g} s; {cfg.sample_rate} Hz, mono",

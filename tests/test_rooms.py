@@ -9,8 +9,8 @@ import mixlab
 
 PACKAGE = Path(mixlab.__file__).parent
 FLOORS = (
-    "errors", "audio", "language", "multitrack", "synthesis", "scoring", "data", "models", "pretraining", "evaluation",
-    "advising", "hub",
+    "errors", "storage", "audio", "language", "multitrack", "synthesis", "scoring", "data", "models", "pretraining",
+    "evaluation", "advising", "hub",
 )  # fmt: skip
 """The rooms of docs/ARCHITECTURE.md, ground floor first; the entry points stand above all of them."""
 
@@ -24,7 +24,7 @@ def imported_rooms(path):
                 yield name.split(".")[1]
 
 
-@pytest.mark.parametrize("room", FLOORS[1:])
+@pytest.mark.parametrize("room", FLOORS[2:])
 def test_a_room_imports_only_from_floors_below_it(room):
     allowed = {*FLOORS[: FLOORS.index(room) + 1], "config", "config_groups"}
     upward = {
@@ -38,7 +38,7 @@ def test_a_room_imports_only_from_floors_below_it(room):
 
 def test_every_room_is_in_the_picture():
     rooms = {path.name for path in PACKAGE.iterdir() if path.is_dir() and (path / "__init__.py").is_file()}
-    assert rooms == set(FLOORS) - {"errors"}
+    assert rooms == set(FLOORS) - {"errors", "storage"}
 
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))

@@ -9,7 +9,7 @@ from typing import Any
 from mixlab.evaluation.drawing import INK, MUTED, SERIES, draw, svg
 from mixlab.multitrack.song import STEMS
 from mixlab.multitrack.statistics import ALL_GENRES
-from mixlab.scoring.prediction import write_atomically
+from mixlab.storage import write_whole
 
 MEASURES = {
     "lufs_source": "loudness in LUFS, source",
@@ -48,7 +48,7 @@ def write_data_page(path: str | Path, statistics: Mapping[str, Any], title: str,
         loudness_figure=Markup(loudness_figure(statistics["stems"])),
         balance_figure=Markup(balance_figure(statistics["relative_lufs"][main])),
     )
-    write_atomically(Path(path), page)
+    write_whole(Path(path), page)
 
 
 def loudness_figure(stems: Mapping[str, Mapping[str, Any]]) -> str:

@@ -10,8 +10,9 @@ from mixlab.evaluation.table import COLUMNS, Row, cell, used_columns
 from mixlab.language.advice import Advice, Direction
 from mixlab.scoring.closed_loop import residuals_db
 from mixlab.scoring.metrics import gain_distance_db, is_joint_right
-from mixlab.scoring.prediction import Prediction, write_atomically
+from mixlab.scoring.prediction import Prediction
 from mixlab.scoring.scores import Scores, headline_predictions
+from mixlab.storage import write_whole
 
 DEMO_STATEMENT = (
     "These are demo songs, composed and rendered by mixlab. Demo songs show that the framework works; "
@@ -85,7 +86,7 @@ def write_report(
         samples=[("Furthest from right", worst), ("Closest to right", best)],
         config_yaml=config_yaml,
     )
-    write_atomically(Path(path), page)
+    write_whole(Path(path), page)
 
 
 def confusion_matrix(predictions: Sequence[Prediction]) -> tuple[list[str], list[tuple[str, list[int]]]]:

@@ -195,7 +195,8 @@ def write_results(
     """
     import json
 
-    from mixlab.scoring.prediction import write_atomically, write_predictions
+    from mixlab.scoring.prediction import write_predictions
+    from mixlab.storage import write_whole
 
     main = results[0]
     model = main.rows[0].method
@@ -204,7 +205,7 @@ def write_results(
         metrics |= result.metrics()
         suffix = "" if result is main else f"-{result.split}"
         write_predictions(folder / f"predictions{suffix}.jsonl", result.predictions[model])
-    write_atomically(folder / "metrics.json", json.dumps(metrics, indent=1, sort_keys=True) + "\n")
+    write_whole(folder / "metrics.json", json.dumps(metrics, indent=1, sort_keys=True) + "\n")
     sentence = verdict(main)
     write_report(
         folder / "report.html",

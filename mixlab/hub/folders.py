@@ -67,14 +67,3 @@ def disk_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         reason = REASONS.get(error.errno or 0, f"{error.strerror or error}; choose another folder")
         raise InputFileError(f"{path} cannot be written: {reason}.") from error
-
-
-def write_file(path: Path, content: bytes) -> None:
-    """Write a file under a temporary name and move it to its own; parent folders are created."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -17,7 +17,8 @@ from mixlab.data.records import Item
 from mixlab.errors import InputFileError
 from mixlab.hub.card import card
 from mixlab.hub.export import clip_bytes
-from mixlab.hub.folders import disk_errors, write_file
+from mixlab.hub.folders import disk_errors
+from mixlab.storage import write_whole
 from mixlab.synthesis.example import Example
 from mixlab.synthesis.problem import Problem
 
@@ -54,7 +55,7 @@ def rebuild(exported: ExportedSet, data: MixDataModule) -> Manifest:
         manifest = replace(manifest, audio="rebuilt")
         files["README.md"] = _written(root / "README.md", card(manifest).encode())
         manifest = replace(manifest, files=files)
-        write_file(root / MANIFEST, manifest.to_text().encode())
+        write_whole(root / MANIFEST, manifest.to_text().encode())
     return manifest
 
 
@@ -77,7 +78,7 @@ def _rebuilt(
                     f"Your copy of '{item.problem.song_id}' does not sound like the one that '{item.problem.item_id}' "
                     f"was made from (with mixlab {item.mixlab}); set dataset and dataset.root to the same songs."
                 )
-            write_file(path, content)
+            write_whole(path, content)
         listed[record.path] = describe_file(content)
     return listed
 
@@ -94,5 +95,5 @@ def _check_songs(root: Path, data: MixDataModule, items: Mapping[str, list[Item]
 
 
 def _written(path: Path, content: bytes) -> dict[str, Any]:
-    write_file(path, content)
+    write_whole(path, content)
     return describe_file(content)

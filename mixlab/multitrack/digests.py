@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from mixlab.multitrack.atomic import write_whole
+from mixlab.storage import write_whole
 
 
 class DigestMemo:
@@ -44,7 +44,7 @@ class DigestMemo:
         with path.open("rb") as handle:
             found = hashlib.file_digest(handle, "sha256").hexdigest()
         record = json.dumps({"state": state, "sha256": found}).encode()
-        write_whole(self._record(path), lambda handle: handle.write(record))
+        write_whole(self._record(path), record)
         return found
 
     def _record(self, path: Path) -> Path:

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from mixlab.audio.levels import FLOOR_DBFS
 from mixlab.audio.loudness import POWER_HOP_S, integrated_lufs
-from mixlab.multitrack.atomic import write_whole
 from mixlab.multitrack.song import STEMS
 from mixlab.multitrack.store import FRAME_S, SongStore, StoredSong
+from mixlab.storage import write_whole
 
 INDEX_VERSION = 1
 """Part of the key; raise it when other figures come from the same songs."""

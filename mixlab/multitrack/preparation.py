@@ -22,10 +22,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from mixlab.audio.files import resample, to_mono
 from mixlab.audio.loudness import integrated_lufs, k_weighted_power, mean_square
 from mixlab.errors import InputFileError, MixlabError
-from mixlab.multitrack.atomic import remove_leftovers, storage_error, write_whole
 from mixlab.multitrack.digests import DigestMemo
 from mixlab.multitrack.song import LoadedSong, MultitrackSource, SongEntry
 from mixlab.multitrack.store import FRAME_S, SongStore, StoredSong, as_float32, song_folder
+from mixlab.storage import remove_leftovers, storage_error, write_whole
 
 STORE_VERSION = 2
 """Part of every key; raise it when what is stored changes."""
@@ -211,7 +211,7 @@ def _write_song(loaded: LoadedSong, entry: SongEntry, key: str, folder: Path, sa
     text = json.dumps(record, allow_nan=True).encode()
     write_whole(folder / f"{key}.npy", lambda handle: np.save(handle, heard, allow_pickle=False))
     write_whole(folder / f"{key}.levels.npz", lambda handle: np.savez(handle, **tracks))  # type: ignore[arg-type]
-    write_whole(folder / f"{key}.json", lambda handle: handle.write(text))
+    write_whole(folder / f"{key}.json", text)
 
 
 def _as_heard(

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any
 
 from mixlab.errors import InputFileError
 from mixlab.language.advice import Advice, Move, Verdict
+from mixlab.storage import write_whole
 from mixlab.synthesis.problem import Problem
 
 
@@ -70,7 +69,7 @@ class Prediction:
 def write_predictions(path: str | Path, predictions: Iterable[Prediction]) -> None:
     """Write one JSON object a line; the file appears whole or not at all."""
     lines = (json.dumps(prediction.to_json(), ensure_ascii=False, allow_nan=False) for prediction in predictions)
-    write_atomically(Path(path), "".join(line + "\n" for line in lines))
+    write_whole(Path(path), "".join(line + "\n" for line in lines))
 
 
 def read_predictions(path: str | Path) -> list[Prediction]:
@@ -96,19 +95,3 @@ def read_predictions(path: str | Path) -> list[Prediction]:
                 f"{path}, line {number} is not a prediction ({what}); remove the line or write the file again"
             ) from error
     return predictions
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write `text` as UTF-8 to a temporary neighbour of `path`, then move it there; parent folders are created."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

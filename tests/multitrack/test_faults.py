@@ -119,7 +119,7 @@ def mounted(tmp_path):
 
 def test_a_full_disk_is_said_in_a_sentence_and_what_was_stored_is_kept(undisturbed, mounted):
     cache = mounted("size=2m")
-    with pytest.raises(StorageError, match=r"No space is left for .*songs; free some or set paths\.cache"):
+    with pytest.raises(StorageError, match=r"No space is left for .*songs; free some, or choose"):
         prepare_all(cache)
     stored = list(cache.glob("songs/*.json"))
     assert 0 < len(stored) < len(SOURCE.entries())
@@ -131,7 +131,9 @@ def test_a_full_disk_is_said_in_a_sentence_and_what_was_stored_is_kept(undisturb
 
 def test_a_read_only_cache_is_said_in_a_sentence(mounted):
     cache = mounted("size=1m,ro")
-    with pytest.raises(StorageError, match=r"songs cannot be written to \(Read-only file system\); set paths\.cache"):
+    with pytest.raises(
+        StorageError, match=r"songs cannot be written to \(Read-only file system\); choose another folder"
+    ):
         prepare_all(cache)
 
 

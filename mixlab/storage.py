@@ -1,4 +1,4 @@
-"""Room multitrack: files that appear whole or not at all, and what a killed process leaves behind."""
+"""Ground floor: files that appear whole or not at all, and what a killed process leaves behind."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import re
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -15,8 +16,12 @@ from mixlab.errors import StorageError
 _TEMPORARY = re.compile(r"^\.tmp-(?P<host>.+)-(?P<process>\d+)-")
 
 
-def write_whole(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
+def write_whole(path: Path, content: str | bytes | Callable[[IO[bytes]], Any]) -> None:
     """Write a file under a temporary name, then move it to its own; of two writers the last one wins.
+
+    Args:
+        path: of the file; its folders are created.
+        content: text, which is written as UTF-8, bytes, or a function that writes to the open file.
 
     Raises:
         StorageError: naming the folder, where nothing can be written (full, read-only).
@@ -25,23 +30,25 @@ def write_whole(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as handle:
-            write(handle)
+            if callable(content):
+                content(handle)
+            else:
+                handle.write(content.encode() if isinstance(content, str) else content)
         temporary.replace(path)
-    except BaseException as error:
-        temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise storage_error(path.parent, error) from error
-        raise
+    except OSError as error:
+        raise storage_error(path.parent, error) from error
+    finally:
+        # Gone already where all went well.
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def storage_error(folder: Path, error: OSError) -> StorageError:
     """The sentence for a folder in which nothing can be written."""
     # NumPy's own writing tells a full disk by a short count, without a number of the error.
     if error.errno in (None, errno.ENOSPC, errno.EDQUOT):
-        return StorageError(f"No space is left for {folder}; free some or set paths.cache to another disk.")
-    return StorageError(
-        f"{folder} cannot be written to ({error.strerror or error}); set paths.cache to another folder."
-    )
+        return StorageError(f"No space is left for {folder}; free some, or choose a folder on another disk.")
+    return StorageError(f"{folder} cannot be written to ({error.strerror or error}); choose another folder.")
 
 
 def remove_leftovers(folder: Path) -> None:
