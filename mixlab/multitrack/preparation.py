@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +59,7 @@ def prepare(source: MultitrackSource, cache_dir: Path, sample_rate: int, workers
     except OSError as error:
         raise storage_error(folder, error) from error
     remove_leftovers(folder)
+    _remove_old_locks(folder)
     keys = _keys(source, entries, cache_dir, sample_rate, workers)
     missing = {key: entry for entry, key in zip(entries, keys, strict=True) if not _is_stored(folder, key)}
     if missing:
@@ -100,6 +101,18 @@ def _digests(paths: Sequence[Path], cache_dir: Path, workers: int) -> dict[Path,
 
 def _is_stored(folder: Path, key: str) -> bool:
     return all((folder / f"{key}.{suffix}").is_file() for suffix in ("json", "npy", "levels.npz"))
+
+
+def _remove_old_locks(folder: Path) -> None:
+    """Remove the locks of processes that were killed between storing a song and removing its lock."""
+    for lock in folder.glob(".*.lock"):
+        if _is_stored(folder, lock.name.removeprefix(".").removesuffix(".lock")):
+            with suppress(OSError):
+                lock.unlink(missing_ok=True)
+
+
+def _lock_file(folder: Path, key: str) -> Path:
+    return folder / f".{key}.lock"
 
 
 def _read_record(folder: Path, entry: SongEntry, key: str) -> StoredSong:
@@ -174,7 +187,7 @@ def _store_one(
     source: MultitrackSource, entry: SongEntry, key: str, folder: Path, sample_rate: int, wait: bool
 ) -> bool:
     """Store a song unless it is stored by now; False if another process is at it and `wait` is not set."""
-    lock = FileLock(folder / f".{key}.lock")
+    lock = FileLock(_lock_file(folder, key))
     try:
         lock.acquire(blocking=wait)
     except Timeout:
@@ -184,7 +197,7 @@ def _store_one(
     try:
         if not _is_stored(folder, key):
             _write_song(source.load(entry), entry, key, folder, sample_rate)
-        Path(lock.lock_file).unlink(missing_ok=True)
+        _lock_file(folder, key).unlink(missing_ok=True)
     finally:
         lock.release()
     return True

@@ -144,6 +144,14 @@ def test_a_stored_song_is_read_from_a_read_only_cache(mounted):
     prepare_all(cache)
 
 
+def test_the_lock_of_a_process_killed_just_after_it_stored_a_song_is_removed(undisturbed, tmp_path):
+    prepare_all(tmp_path)
+    song = next(tmp_path.glob("songs/*.json"))
+    (song.parent / f".{song.stem}.lock").touch()
+    prepare_all(tmp_path)
+    assert bytes_of(tmp_path) == undisturbed[0]
+
+
 def test_a_leftover_of_a_process_that_lives_is_left_alone(tmp_path):
     prepare_all(tmp_path)
     host = os.uname().nodename
