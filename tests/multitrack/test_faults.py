@@ -58,7 +58,7 @@ def test_twenty_kills_at_random_moments_and_a_last_start_end_in_the_same_bytes(u
     struck = 0
     for _ in range(KILLS):
         process = start(tmp_path)
-        process.join(moments.uniform(0.0, 2.0 * duration_s / KILLS))
+        process.join(moments.uniform(0.0, duration_s / KILLS))
         process.kill()
         process.join()
         struck += process.exitcode == -signal.SIGKILL
