@@ -124,8 +124,13 @@ def check_exported(exported: ExportedSet, cfg: DictConfig) -> None:
         )
 
 
-def data_module(cfg: DictConfig, songs: MultitrackSource | ExportedSet, encoder: ChatEncoder) -> MixDataModule:
+def data_module(
+    cfg: DictConfig, songs: MultitrackSource | ExportedSet, encoder: ChatEncoder, features_in_worker: bool
+) -> MixDataModule:
     """The data module of a run, not yet set up; says so where it trains on other errors than it is evaluated on.
+
+    Args:
+        features_in_worker: batches carry features instead of waveforms.
 
     Raises:
         ConfigError: if an exported data set was made with other settings.
@@ -158,7 +163,7 @@ def data_module(cfg: DictConfig, songs: MultitrackSource | ExportedSet, encoder:
         ),
         Path(cfg.paths.cache),
         cfg.seed,
-        features_in_worker=cfg.trainer.features == "worker",
+        features_in_worker=features_in_worker,
     )
 
 

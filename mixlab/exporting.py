@@ -60,4 +60,4 @@ def _over_songs(cfg: DictConfig) -> MixDataModule:
     if isinstance(songs, ExportedSet):
         raise ConfigError("dataset is 'jsonl', which is an export already; set dataset to a source of songs.")
     # Only the rate of the clips is the encoder's, and it is the same for every Qwen2-Audio.
-    return build.data_module(cfg, songs, ChatEncoder(tiny("listener").processor))
+    return build.data_module(cfg, songs, ChatEncoder(tiny("listener").processor), features_in_worker=False)

@@ -62,7 +62,7 @@ def train(cfg: DictConfig) -> float:
     build.trainer(cfg)  # what does not fit is said here, before the songs are prepared
     if resume_from is not None:
         module.on_load_checkpoint(read_checkpoint(resume_from))
-    data = build.data_module(cfg, songs, ChatEncoder(module.processor))
+    data = build.data_module(cfg, songs, ChatEncoder(module.processor), cfg.trainer.features == "worker")
     data.prepare_data()
     data.setup()
     if not data.problems("test"):

@@ -27,7 +27,7 @@ def data_of(composed, encoder):
 
     def build_data(*overrides: str):
         cfg = composed(*overrides)
-        return build.data_module(cfg, build.source(cfg), encoder)
+        return build.data_module(cfg, build.source(cfg), encoder, features_in_worker=True)
 
     return build_data
 
@@ -54,4 +54,4 @@ def test_stems_of_several_songs_are_refused_before_a_song_is_read(composed, enco
     cfg = composed("dataset=folder", f"dataset.root={tmp_path}", "data.augmentation.cross_song_probability=0.3")
     (tmp_path / "song").mkdir()
     with pytest.raises(ConfigError, match=r"data\.augmentation\.cross_song_probability is 0\.3, .* dataset=demo"):
-        build.data_module(cfg, build.source(cfg), encoder)
+        build.data_module(cfg, build.source(cfg), encoder, features_in_worker=True)

@@ -54,7 +54,6 @@ def written(workplace):
     return done, workplace / "set"
 
 
-@pytest.mark.slow
 def test_a_finished_command_says_what_is_there_and_leaves_nothing_else(workplace, written):
     done, folder = written
     assert f"{folder} holds 4 train, 2 validation, 2 test items." in done.stdout
@@ -64,7 +63,6 @@ def test_a_finished_command_says_what_is_there_and_leaves_nothing_else(workplace
     assert str(workplace) not in json.dumps(manifest.dataset) + json.dumps(manifest.settings)
 
 
-@pytest.mark.slow
 def test_a_run_trains_and_evaluates_on_the_exported_items(workplace, written):
     _, folder = written
     done = run(
