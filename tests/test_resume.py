@@ -8,11 +8,11 @@ import lightning
 import pytest
 import torch
 
+from mixlab.checkpointing import SaveLast
 from mixlab.data.dataset import EpochSampler
 from mixlab.data.module import DataSettings, FrozenItems, MixDataModule
 from mixlab.multitrack.segments import Gates
 from mixlab.synthesis.example import Inputs
-from mixlab.training import SaveLast
 
 EPOCH_EXAMPLES, BATCH, STEPS = 12, 4, 8
 """Three batches an epoch, and a run that ends in the middle of the third epoch."""

@@ -1,0 +1,92 @@
+"""Floor of the entry points: what a run keeps of itself while it trains, and when it is stopped."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import lightning
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+
+from mixlab.models.checkpoints import Description, save_trained
+
+
+class SaveAdapter(Callback):
+    """Writes the adapter folder when a run is stopped, so that what was trained can be used."""
+
+    def __init__(self, folder: Path, description: Description) -> None:
+        self.folder, self.description = folder, description
+
+    def on_exception(self, trainer: lightning.Trainer, pl_module: Any, exception: BaseException) -> None:
+        if trainer.global_step == 0:
+            return
+        save_trained(self.folder, pl_module.model, pl_module.processor, self.description)
+        if isinstance(exception, KeyboardInterrupt):
+            save_whole(trainer, self.folder.parent / "checkpoints" / "last.ckpt")
+
+
+class SaveLast(Callback):
+    """Keeps a checkpoint to go on from, also in the middle of an epoch and after a kill."""
+
+    def __init__(self, path: Path, every_steps: int) -> None:
+        self.path, self.every_steps = path, every_steps
+        self._saved_step = 0
+
+    def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
+        step = trainer.global_step
+        if step % self.every_steps == 0 and step != self._saved_step:
+            save_whole(trainer, self.path)
+            self._saved_step = step
+
+
+def save_whole(trainer: lightning.Trainer, path: Path) -> None:
+    """Save a checkpoint that appears whole or not at all; all processes of a training have to call it."""
+    temporary = path.with_name(f".{path.name}.new")
+    with interrupts_later():
+        trainer.save_checkpoint(temporary, weights_only=False)
+        if trainer.is_global_zero:
+            temporary.replace(path)
+
+
+@contextmanager
+def interrupts_later() -> Iterator[None]:
+    """Let a Ctrl-C take effect when the block has ended: torch may swallow one while it writes a file."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGINT)
+    caught: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, frame: caught.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if caught:
+            signal.raise_signal(signal.SIGINT)
+
+
+class BestCheckpoint(ModelCheckpoint):
+    """Keeps the best checkpoint, also that of the run that is gone on from, whose folder is another one."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over score and file of the best checkpoint so far."""
+        best = Path(state_dict["best_model_path"])
+        if best.is_file() and Path(state_dict["dirpath"]) != Path(self.dirpath or ""):
+            copy = Path(self.dirpath or "") / best.name
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(best, copy)
+            renamed = {str(best): str(copy)}
+            state_dict = state_dict | {
+                "dirpath": self.dirpath,
+                "best_model_path": str(copy),
+                "kth_best_model_path": renamed.get(state_dict["kth_best_model_path"], ""),
+                "best_k_models": {
+                    renamed.get(path, path): score for path, score in state_dict["best_k_models"].items()
+                },
+            }
+        super().load_state_dict(state_dict)
