@@ -65,6 +65,8 @@ def prepare(source: MultitrackSource, cache_dir: Path, sample_rate: int, workers
     if missing:
         log.info("Preparing %d of %d songs in %s", len(missing), len(entries), folder)
         _store_all(source, missing, folder, sample_rate, workers)
+        # Again: a process that was being killed may have looked alive.
+        remove_leftovers(folder)
     return SongStore(cache_dir, [_read_record(folder, entry, key) for entry, key in zip(entries, keys, strict=True)])
 
 
