@@ -80,16 +80,7 @@ class Item:
     def _labels(self) -> dict[str, Any]:
         return {
             "errors": [{"stem": error.stem, "gain_db": error.gain_db} for error in self.problem.errors],
-            "advice": [
-                {
-                    "stem": move.stem,
-                    "direction": str(move.direction),
-                    "gain_db": move.gain_db,
-                    "low_db": move.low_db,
-                    "high_db": move.high_db,
-                }
-                for move in self.reference.moves
-            ],
+            "advice": [move.to_json() for move in self.reference.moves],
             "verdict": NO_VERDICT if self.reference.verdict is None else str(self.reference.verdict),
         }
 

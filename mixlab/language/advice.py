@@ -66,6 +66,16 @@ class Move:
     def direction(self) -> Direction:
         return Direction.of(self.gain_db)
 
+    def to_json(self) -> dict[str, str | float]:
+        """The move as JSON values; `stem`, `low_db` and `high_db` say all."""
+        return {
+            "stem": self.stem,
+            "direction": str(self.direction),
+            "gain_db": self.gain_db,
+            "low_db": self.low_db,
+            "high_db": self.high_db,
+        }
+
 
 @dataclass(frozen=True)
 class Advice:

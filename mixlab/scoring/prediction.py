@@ -38,16 +38,7 @@ class Prediction:
             "prompt": self.prompt,
             "reference": self.reference,
             "text": self.text,
-            "advice": [
-                {
-                    "stem": move.stem,
-                    "direction": str(move.direction),
-                    "gain_db": move.gain_db,
-                    "low_db": move.low_db,
-                    "high_db": move.high_db,
-                }
-                for move in moves
-            ],
+            "advice": [move.to_json() for move in moves],
             "verdict": None if verdict is None else str(verdict),
             "parsed": self.advice is not None,
         }
