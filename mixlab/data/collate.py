@@ -26,8 +26,8 @@ class Batch(TypedDict, total=False):
     samples), zeros at the ends, and clip_samples (clips,), their lengths; or in their place what `with_features` makes
     of them: input_features (clips, mels, frames), feature_attention_mask (clips, frames). For training: clip_error_db
     (clips, stems), how far each stem of `STEMS` in the clip is from its balance with the anchor, NaN for stems that are
-    not in it; moves (batch, stems), which of `MOVES` is right for each of `STEMS`, `IGNORED` for stems that cannot be at
-    fault. For evaluation: the examples.
+    not in it; moves (batch, stems), which of `MOVES` is right for each of `STEMS`, `IGNORED` for stems that cannot
+    be at fault. For evaluation: the examples.
     """
 
     input_ids: torch.Tensor
