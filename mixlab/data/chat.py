@@ -124,7 +124,15 @@ class Chat(ABC):
         return Slot(ids, tuple(self.audio_tokens(end) - 1 + self.closes for end in ends))
 
 
-class TemplateChat(Chat):
+class WhisperChat(Chat):
+    """A chat with a tower of Whisper's kind, whose states are pooled in pairs."""
+
+    def audio_tokens(self, samples: int) -> int:
+        """As many as are left after a convolution of stride 2 and the pooling."""
+        return (((self.front_end.frames(samples) - 1) // 2 + 1) - 2) // 2 + 1
+
+
+class TemplateChat(WhisperChat):
     """A chat in the words of the processor's own template: each clip's label, its sound, then the user's sentence.
 
     Args:
@@ -149,7 +157,3 @@ class TemplateChat(Chat):
         return self.template.apply_chat_template(
             [{"role": "user", "content": content}], add_generation_prompt=True, tokenize=False
         )
-
-    def audio_tokens(self, samples: int) -> int:
-        """Whisper's convolution of stride 2 and average pooling by 2, as most towers do."""
-        return (((self.front_end.frames(samples) - 1) // 2 + 1) - 2) // 2 + 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -56,6 +57,11 @@ class Family(ABC):
         """The model without the parts that neither hear nor write; here it has none."""
         return model
 
+    def outline(self, config: Any) -> Backbone:
+        """The backbone of a configuration on the meta device: shapes, no weights, no processor."""
+        with torch.device("meta"):
+            return Backbone(self.new_model(config), None, self)
+
     @abstractmethod
     def read_processor(self, name: str, revision: str | None = None) -> Any:
         """What turns text and sound into tensors, from a hub id or a folder; has `save_pretrained` and `tokenizer`."""
@@ -76,14 +82,19 @@ class Family(ABC):
 
 @dataclass
 class Backbone:
-    """A model of transformers, with or without a PEFT adapter around it, its processor and its family."""
+    """A model of transformers, with or without a PEFT adapter around it, its processor and its family.
+
+    An outline has no processor.
+    """
 
     model: Any
     processor: Any
     family: Family
 
-    def __post_init__(self) -> None:
-        self.chat = self.family.chat(self.processor)
+    @cached_property
+    def chat(self) -> Chat:
+        """The form of its conversations."""
+        return self.family.chat(self.processor)
 
     def part(self, name: str) -> nn.Module:
         """A part of the model by its field in `Parts`, under the adapter if there is one."""
@@ -108,6 +119,10 @@ class Recipe(Protocol):
 
     def read_chat(self) -> Chat:
         """The form of its conversations, without its weights, so that what does not fit is said before they load."""
+        ...
+
+    def outline(self) -> Backbone:
+        """The backbone on the meta device, without weights and processor, to count its parameters."""
         ...
 
 

@@ -4,22 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 import transformers
+import yaml
 from transformers import AutoConfig
 
 from mixlab.data.chat import Chat
 from mixlab.errors import CheckpointError, ConfigError
 from mixlab.models.backbones.base import Backbone, Family
+from mixlab.models.backbones.flamingo import AudioFlamingo3, MusicFlamingo
+from mixlab.models.backbones.qwen2_5_omni import Qwen25Omni
 from mixlab.models.backbones.qwen2_audio import Qwen2Audio
+from mixlab.models.backbones.voxtral import Voxtral
 
-FAMILIES: dict[str, Family] = {family.name: family for family in (Qwen2Audio(),)}
+FAMILIES: dict[str, Family] = {
+    family.name: family for family in (Qwen2Audio(), Qwen25Omni(), Voxtral(), AudioFlamingo3(), MusicFlamingo())
+}
 """All families, by the name that a description keeps."""
 
-OF_MODEL_TYPE = {"qwen2_audio": "qwen2_audio"}
+OF_MODEL_TYPE = {
+    "qwen2_audio": "qwen2_audio",
+    "qwen2_5_omni": "qwen2_5_omni",
+    "qwen2_5_omni_thinker": "qwen2_5_omni",
+    "voxtral": "voxtral",
+    "audioflamingo3": "audio_flamingo_3",
+    "musicflamingo": "music_flamingo",
+}
 """The family of a `config.json`, by its model_type."""
+
+ARCHITECTURES = Path(__file__).with_name("architectures.yaml")
+"""The shapes of the hub models that `model` offers, so that their parameters are counted without a network."""
 
 Read = TypeVar("Read")
 
@@ -60,10 +77,20 @@ class Pretrained:
         model, loading = self._read(
             load, dtype=getattr(torch, self.dtype), use_safetensors=True, output_loading_info=True
         )
-        if loading["missing_keys"] or loading["mismatched_keys"]:
-            missing = sorted(loading["missing_keys"])[:5]
-            raise CheckpointError(f"The weights of '{self.name}' do not fit: {missing} are missing.")
-        return Backbone(family.trimmed(model), processor, family)
+        model = family.trimmed(model)
+        if missing := sorted({*loading["missing_keys"], *loading["mismatched_keys"]} & model.state_dict().keys()):
+            raise CheckpointError(f"The weights of '{self.name}' do not fit: {missing[:5]} are missing.")
+        return Backbone(model, processor, family)
+
+    def outline(self) -> Backbone:
+        """Its shapes alone; without a network for the models that `model` offers.
+
+        Raises:
+            ConfigError: as `build`.
+        """
+        known = yaml.safe_load(ARCHITECTURES.read_text()).get(self.name)
+        config = AutoConfig.for_model(**known["config"]) if known else self._read(AutoConfig.from_pretrained)
+        return self._family_of(config.model_type).outline(config)
 
     def family(self) -> Family:
         """The family that the model's configuration says it is of.
@@ -71,7 +98,9 @@ class Pretrained:
         Raises:
             ConfigError: if it is of none, or cannot be found.
         """
-        model_type = self._read(AutoConfig.from_pretrained).model_type
+        return self._family_of(self._read(AutoConfig.from_pretrained).model_type)
+
+    def _family_of(self, model_type: str) -> Family:
         if model_type not in OF_MODEL_TYPE:
             raise ConfigError(
                 f"model.arguments.name is '{self.name}', a model of type '{model_type}'; "

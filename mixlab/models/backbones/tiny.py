@@ -56,6 +56,10 @@ class Tiny:
             model = family.new_model(Qwen2AudioConfig.from_pretrained(folder))
         return Backbone(model, family.read_processor(folder), family)
 
+    def outline(self) -> Backbone:
+        """Its shapes alone."""
+        return Qwen2Audio().outline(Qwen2AudioConfig.from_pretrained(self._folder()))
+
     def _folder(self) -> Path:
         folder = TINY_FOLDER if self.base in (None, "listener") else Path(str(self.base))
         if not (folder / "model.safetensors").is_file():

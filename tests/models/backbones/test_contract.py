@@ -1,0 +1,177 @@
+"""What holds for every family of backbones, on a tiny random model of its real class."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from mixlab.data.collate import Collator
+from mixlab.data.dataset import ExampleMaker, ProblemDataset
+from mixlab.data.encoder import ChatEncoder
+from mixlab.models.adapters import LANGUAGE_MODEL_LINEARS, full, lora, parameter_table
+from mixlab.models.backbones.pretrained import FAMILIES, Pretrained
+from mixlab.models.checkpoints import Description, load_trained, save_trained
+from mixlab.models.generate import generate_texts
+from mixlab.models.loss import LossSettings, ResponseLoss
+from mixlab.synthesis.example import Inputs
+
+from ..conftest import PROTOCOL, SineStore, make_problem
+from .miniatures import miniature
+
+STEMS = [("bass", "drums", "vocals"), ("bass", "other"), ("bass", "vocals"), ("bass", "drums", "other")]
+
+
+@pytest.fixture(scope="module", params=sorted(FAMILIES))
+def name(request):
+    """A family."""
+    return request.param
+
+
+@pytest.fixture
+def backbone(name):
+    """Its tiny model."""
+    return miniature(name)
+
+
+@pytest.fixture
+def make_batch(backbone):
+    """Collates problems with the clips of anchor and rest, which every family takes."""
+    encoder = ChatEncoder(backbone.chat)
+    maker = ExampleMaker(SineStore(), PROTOCOL, Inputs.ANCHOR_REST, encoder)
+
+    def make(problems, generation=False):
+        dataset = ProblemDataset(maker, problems, with_response=not generation)
+        collate = Collator(encoder, features=True, left=generation, keep_examples=generation)
+        return collate([dataset[index] for index in range(len(problems))])
+
+    return make
+
+
+def embedded(backbone, batch):
+    """What the language model is given at each token, shape (batch, tokens, width)."""
+    seen = []
+    hook = backbone.part("language_model").register_forward_pre_hook(
+        lambda module, arguments, named: seen.append(named["inputs_embeds"].detach()), with_kwargs=True
+    )
+    with torch.no_grad():
+        backbone.model.model(**backbone.family.inputs(batch), use_cache=False)
+    hook.remove()
+    return seen[0]
+
+
+def adapted(backbone, **changes):
+    settings = {"r": 4, "scale": 2.0, "dropout": 0.0, "target_modules": LANGUAGE_MODEL_LINEARS} | changes
+    return replace(backbone, model=lora(backbone, train_projector=True, **settings))
+
+
+def test_every_token_of_the_prompt_is_a_token_and_every_clip_ends_once(backbone, make_batch):
+    batch = make_batch([make_problem(number, stems=stems) for number, stems in enumerate(STEMS)])
+    assert int(batch["clip_ends"].sum()) == 2 * len(STEMS)
+    text = backbone.chat.tokenizer.decode(batch["input_ids"][0][batch["attention_mask"][0].bool()])
+    assert "Anchor" in text
+    assert text.index("Anchor") < text.index("too loud")
+
+
+def test_a_step_trains_the_adapter_and_the_projector_and_nothing_else(backbone, make_batch):
+    trained = adapted(backbone)
+    counts = {part.part: part.trainable for part in parameter_table(trained)}
+    assert counts.pop("language_model") > 0
+    assert counts.pop("projector") > 0
+    assert set(counts.values()) == {0}
+    loss, _ = ResponseLoss(LossSettings(2.0, 0.5, 0.5), trained)(trained.model, make_batch([make_problem(0)]))
+    loss.backward()
+    for parameter_name, parameter in trained.model.named_parameters():
+        if parameter.requires_grad and "lora_A" not in parameter_name:  # lora_B is zero at first
+            assert parameter.grad is not None, parameter_name
+            assert parameter.grad.abs().max() > 0, parameter_name
+
+
+def test_one_batch_can_be_learnt_by_heart(backbone, make_batch):
+    batch = make_batch([make_problem(0), make_problem(1, gain_db=-8.0)])
+    model = full(backbone)
+    loss_of = ResponseLoss(LossSettings(), backbone)
+    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=3e-3)
+    for _ in range(60):
+        loss, _ = loss_of(model, batch)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert loss < 0.1
+
+
+def test_a_batch_gives_the_texts_of_single_prompts(backbone, make_batch):
+    problems = [make_problem(number, stems=stems) for number, stems in enumerate(STEMS)]
+    together = generate_texts(backbone, make_batch(problems, generation=True), 8)
+    assert together == [generate_texts(backbone, make_batch([one], generation=True), 8)[0] for one in problems]
+    assert len(set(together)) > 1
+
+
+def test_generation_goes_on_as_the_model_without_a_cache_would(backbone, make_batch):
+    batch = make_batch([make_problem(0)], generation=True)
+    said = generate_texts(backbone, batch, 3)
+    for _ in range(3):
+        with torch.no_grad():
+            states = backbone.model.model(**backbone.family.inputs(batch), use_cache=False).last_hidden_state
+            token = backbone.part("head")(states[:, -1]).argmax(-1, keepdim=True)
+        batch["input_ids"] = torch.cat([batch["input_ids"], token], dim=1)
+        batch["attention_mask"] = torch.nn.functional.pad(batch["attention_mask"], (0, 1), value=1)
+    tokens = batch["input_ids"][:, -3:]
+    assert backbone.chat.tokenizer.batch_decode(tokens, skip_special_tokens=True)[0].strip() == said[0]
+
+
+def test_six_db_more_change_the_embeddings_of_that_clip(backbone, make_batch):
+    """And of no other, where each clip is a sound of its own."""
+    quiet, loud = (make_batch([make_problem(0, gain_db=gain_db)]) for gain_db in (0.1, 6.1))
+    audio = quiet["input_ids"][0] == backbone.chat.audio_token_id
+    changed = (embedded(backbone, quiet) - embedded(backbone, loud))[0].abs().amax(dim=-1)
+    anchor_end, rest_end = quiet["clip_ends"][0].nonzero()[:, 0].tolist()
+    positions = torch.arange(audio.numel())
+    anchor, rest = audio & (positions <= anchor_end), audio & (positions > anchor_end) & (positions <= rest_end)
+    assert changed[rest].min() > 1e-3
+    if len(backbone.chat.slots(quiet_clips())) == 2:
+        assert changed[anchor].max() == 0.0
+    else:
+        moved = (quiet["input_features"] - loud["input_features"]).abs().amax(dim=1)[0]
+        assert moved[: moved.numel() // 3].max() < 1e-6
+
+
+def quiet_clips():
+    from mixlab.synthesis.example import Clip
+
+    sound = torch.zeros(160000).numpy()
+    return [Clip("Anchor, bass:", ("bass",), sound), Clip("Rest:", ("drums",), sound)]
+
+
+def test_a_saved_model_loads_through_the_hub_loader(backbone, make_batch, tmp_path):
+    backbone.save(tmp_path)
+    loaded = Pretrained(str(tmp_path)).build()
+    assert loaded.family is backbone.family
+    expected = backbone.model.state_dict()
+    assert all(torch.equal(tensor, expected[key]) for key, tensor in loaded.model.state_dict().items())
+    batch = make_batch([make_problem(0)], generation=True)
+    assert generate_texts(loaded, batch, 4) == generate_texts(backbone, batch, 4)
+    assert {part.part: part.parameters for part in parameter_table(Pretrained(str(tmp_path)).outline())} == {
+        part.part: part.parameters for part in parameter_table(backbone)
+    }
+
+
+def test_a_checkpoint_rebuilds_the_model_and_its_encoder(backbone, make_batch, tmp_path):
+    from mixlab.advising.listener import read_encoder
+
+    backbone.save(tmp_path / "base")
+    description = Description(
+        "from_pretrained", {"name": str(tmp_path / "base")}, None, None, "anchor_rest", ["bass"], ["bass", "drums"],
+        10.0, -32.0, 8, backbone.family.name,
+    )  # fmt: skip
+    trained = adapted(backbone)
+    with torch.no_grad():
+        for parameter in trained.model.parameters():
+            if parameter.requires_grad:
+                parameter.normal_(std=0.1)
+    save_trained(tmp_path / "adapter", trained, description)
+    loaded = load_trained(tmp_path)
+    batch = make_batch([make_problem(0)], generation=True)
+    assert generate_texts(loaded.backbone, batch, 6) == generate_texts(trained, batch, 6)
+    encoder = read_encoder(tmp_path / "adapter", description)
+    ids = encoder.encode_text(quiet_clips(), "How is it?", None).input_ids
+    assert (ids == ChatEncoder(backbone.chat).encode_text(quiet_clips(), "How is it?", None).input_ids).all()
