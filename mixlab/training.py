@@ -51,9 +51,8 @@ def train(cfg: DictConfig) -> float:
     folder = Path(HydraConfig.get().runtime.output_dir)
     torch.set_num_threads(cfg.trainer.threads)
     if cfg.controls and cfg.model.builder != "tiny":
-        raise ConfigError(
-            f"controls is {list(cfg.controls)}, but control runs exist for the tiny model only; set controls=[]."
-        )
+        log.warning("Control runs exist for the tiny model only, so %s are left out.", ", ".join(cfg.controls))
+        cfg.controls = []
     resume_from = find_checkpoint(cfg.ckpt_path, Path(cfg.paths.outputs) / cfg.name, folder)
     (folder / "config.yaml").write_text(OmegaConf.to_yaml(cfg, resolve=True))
     lightning.seed_everything(cfg.seed, verbose=False)

@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from mixlab import __version__
 from mixlab.errors import CheckpointError
 from mixlab.models.adapters import full, trainable_state
+from mixlab.models.assembly.mini import Mini
 from mixlab.models.backbones.base import Backbone, Recipe
 from mixlab.models.backbones.pretrained import Pretrained
 from mixlab.models.backbones.tiny import Tiny, fold_feature_statistics
@@ -23,7 +24,7 @@ from mixlab.models.backbones.tiny import Tiny, fold_feature_statistics
 DESCRIPTION = "mixlab.json"
 ADAPTER_FOLDER = "adapter"
 FULL_WEIGHTS = "trained.safetensors"
-BUILDERS: dict[str, Callable[..., Recipe]] = {"tiny": Tiny, "from_pretrained": Pretrained}
+BUILDERS: dict[str, Callable[..., Recipe]] = {"tiny": Tiny, "mini": Mini, "from_pretrained": Pretrained}
 """The recipes that a description may name; nothing else in it is ever called."""
 
 

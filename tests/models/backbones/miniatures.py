@@ -80,6 +80,7 @@ def _qwen2_5_omni() -> tuple[dict[str, Any], Any]:
     tokenizer = _tokenizer("<|IMAGE|>", "<|VIDEO|>", "<|vision_bos|>")
     config = {
         "model_type": "qwen2_5_omni_thinker",
+        "initializer_range": 0.2,
         "audio_config": TOWER | {"max_source_positions": 16, "n_window": 8, "output_dim": WIDTH},
         "vision_config": {
             "depth": 1,
