@@ -23,7 +23,7 @@ def main(cfg: DictConfig) -> None:
     from mixlab.models.adapters import parameter_table
     from mixlab.models.assembly.mini import Mini
 
-    for part in parameter_table(Mini(cfg.out).outline()):
+    for part in parameter_table(Mini(cfg.out).assembled().outline()):
         print(f"{part.part:22} {part.parameters:12,} parameters")
     print(f"{Path(cfg.out).resolve()} holds the model.")
 

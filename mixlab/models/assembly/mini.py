@@ -53,7 +53,7 @@ class Mini:
 
     def read_chat(self) -> Chat:
         """The form of its conversations."""
-        return self._pretrained().read_chat()
+        return self.assembled().read_chat()
 
     def build(self) -> Backbone:
         """Load it.
@@ -61,13 +61,18 @@ class Mini:
         Raises:
             ConfigError: if it is not there and its parts are not installed.
         """
-        return self._pretrained().build()
+        return self.assembled().build()
 
     def outline(self) -> Backbone:
-        """Its shapes alone."""
-        return self._pretrained().outline()
+        """Its shapes alone, whether it is there or not."""
+        return Pretrained("qwen2_audio_mini").outline()
 
-    def _pretrained(self) -> Pretrained:
+    def assembled(self) -> Pretrained:
+        """The model in the folder, where it is from now on.
+
+        Raises:
+            ConfigError: as `build`.
+        """
         folder = Path(self.folder)
         if not (folder / "config.json").is_file():
             assemble(folder)

@@ -25,6 +25,10 @@ class Qwen25Omni(Family):
     model_class = "Qwen2_5OmniThinkerForConditionalGeneration"
     parts = Parts(projector="model.audio_tower.proj")
 
+    def new_model(self, config: Any) -> nn.Module:
+        """The thinker, also of the configuration of the whole."""
+        return super().new_model(getattr(config, "thinker_config", config))
+
     def trimmed(self, model: nn.Module) -> nn.Module:
         """The model without its eyes."""
         model.get_submodule("model").visual = None  # type: ignore[assignment]

@@ -9,6 +9,7 @@ import torch
 from transformers import Qwen2AudioEncoder, Qwen2AudioForConditionalGeneration, Qwen2AudioProcessor
 
 from mixlab.errors import ConfigError, InputFileError
+from mixlab.models.adapters import parameter_table
 from mixlab.models.assembly import mini
 from mixlab.models.assembly.ctranslate2 import read_variables, whisper_encoder
 from mixlab.models.assembly.mini import Mini
@@ -156,3 +157,10 @@ def test_a_folder_that_is_there_is_used_as_it_is(assembled):
     Mini(str(assembled)).read_chat()
     assert (assembled / "model.safetensors").stat().st_mtime_ns == before.st_mtime_ns
     assert sorted(path.name for path in assembled.parent.iterdir()) == ["mini", "mini.lock"]
+
+
+@pytest.mark.slow
+@needs_packages
+def test_it_has_the_shapes_that_it_is_said_to_have(assembled):
+    recipe = Mini(str(assembled))
+    assert parameter_table(recipe.outline()) == parameter_table(recipe.assembled().outline())

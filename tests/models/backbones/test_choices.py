@@ -1,0 +1,112 @@
+"""The choices of `model`: each composes, and its parameters are known without a network and without weights."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from mixlab import build
+from mixlab.cli import config_folder
+from mixlab.config import TrainSchema, check
+from mixlab.errors import ConfigError
+from mixlab.models.adapters import LANGUAGE_MODEL_LINEARS, lora, parameter_table
+from mixlab.models.backbones.pretrained import Pretrained
+from mixlab.models.checkpoints import BUILDERS
+
+from .miniatures import miniature
+
+CHOICES = sorted(path.stem for path in (Path(config_folder()) / "model").glob("*.yaml"))
+MILLIONS = {
+    "qwen2_audio_7b": (637, 5, 7116, 639),
+    "qwen2_audio_mini": (8, 0, 135, 28),
+    "qwen2_5_omni_7b": (635, 5, 7071, 545),
+    "qwen2_5_omni_3b": (635, 3, 3086, 311),
+    "voxtral_mini_3b": (637, 25, 3611, 403),
+    "audio_flamingo_3": (637, 17, 7069, 544),
+    "music_flamingo": (637, 17, 7069, 544),
+}
+"""Audio tower, projector, language model and head."""
+
+
+def composed(*overrides: str):
+    OmegaConf.register_new_resolver("cpu_count", lambda: 2, replace=True)
+    with initialize_config_dir(config_folder(), version_base="1.3"):
+        return compose("train", overrides=list(overrides))
+
+
+def outline(choice: str):
+    cfg = composed(f"model={choice}")
+    check(OmegaConf.to_container(cfg, resolve=True), TrainSchema)
+    return BUILDERS[cfg.model.builder](**cfg.model.arguments).outline()
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_every_choice_has_a_table_of_parameters_by_part(choice):
+    backbone = outline(choice)
+    table = {part.part: part.parameters for part in parameter_table(backbone)}
+    assert set(table) == {"audio_tower", "projector", "language_model", "head"}
+    assert all(table.values())
+    assert sum(table.values()) == sum(parameter.numel() for parameter in backbone.model.parameters())
+    assert {parameter.device.type for parameter in backbone.model.parameters()} == {"meta"}
+    if choice in MILLIONS:
+        assert tuple(round(count / 1e6) for count in table.values()) == MILLIONS[choice]
+
+
+def test_the_7b_has_the_parameters_of_the_loaded_model():
+    total = sum(part.parameters for part in parameter_table(outline("qwen2_audio_7b")))
+    assert round(total / 1e6) == 8397
+
+
+@pytest.mark.parametrize(("r", "millions"), [(8, 20.0), (16, 40.0), (64, 159.9)])
+def test_adapters_on_the_7b_have_the_known_sizes(r, millions):
+    backbone = outline("qwen2_audio_7b")
+    with torch.device("meta"):
+        backbone.model = lora(backbone, r, 2.0, 0.0, LANGUAGE_MODEL_LINEARS, train_projector=False)
+    trainable = {part.part: part.trainable for part in parameter_table(backbone)}
+    assert round(trainable.pop("language_model") / 1e6, 1) == millions
+    assert set(trainable.values()) == {0}
+
+
+@pytest.mark.parametrize("choice", [choice for choice in CHOICES if "tiny" not in choice and choice[-4:] != "mini"])
+def test_a_model_that_cannot_be_reached_is_named_with_the_way_to_a_folder(choice, monkeypatch, tmp_path):
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    cfg = composed(f"model={choice}", "inputs=anchor_rest", f"model.arguments.revision={'0' * 40}")
+    with pytest.raises(ConfigError) as raised:
+        build.backbone(cfg)
+    sentence = str(raised.value)
+    assert f"model.arguments.name is '{cfg.model.arguments.name}', which cannot be loaded" in sentence
+    assert sentence.endswith("as in model.arguments.name=/path/to/folder.")
+    assert "\n" not in sentence
+
+
+def test_a_folder_of_an_unknown_kind_is_refused_with_the_known_ones(tmp_path):
+    (tmp_path / "config.json").write_text('{"model_type": "bert"}')
+    with pytest.raises(
+        ConfigError, match=r"a model of type 'bert'; mixlab knows audioflamingo3, musicflamingo, qwen2_5"
+    ):
+        Pretrained(str(tmp_path)).build()
+
+
+@pytest.mark.parametrize("family", ["audio_flamingo_3", "music_flamingo"])
+def test_four_stems_do_not_fit_one_window_and_are_refused_before_weights_load(family, tmp_path):
+    miniature(family).save(tmp_path)
+    (tmp_path / "model.safetensors").unlink()
+    with pytest.raises(
+        ConfigError, match=r"inputs is 'stems', up to 4 clips of 10 s, .* 43 s, more than its 30 s; set"
+    ):
+        build.backbone(composed("model=music_flamingo", "inputs=stems", f"model.arguments.name={tmp_path}"))
+
+
+@pytest.mark.parametrize("layout", ["anchor_rest", "mixture"])
+def test_anchor_and_rest_fit_one_window(layout, tmp_path):
+    miniature("music_flamingo").save(tmp_path)
+    choice = ("model=music_flamingo", "model.arguments.dtype=float32", f"model.arguments.name={tmp_path}")
+    assert build.backbone(composed(*choice, f"inputs={layout}")).family.name == "music_flamingo"
+
+
+def test_a_segment_longer_than_the_window_is_refused(tmp_path):
+    miniature("voxtral").save(tmp_path)
+    with pytest.raises(ConfigError, match=r"data\.segment_s is 12, but the model hears 10 s"):
+        build.backbone(composed("model=voxtral_mini_3b", f"model.arguments.name={tmp_path}", "data.segment_s=12.0"))
