@@ -17,6 +17,7 @@ from mixlab.errors import CheckpointError
 from mixlab.models import backbone as backbones
 from mixlab.models.adapters import full, trainable_state
 from mixlab.models.backbone import Backbone
+from mixlab.models.merged_lora import merge_where_cheaper
 
 DESCRIPTION = "mixlab.json"
 ADAPTER_FOLDER = "adapter"
@@ -145,6 +146,7 @@ def _load_adapter(backbone: Backbone, folder: Path) -> torch.nn.Module:
         reason = str(error).strip().splitlines()[-1].strip()
         raise CheckpointError(f"The adapter in {folder} does not fit its model ({reason}).") from error
     _check_fit(weights, get_peft_model_state_dict(model), folder)
+    merge_where_cheaper(model)
     return model
 
 
