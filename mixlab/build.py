@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,8 @@ from mixlab.data.encoder import ChatEncoder
 from mixlab.data.exported import ExportedDataModule, ExportedSet
 from mixlab.data.module import DataSettings, FrozenItems, MixDataModule
 from mixlab.errors import ConfigError, MixlabError
-from mixlab.models.adapters import base_model
-from mixlab.models.backbone import Backbone, fold_feature_statistics
+from mixlab.models.backbones.base import Backbone, bare
+from mixlab.models.backbones.tiny import fold_feature_statistics
 from mixlab.models.checkpoints import BUILDERS, Description
 from mixlab.models.module import AdviceModule
 from mixlab.multitrack.segments import Gates
@@ -168,10 +169,17 @@ def data_module(
 
 
 def backbone(cfg: DictConfig) -> Backbone:
-    """The backbone that `model` names, before any adapter."""
+    """The backbone that `model` names, before any adapter.
+
+    Raises:
+        ConfigError: if it cannot be built, or cannot hear what `inputs` and `data.segment_s` give.
+    """
     arguments: Any = OmegaConf.to_container(cfg.model.arguments, resolve=True)
     try:
-        return BUILDERS[cfg.model.builder](**arguments)  # type: ignore[operator]
+        recipe = BUILDERS[cfg.model.builder](**arguments)
+        clips = {"mixture": 1, "anchor_rest": 2, "stems": len(STEMS)}[cfg.inputs.layout]
+        recipe.read_chat().check_inputs(cfg.inputs.layout, clips, cfg.data.segment_s)
+        return recipe.build()
     except (TypeError, AttributeError) as error:
         raise ConfigError(
             f"model.arguments is {arguments}, which '{cfg.model.builder}' does not take ({error})."
@@ -183,12 +191,12 @@ def advice_module(cfg: DictConfig, base: Backbone) -> AdviceModule:
     with torch.random.fork_rng():
         torch.manual_seed(cfg.seed)
         try:
-            model = made(cfg.adapter, "adapter")(base.model)
+            model = made(cfg.adapter, "adapter")(base)
         except (TypeError, ValueError) as error:
             raise ConfigError(f"The keys of adapter do not fit the model ({_first_line(error)}).") from error
     identity = {"model": _arguments(cfg), "inputs": cfg.inputs.layout, "anchor": cfg.anchor.stem}
     return AdviceModule(
-        model, base.processor, made(cfg.loss, "loss"), made(cfg.optim, "optim"), cfg.model.max_new_tokens, identity
+        replace(base, model=model), made(cfg.loss, "loss"), made(cfg.optim, "optim"), cfg.model.max_new_tokens, identity
     )
 
 
@@ -200,7 +208,7 @@ def description(cfg: DictConfig, module: AdviceModule, data: MixDataModule) -> D
     mean, deviation = None, None
     if cfg.model.builder == "tiny" and cfg.model.arguments.base is None:
         mean, deviation = data.feature_statistics()
-        fold_feature_statistics(base_model(module.model), torch.from_numpy(mean), deviation)
+        fold_feature_statistics(bare(module.model), torch.from_numpy(mean), deviation)
     anchor = fixed_anchor(cfg.anchor.stem)
     return Description(
         builder=cfg.model.builder,
@@ -213,6 +221,7 @@ def description(cfg: DictConfig, module: AdviceModule, data: MixDataModule) -> D
         segment_s=cfg.data.segment_s,
         headroom_dbfs=cfg.data.level.headroom_dbfs,
         max_new_tokens=cfg.model.max_new_tokens,
+        family=module.backbone.family.name,
     )
 
 

@@ -25,7 +25,7 @@ class SaveAdapter(Callback):
     def on_exception(self, trainer: lightning.Trainer, pl_module: Any, exception: BaseException) -> None:
         if trainer.global_step == 0:
             return
-        save_trained(self.folder, pl_module.model, pl_module.processor, self.description)
+        save_trained(self.folder, pl_module.backbone, self.description)
         if isinstance(exception, KeyboardInterrupt):
             save_whole(trainer, self.folder.parent / "checkpoints" / "last.ckpt")
 

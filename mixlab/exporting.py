@@ -15,7 +15,7 @@ from mixlab.data.module import MixDataModule
 from mixlab.errors import ConfigError
 from mixlab.hub import export as writing
 from mixlab.hub.rebuild import rebuild as rebuild_clips
-from mixlab.models.backbone import tiny
+from mixlab.models.backbones.tiny import Tiny
 
 
 def export(cfg: DictConfig) -> str:
@@ -59,5 +59,5 @@ def _over_songs(cfg: DictConfig) -> MixDataModule:
     songs = build.source(cfg)
     if isinstance(songs, ExportedSet):
         raise ConfigError("dataset is 'jsonl', which is an export already; set dataset to a source of songs.")
-    # Only the rate of the clips is the encoder's, and it is the same for every Qwen2-Audio.
-    return build.data_module(cfg, songs, ChatEncoder(tiny("listener").processor), features_in_worker=False)
+    # Only the rate of the clips is the encoder's, and it is the same for every Whisper front end.
+    return build.data_module(cfg, songs, ChatEncoder(Tiny("listener").read_chat()), features_in_worker=False)

@@ -62,7 +62,7 @@ def train(cfg: DictConfig) -> float:
     build.trainer(cfg)  # what does not fit is said here, before the songs are prepared
     if resume_from is not None:
         module.on_load_checkpoint(read_checkpoint(resume_from))
-    data = build.data_module(cfg, songs, ChatEncoder(module.processor), cfg.trainer.features == "worker")
+    data = build.data_module(cfg, songs, ChatEncoder(module.backbone.chat), cfg.trainer.features == "worker")
     data.prepare_data()
     data.setup()
     if not data.problems("test"):
@@ -72,8 +72,8 @@ def train(cfg: DictConfig) -> float:
         )
     description = fit(cfg, module, data, folder, resume_from)
     answerers = [
-        Answerer("model", "model", module.model, module.processor, cfg.model.max_new_tokens),
-        Answerer("base_unadapted", "control", description.build().model, module.processor, cfg.model.max_new_tokens),
+        Answerer("model", "model", module.backbone, cfg.model.max_new_tokens),
+        Answerer("base_unadapted", "control", description.build(), cfg.model.max_new_tokens),
     ]
     for control in cfg.controls:
         answerers.append(_train_control(cfg, control, data, folder))
@@ -95,7 +95,7 @@ def fit(
 ) -> Description:
     """Train a model into `folder` and leave it with its best weights; returns its description."""
     description = build.description(cfg, module, data)
-    for part in parameter_table(module.model):
+    for part in parameter_table(module.backbone):
         log.info("%-22s %12s parameters, %10s trainable", part.part, f"{part.parameters:,}", f"{part.trainable:,}")
     # Without validation songs there is nothing to choose a checkpoint by: the last one is taken.
     monitor = cfg.callbacks.monitor if data.problems("validation") else None
@@ -141,7 +141,7 @@ def fit(
         best = read_checkpoint(Path(checkpoint.best_model_path))
         module.on_load_checkpoint(best)
         module.load_state_dict(best["state_dict"], strict=False)
-    save_trained(folder / ADAPTER_FOLDER, module.model, module.processor, description)
+    save_trained(folder / ADAPTER_FOLDER, module.backbone, description)
     module.eval()
     return description
 
@@ -170,7 +170,7 @@ def _train_control(cfg: DictConfig, control: str, data: MixDataModule, folder: P
     module = build.advice_module(changed, build.backbone(changed))
     fit(changed, module, data, folder / "controls" / name, None)
     detail = "" if steps == cfg.trainer.max_steps else f"{steps} steps"
-    return Answerer(name, "control", module.model, module.processor, cfg.model.max_new_tokens, detail)
+    return Answerer(name, "control", module.backbone, cfg.model.max_new_tokens, detail)
 
 
 def _evaluate(cfg: DictConfig, data: MixDataModule, answerers: list[Answerer]) -> list[SplitResult]:

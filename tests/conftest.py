@@ -69,19 +69,25 @@ def demo_segments(demo_store):
 
 
 @pytest.fixture(scope="session")
-def processor():
-    """The processor of the tiny model that comes with the package."""
-    from mixlab.models.backbone import tiny
+def chat():
+    """The form of conversations of the tiny model that comes with the package."""
+    from mixlab.models.backbones.tiny import Tiny
 
-    return tiny("listener").processor
+    return Tiny("listener").read_chat()
 
 
 @pytest.fixture(scope="session")
-def encoder(processor):
+def processor(chat):
+    """The processor of the tiny model that comes with the package."""
+    return chat.template
+
+
+@pytest.fixture(scope="session")
+def encoder(chat):
     """The tiny model's encoder."""
     from mixlab.data.encoder import ChatEncoder
 
-    return ChatEncoder(processor)
+    return ChatEncoder(chat)
 
 
 @pytest.fixture(scope="session")

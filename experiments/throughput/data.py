@@ -84,7 +84,7 @@ def data_module(cache: Path, *overrides: str) -> MixDataModule:
     cli.register_resolvers()
     with initialize_config_dir(cli.config_folder(), version_base="1.3"):
         cfg = compose("train", [*overrides, f"paths.cache={cache}", "data.prepare_workers=1"])
-    data = build.data_module(cfg, build.source(cfg), ChatEncoder(build.backbone(cfg).processor), False)
+    data = build.data_module(cfg, build.source(cfg), ChatEncoder(build.backbone(cfg).chat), False)
     data.setup()
     return data
 

@@ -57,7 +57,7 @@ def make_report(settings: AdviseSchema, answer: Answer | None = None) -> Report:
     description = read_description(folder)
     roles = assign_roles(paths, settings.roles or {}, description.stems)
     check_anchor(paths, roles, description.anchors)
-    encoder = read_encoder(folder, description.segment_s)
+    encoder = read_encoder(folder, description)
     tracks = [read_track(path, roles[path]) for path in paths]
     session = Session(sum_by_role(tracks, encoder.sample_rate), encoder.sample_rate, tracks[0].role)
     segments, ignored = session.segments(description.segment_s, description.headroom_dbfs)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+
+from mixlab.errors import ConfigError
+
+Samples = TypeVar("Samples", int, torch.Tensor)
 
 FLOOR_LOG10 = -10.0
 """Whisper's floor of the mel power, as its logarithm."""
@@ -39,7 +43,16 @@ class LogMel:
 
     @classmethod
     def of(cls, extractor: Any) -> LogMel:
-        """The front end that does what a WhisperFeatureExtractor does."""
+        """The front end that does what a WhisperFeatureExtractor does.
+
+        Raises:
+            ConfigError: if it is an extractor of another kind.
+        """
+        if type(extractor).__name__ != "WhisperFeatureExtractor":
+            raise ConfigError(
+                f"The model's features come from {type(extractor).__name__}, but mixlab computes those of "
+                "WhisperFeatureExtractor only, since others may normalise every clip; choose another model."
+            )
         return cls(
             extractor.sampling_rate,
             extractor.n_fft,
@@ -50,7 +63,11 @@ class LogMel:
 
     @property
     def window_frames(self) -> int:
-        return self.window_samples // self.hop_length
+        return self.frames(self.window_samples)
+
+    def frames(self, samples: Samples) -> Samples:
+        """How many frames are those of a clip of that many samples."""
+        return samples // self.hop_length
 
     @torch.no_grad()
     def __call__(self, waveforms: torch.Tensor) -> torch.Tensor:

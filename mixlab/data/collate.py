@@ -8,7 +8,7 @@ from typing import TypedDict
 import numpy as np
 import torch
 
-from mixlab.audio.log_mel import LogMel
+from mixlab.data.chat import FrontEnd
 from mixlab.data.dataset import EncodedExample
 from mixlab.data.encoder import IGNORED, ChatEncoder
 from mixlab.language.advice import Direction
@@ -22,18 +22,19 @@ MOVES = (Direction.LEAVE, Direction.RAISE, Direction.LOWER)
 class Batch(TypedDict, total=False):
     """What travels to the device.
 
-    input_ids, attention_mask, labels, decisive: (batch, tokens). Of all clips in prompt order: waveforms (clips,
-    samples), zeros at the ends, and clip_samples (clips,), their lengths; or in their place what `with_features` makes
-    of them: input_features (clips, mels, frames), feature_attention_mask (clips, frames). For training: clip_error_db
-    (clips, stems), how far each stem of `STEMS` in the clip is from its balance with the anchor, NaN for stems that are
-    not in it; moves (batch, stems), which of `MOVES` is right for each of `STEMS`, `IGNORED` for stems that cannot
-    be at fault. For evaluation: the examples.
+    input_ids, attention_mask, labels, decisive, clip_ends: (batch, tokens). Of all sounds (mostly one a clip) in prompt
+    order: waveforms (sounds, samples), zeros at the ends, and clip_samples (sounds,), their lengths; or in their place
+    what `with_features` makes of them: input_features (sounds, mels, frames), feature_attention_mask (sounds, frames).
+    For training: clip_error_db (clips, stems), how far each stem of `STEMS` in the clip is from its balance with the
+    anchor, NaN for stems that are not in it; moves (batch, stems), which of `MOVES` is right for each of `STEMS`,
+    `IGNORED` for stems that cannot be at fault. For evaluation: the examples.
     """
 
     input_ids: torch.Tensor
     attention_mask: torch.Tensor
     labels: torch.Tensor
     decisive: torch.Tensor
+    clip_ends: torch.Tensor
     waveforms: torch.Tensor
     clip_samples: torch.Tensor
     input_features: torch.Tensor
@@ -48,12 +49,12 @@ def move_batch(batch: Batch, device: torch.device) -> Batch:
     return {key: part.to(device) if isinstance(part, torch.Tensor) else part for key, part in batch.items()}  # type: ignore[return-value]
 
 
-def with_features(batch: Batch, front_end: LogMel) -> Batch:
-    """The batch with log-mel features for its waveforms, computed where those are; as it is where it has them."""
+def with_features(batch: Batch, front_end: FrontEnd) -> Batch:
+    """The batch with features for its waveforms, computed where those are; as it is where it has them."""
     if "waveforms" not in batch:
         return batch
     features = front_end(batch["waveforms"])
-    frames = batch["clip_samples"] // front_end.hop_length
+    frames = front_end.frames(batch["clip_samples"])
     heard = torch.arange(features.shape[-1], device=features.device)[None] < frames[:, None]
     batch = batch | Batch(input_features=features, feature_attention_mask=heard.long())
     del batch["waveforms"], batch["clip_samples"]
@@ -83,6 +84,7 @@ class Collator:
             attention_mask=self._pad([np.ones_like(text.input_ids) for text in texts], 0),
             labels=self._pad([text.labels for text in texts], IGNORED),
             decisive=self._pad([text.decisive for text in texts], False),
+            clip_ends=self._pad([text.clip_ends for text in texts], False),
             waveforms=waveforms,
             clip_samples=clip_samples,
         )

@@ -23,7 +23,7 @@ from mixlab.synthesis.seeds import generator
 
 @dataclass(frozen=True)
 class EncodedExample:
-    """An example ready to be collated; `waveforms` are the samples of its clips, each of shape (samples,)."""
+    """An example ready to be collated; `waveforms` are its sounds (mostly its clips), each of shape (samples,)."""
 
     example: Example
     text: EncodedText
@@ -52,7 +52,7 @@ class ExampleMaker:
         """The encoded example; without the response for generation."""
         example = self.example(problem)
         text = self.encoder.encode_text(example.clips, example.prompt, example.response if with_response else None)
-        return EncodedExample(example, text, tuple(clip.samples for clip in example.clips))
+        return EncodedExample(example, text, self.encoder.chat.sounds(example.clips))
 
 
 class TrainingExamples(Protocol):

@@ -18,6 +18,7 @@ from mixlab.evaluation.baselines import ListenedItem, build_baselines, predictio
 from mixlab.evaluation.report import write_report
 from mixlab.evaluation.summary import headline_sentence
 from mixlab.evaluation.table import Row
+from mixlab.models.backbones.base import Backbone
 from mixlab.models.generate import predict
 from mixlab.multitrack.segments import Segment
 from mixlab.scoring.bootstrap import Difference
@@ -35,8 +36,7 @@ class Answerer:
 
     name: str
     kind: str
-    model: torch.nn.Module
-    processor: Any
+    backbone: Backbone
     max_new_tokens: int
     detail: str = ""
 
@@ -151,11 +151,11 @@ class Evaluator:
 
         loader = self.data.generation_loader(problems)
         predictions: list[Prediction] = []
-        answerer.model.to(self.device)
+        answerer.backbone.model.to(self.device)
         for batch in track(loader, description=f"Answering: {answerer.name}", total=len(loader)):
             moved = move_batch(batch, self.device)
-            predictions += predict(answerer.model, answerer.processor, moved, answerer.max_new_tokens)
-        answerer.model.cpu()
+            predictions += predict(answerer.backbone, moved, answerer.max_new_tokens)
+        answerer.backbone.model.cpu()
         return predictions
 
     def _listen(self, problems: Sequence[Problem]) -> list[ListenedItem]:

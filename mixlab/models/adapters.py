@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from torch import nn
-from transformers import Qwen2AudioForConditionalGeneration
 
 from mixlab.errors import ConfigError
+from mixlab.models.backbones.base import Backbone
 from mixlab.models.merged_lora import merge_where_cheaper
 
 LANGUAGE_MODEL_LINEARS = r".*language_model\..*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
 """The linear layers of the language model, and none of the audio tower, whose layers share some of these names."""
 
-PROJECTOR = "multi_modal_projector"
-PARTS = ("audio_tower", PROJECTOR, "language_model", "lm_head")
-
 
 def lora(
-    model: Qwen2AudioForConditionalGeneration,
+    backbone: Backbone,
     r: int,
     scale: float,
     dropout: float,
     target_modules: str,
     train_projector: bool,
 ) -> PeftModel:
-    """Freeze `model` and put a LoRA adapter (Hu et al. 2021) on it.
+    """Freeze a backbone and put a LoRA adapter (Hu et al. 2021) on it.
 
     Args:
         r: rank of the update.
@@ -46,11 +43,11 @@ def lora(
         lora_alpha=round(scale * r),
         lora_dropout=dropout,
         target_modules=target_modules,
-        modules_to_save=[PROJECTOR] if train_projector else None,
+        modules_to_save=[backbone.family.parts.projector.removeprefix("model.")] if train_projector else None,
         task_type="CAUSAL_LM",
     )
     try:
-        adapted = get_peft_model(model, config)
+        adapted = get_peft_model(backbone.model, config)
     except ValueError as error:
         raise ConfigError(
             f"adapter.target_modules is '{target_modules}', which matches no module of the model; "
@@ -60,17 +57,14 @@ def lora(
     return adapted
 
 
-def full(model: Qwen2AudioForConditionalGeneration) -> Qwen2AudioForConditionalGeneration:
+def full(backbone: Backbone) -> nn.Module:
     """Train every weight of the model, without an adapter."""
-    model.requires_grad_(True)
-    # The tower's positions are sinusoids by design and stay as transformers makes them.
-    model.model.audio_tower.embed_positions.requires_grad_(False)
+    model = backbone.model.requires_grad_(True)
+    # Where a tower's positions are sinusoids by design, they stay as transformers makes them.
+    positions = getattr(backbone.part("audio_tower"), "embed_positions", None)
+    if positions is not None:
+        positions.requires_grad_(False)
     return model
-
-
-def base_model(model: nn.Module) -> Qwen2AudioForConditionalGeneration:
-    """The Qwen2-Audio inside, with or without an adapter around it."""
-    return model.get_base_model() if isinstance(model, PeftModel) else model
 
 
 @dataclass(frozen=True)
@@ -82,14 +76,21 @@ class PartCount:
     trainable: int
 
 
-def parameter_table(model: nn.Module) -> list[PartCount]:
-    """Parameters and trainable parameters by part, adapters counted with the part that they sit on."""
-    totals = {part: [0, 0] for part in PARTS}
-    for name, parameter in model.named_parameters():
-        part = next(part for part in PARTS if f"{part}." in name)
+def parameter_table(backbone: Backbone) -> list[PartCount]:
+    """Parameters and trainable parameters by part, adapters counted with the part that they sit on.
+
+    A weight that two parts share, such as tied embeddings, counts with the first; what is in no part counts as `rest`.
+    """
+    parts = asdict(backbone.family.parts)
+    totals = {part: [0, 0] for part in (*parts, "rest")}
+    # The longest name first: a projector may lie inside a tower.
+    by_length = sorted(parts, key=lambda part: -len(parts[part]))
+    for name, parameter in backbone.model.named_parameters():
+        path = name.removeprefix("base_model.model.")
+        part = next((part for part in by_length if path.startswith(f"{parts[part]}.")), "rest")
         totals[part][0] += parameter.numel()
         totals[part][1] += parameter.numel() if parameter.requires_grad else 0
-    return [PartCount(part, *counts) for part, counts in totals.items()]
+    return [PartCount(part, *counts) for part, counts in totals.items() if part in parts or counts[0]]
 
 
 def trainable_state(model: nn.Module) -> dict[str, torch.Tensor]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +15,17 @@ from safetensors.torch import load_file, save_file
 
 from mixlab import __version__
 from mixlab.errors import CheckpointError
-from mixlab.models import backbone as backbones
 from mixlab.models.adapters import full, trainable_state
-from mixlab.models.backbone import Backbone
+from mixlab.models.backbones.base import Backbone, Recipe
+from mixlab.models.backbones.pretrained import Pretrained
+from mixlab.models.backbones.tiny import Tiny, fold_feature_statistics
 from mixlab.models.merged_lora import merge_where_cheaper
 
 DESCRIPTION = "mixlab.json"
 ADAPTER_FOLDER = "adapter"
 FULL_WEIGHTS = "trained.safetensors"
-BUILDERS = {"tiny": backbones.tiny, "from_pretrained": backbones.from_pretrained}
-"""The functions that a description may name; nothing else in it is ever called."""
+BUILDERS: dict[str, Callable[..., Recipe]] = {"tiny": Tiny, "from_pretrained": Pretrained}
+"""The recipes that a description may name; nothing else in it is ever called."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class Description:
         segment_s: length of a clip.
         headroom_dbfs: level that a segment's mixture is brought to.
         max_new_tokens: limit of a response.
+        family: of the backbone, which reads the processor in the folder.
     """
 
     builder: str
@@ -51,6 +54,7 @@ class Description:
     segment_s: float
     headroom_dbfs: float
     max_new_tokens: int
+    family: str = "qwen2_audio"  # before there were others, it was not written
     mixlab_version: str = __version__
 
     def build(self) -> Backbone:
@@ -61,31 +65,31 @@ class Description:
         """
         if self.builder not in BUILDERS:
             raise CheckpointError(f"The checkpoint names the builder '{self.builder}'; known are {sorted(BUILDERS)}.")
-        backbone = BUILDERS[self.builder](**self.arguments)  # type: ignore[operator]
+        backbone = BUILDERS[self.builder](**self.arguments).build()
         if self.feature_mean is not None and self.feature_deviation is not None:
-            backbones.fold_feature_statistics(backbone.model, torch.tensor(self.feature_mean), self.feature_deviation)
+            fold_feature_statistics(backbone.model, torch.tensor(self.feature_mean), self.feature_deviation)
         return backbone
 
 
 @dataclass
 class TrainedModel:
-    """A model ready to answer, with its processor and its description."""
+    """A backbone with what was trained, ready to answer, and its description."""
 
-    model: torch.nn.Module
-    processor: Any
+    backbone: Backbone
     description: Description
 
 
-def save_trained(folder: Path, model: torch.nn.Module, processor: Any, description: Description) -> None:
+def save_trained(folder: Path, backbone: Backbone, description: Description) -> None:
     """Write the adapter in PEFT's own format (or all trained weights, without one), processor and description."""
     folder.mkdir(parents=True, exist_ok=True)
+    model = backbone.model
     if isinstance(model, PeftModel):
         model.save_pretrained(folder)
         # PEFT writes a model card of its own with unfilled fields; ours is made when a model is published.
         (folder / "README.md").unlink(missing_ok=True)
     else:
         save_file({name: tensor.contiguous() for name, tensor in trainable_state(model).items()}, folder / FULL_WEIGHTS)
-    processor.save_pretrained(folder)
+    backbone.processor.save_pretrained(folder)
     (folder / DESCRIPTION).write_text(json.dumps(asdict(description), indent=2) + "\n")
 
 
@@ -130,12 +134,12 @@ def load_trained(path: Path) -> TrainedModel:
     if (folder / "adapter_config.json").is_file():
         model = _load_adapter(backbone, folder)
     else:
-        model = full(backbone.model)
+        model = full(backbone)
         weights = _read_weights(folder / FULL_WEIGHTS)
         _check_fit(weights, trainable_state(model), folder)
         model.load_state_dict(weights, strict=False)
     model.eval()
-    return TrainedModel(model, backbone.processor, description)
+    return TrainedModel(replace(backbone, model=model), description)
 
 
 def _load_adapter(backbone: Backbone, folder: Path) -> torch.nn.Module:

@@ -11,7 +11,7 @@ from torch import nn
 
 from mixlab.data.collate import MOVES, Batch
 from mixlab.data.encoder import IGNORED
-from mixlab.models.adapters import base_model
+from mixlab.models.backbones.base import Backbone, bare
 from mixlab.multitrack.song import STEMS
 
 GAIN_SCALE_DB = 6.0
@@ -41,15 +41,14 @@ class ResponseLoss(nn.Module):
 
     Args:
         settings: weights.
-        model: the Qwen2-Audio, with or without an adapter, for its sizes.
-        audio_end_token_id: the token that ends a clip.
+        backbone: for its sizes and the form of its inputs.
     """
 
-    def __init__(self, settings: LossSettings, model: nn.Module, audio_end_token_id: int) -> None:
+    def __init__(self, settings: LossSettings, backbone: Backbone) -> None:
         super().__init__()
         self.settings = settings
-        self.audio_end_token_id = audio_end_token_id
-        width = base_model(model).config.text_config.hidden_size
+        self.family = backbone.family
+        width: Any = backbone.part("head").in_features
         self.gain_head = nn.Linear(width, len(STEMS)) if settings.gain_weight > 0 else None
         self.move_head = nn.Linear(width, len(STEMS) * len(MOVES)) if settings.move_weight > 0 else None
 
@@ -58,18 +57,15 @@ class ResponseLoss(nn.Module):
 
         The language model's head runs on the positions that predict a response token only.
         """
-        inner = base_model(model)
+        inner = bare(model)
         states: Any = inner.model(
-            input_ids=batch["input_ids"],
-            attention_mask=batch["attention_mask"],
-            input_features=batch["input_features"],
-            feature_attention_mask=batch["feature_attention_mask"],
+            **self.family.inputs(batch),
             use_cache=False,
             output_hidden_states=self.gain_head is not None or self.move_head is not None,
         )
         labels = batch["labels"][:, 1:]
         targets = labels != IGNORED
-        logits = inner.lm_head(states.last_hidden_state[:, :-1][targets]).float()
+        logits = inner.get_submodule(self.family.parts.head)(states.last_hidden_state[:, :-1][targets]).float()
         entropy = F.cross_entropy(logits, labels[targets], reduction="none")
         weights = 1.0 + (self.settings.decisive_weight - 1.0) * batch["decisive"][:, 1:][targets].float()
         loss = (entropy * weights).sum() / entropy.numel()
@@ -84,10 +80,9 @@ class ResponseLoss(nn.Module):
 
     def _gain_loss(self, hidden: torch.Tensor, batch: Batch) -> torch.Tensor:
         assert self.gain_head is not None
-        clip_ends = batch["input_ids"] == self.audio_end_token_id
         errors = batch["clip_error_db"]
         heard = ~torch.isnan(errors)
-        found = self.gain_head(hidden[clip_ends].float())
+        found = self.gain_head(hidden[batch["clip_ends"]].float())
         return F.smooth_l1_loss(found[heard], errors[heard] / GAIN_SCALE_DB)
 
     def _move_loss(self, hidden: torch.Tensor, batch: Batch) -> torch.Tensor:

@@ -8,10 +8,10 @@ from typing import Any
 import lightning
 import torch
 
-from mixlab.audio.log_mel import LogMel
 from mixlab.data.collate import Batch, move_batch, with_features
 from mixlab.errors import CheckpointError
 from mixlab.models.adapters import trainable_state
+from mixlab.models.backbones.base import Backbone
 from mixlab.models.generate import predict
 from mixlab.models.loss import LossSettings, ResponseLoss
 from mixlab.models.optim import AdamWCosine
@@ -22,11 +22,10 @@ VALIDATION_METRICS = ("joint_accuracy", "direction_accuracy", "gain_mae_db", "pa
 
 
 class AdviceModule(lightning.LightningModule):
-    """Trains what `model` leaves trainable on responses, and scores generated advice in validation.
+    """Trains what a model leaves trainable on responses, and scores generated advice in validation.
 
     Args:
-        model: a Qwen2-Audio with or without a PEFT adapter.
-        processor: its processor.
+        backbone: its model has an adapter, or trains as it is.
         loss: what is minimised.
         optim: optimizer and schedule.
         max_new_tokens: limit of a generated response.
@@ -38,18 +37,16 @@ class AdviceModule(lightning.LightningModule):
 
     def __init__(
         self,
-        model: torch.nn.Module,
-        processor: Any,
+        backbone: Backbone,
         loss: LossSettings,
         optim: AdamWCosine,
         max_new_tokens: int,
         identity: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        self.model = model
-        self.processor = processor
-        self.front_end = LogMel.of(processor.feature_extractor)
-        self.loss = ResponseLoss(loss, model, processor.tokenizer.convert_tokens_to_ids(processor.audio_eos_token))
+        self.backbone = backbone
+        self.model = backbone.model
+        self.loss = ResponseLoss(loss, backbone)
         self.optim = optim
         self.max_new_tokens = max_new_tokens
         self.identity = dict(identity or {})
@@ -60,7 +57,7 @@ class AdviceModule(lightning.LightningModule):
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """Waveforms that came to the device become features there."""
-        return with_features(batch, self.front_end)
+        return with_features(batch, self.backbone.chat.front_end)
 
     def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
         loss, entropy = self.loss(self.model, batch)
@@ -75,7 +72,7 @@ class AdviceModule(lightning.LightningModule):
             size = batch["input_ids"].shape[0]
             self.log_dict(figures, batch_size=size, prog_bar=True, add_dataloader_idx=False, sync_dist=True)
         else:
-            self._validated += predict(self.model, self.processor, batch, self.max_new_tokens)
+            self._validated += predict(self.backbone, batch, self.max_new_tokens)
 
     def on_validation_epoch_end(self) -> None:
         if self._validated:

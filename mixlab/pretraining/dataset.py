@@ -78,12 +78,12 @@ class DescribingDataset(Dataset[DescribedSample]):
         return DescribedSample(
             **packed,
             features=self.encoder.features([clip.samples for clip in clips]),
-            frames=np.asarray([clip.samples.size // self.encoder.front_end.hop_length for clip in clips]),
+            frames=np.asarray([self.encoder.front_end.frames(clip.samples.size) for clip in clips]),
             lufs=np.asarray([clip.lufs for clip in heard], dtype=np.float32),
             stems=np.asarray([self.stems.index(clip.stem) for clip in heard]),
             genre=self.genres.index(str(segment.genre)),
-            audio_tokens=self.encoder.audio_tokens(clips[0].samples.size),
-            clip_ends=np.flatnonzero(packed["input_ids"] == self.encoder.audio_end_token_id),
+            audio_tokens=self.encoder.chat.audio_tokens(clips[0].samples.size),
+            clip_ends=np.flatnonzero(self.encoder.prompt_ids(clips, "")[1]),
         )
 
     def _clips(self, segment: Segment, labelled: bool, rng: np.random.Generator) -> tuple[list[Clip], list[HeardClip]]:
@@ -102,7 +102,7 @@ class DescribingDataset(Dataset[DescribedSample]):
 
     def _pack(self, clips: Sequence[Clip], questions: Sequence[QuestionAndAnswer]) -> dict[str, np.ndarray]:
         """Prefix tokens, then one block a question; positions of each block go on from the prefix."""
-        tokenizer = self.encoder.processor.tokenizer
+        tokenizer = self.encoder.tokenizer
         marker = "\x00"
         prefix, question_end = self.encoder.prompt_text(clips, marker).split(marker)
         ids = list(tokenizer(prefix, add_special_tokens=False)["input_ids"])

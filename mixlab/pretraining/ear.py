@@ -52,7 +52,7 @@ class EarClips(Dataset[dict[str, Any]]):
         self.level_gain_db = np.asarray([protocol.level_dbfs - segment.mixture_dbfs for segment, _ in clips])
         self.stems = np.asarray([stems.index(stem) for _, stem in clips])
         self.genres = np.asarray([genres.index(str(segment.genre)) for segment, _ in clips])
-        self.audio_tokens = encoder.audio_tokens(round(segments[0].duration_s * encoder.sample_rate))
+        self.audio_tokens = encoder.chat.audio_tokens(round(segments[0].duration_s * encoder.sample_rate))
 
     def __getitem__(self, key: tuple[int, int]) -> dict[str, Any]:
         epoch, index = key

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from mixlab.data.encoder import IGNORED
-from mixlab.models.backbone import Backbone
+from mixlab.models.backbones.base import Backbone
 from mixlab.models.optim import AdamWCosine
 from mixlab.pretraining.ear import SCALE_LU, ListeningHeads, audio_states
 from mixlab.pretraining.questions import MAX_NUMBER

@@ -18,14 +18,15 @@ from hydra.utils import instantiate
 from lightning.pytorch.loggers import CSVLogger
 from omegaconf import DictConfig, OmegaConf
 from torch.utils.data import DataLoader
-from transformers import Qwen2AudioForConditionalGeneration
 
 from mixlab.data.dataset import EpochSampler
 from mixlab.data.encoder import ChatEncoder
 from mixlab.errors import ConfigError
 from mixlab.language import templates
-from mixlab.models import backbone as backbones
-from mixlab.models.backbone import Backbone, fold_feature_statistics, save_backbone, tiny_config, tiny_processor
+from mixlab.models.backbones.base import Backbone
+from mixlab.models.backbones.pretrained import Pretrained
+from mixlab.models.backbones.qwen2_audio import Qwen2Audio
+from mixlab.models.backbones.tiny import fold_feature_statistics, tiny_config, tiny_processor
 from mixlab.models.optim import AdamWCosine
 from mixlab.multitrack.demo.source import DemoSource
 from mixlab.multitrack.preparation import prepare
@@ -103,7 +104,7 @@ def new_backbone(source: DemoSource, segment_s: int, seed: int) -> Backbone:
         vocabulary, processor.feature_extractor.feature_size, processor.feature_extractor.nb_max_frames
     )
     torch.manual_seed(seed)
-    return Backbone(Qwen2AudioForConditionalGeneration(config), processor)
+    return Backbone(Qwen2Audio().new_model(config), processor, Qwen2Audio())
 
 
 def pretrain(
@@ -145,8 +146,8 @@ def pretrain(
         raise ConfigError(f"dataset.purpose is '{source.purpose}'; the base is made from 'listening' songs only.")
     torch.set_num_threads(threads)
     lightning.seed_everything(seed)
-    backbone = new_backbone(source, segment_s, seed) if start is None else backbones.from_pretrained(start)
-    encoder = ChatEncoder(backbone.processor)
+    backbone = new_backbone(source, segment_s, seed) if start is None else Pretrained(start).build()
+    encoder = ChatEncoder(backbone.chat)
     store = prepare(source, cache_dir, encoder.sample_rate, workers=torch.multiprocessing.cpu_count())
     bpm = {entry.song_id: source.composition(entry).tempo_bpm for entry in source.entries()}
     genres = sorted({str(song.genre) for song in store.songs.values()})
@@ -182,7 +183,7 @@ def pretrain(
         steps,
         CSVLogger(out, name="", version="log/words"),
     )
-    save_backbone(backbone, out)
+    backbone.save(out)
     return figures
 
 

@@ -8,8 +8,8 @@ import pytest
 import soundfile
 
 from mixlab.advising.schema import AdviseSchema
-from mixlab.models import backbone
 from mixlab.models.adapters import LANGUAGE_MODEL_LINEARS, lora
+from mixlab.models.backbones.tiny import Tiny
 from mixlab.models.checkpoints import Description, save_trained
 
 DESCRIPTION = Description(
@@ -30,12 +30,12 @@ TONES_HZ = {"bass": 80.0, "drums": 400.0, "vocals": 900.0, "other": 2500.0}
 @pytest.fixture(scope="session")
 def save_checkpoint(tmp_path_factory):
     """Saves an untrained checkpoint whose description has the given fields changed."""
-    base = backbone.tiny(base=None)
-    model = lora(base.model, 2, 4, 0.0, LANGUAGE_MODEL_LINEARS, train_projector=False)
+    base = Tiny(base=None).build()
+    model = lora(base, 2, 4, 0.0, LANGUAGE_MODEL_LINEARS, train_projector=False)
 
     def save(**changes):
         folder = tmp_path_factory.mktemp("run")
-        save_trained(folder / "adapter", model, base.processor, replace(DESCRIPTION, **changes))
+        save_trained(folder / "adapter", replace(base, model=model), replace(DESCRIPTION, **changes))
         return folder
 
     return save

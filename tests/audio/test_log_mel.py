@@ -5,10 +5,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from transformers import WhisperFeatureExtractor
+from transformers import Wav2Vec2FeatureExtractor, WhisperFeatureExtractor
 
 from mixlab.audio.levels import apply_gain
 from mixlab.audio.log_mel import LogMel, shift_gain
+from mixlab.errors import ConfigError
 
 SAMPLE_RATE = 16000
 TINY = {"feature_size": 64, "hop_length": 5000, "n_fft": 8192, "chunk_length": 10}
@@ -139,3 +140,8 @@ def test_what_is_no_batch_of_mono_clips_is_refused():
 def test_features_after_a_gain_need_no_second_analysis(gain_db, kind):
     before, expected = features_of(TINY, clip(kind), apply_gain(clip(kind), gain_db))
     np.testing.assert_allclose(shift_gain(before, gain_db), expected, atol=1e-4)
+
+
+def test_an_extractor_that_may_normalise_every_clip_is_refused():
+    with pytest.raises(ConfigError, match=r"Wav2Vec2FeatureExtractor.*normalise every clip"):
+        LogMel.of(Wav2Vec2FeatureExtractor())

@@ -118,6 +118,7 @@ def test_tensors_have_the_types_that_the_model_takes(encoded, encoder):
         "attention_mask": torch.int64,
         "labels": torch.int64,
         "decisive": torch.bool,
+        "clip_ends": torch.bool,
         "input_features": torch.float32,
         "feature_attention_mask": torch.int64,
         "clip_error_db": torch.float32,

@@ -53,7 +53,7 @@ def test_ids_and_features_are_the_processors(processor, encoder, clips, prompt):
     np.testing.assert_array_equal(encoder.encode_text(clips, prompt, None).input_ids, reference["input_ids"][0])
     features = encoder.features([clip.samples for clip in clips])
     np.testing.assert_allclose(features, reference["input_features"], atol=1e-4)
-    frames = encoder.line_up([clip.samples for clip in clips])[1] // encoder.front_end.hop_length
+    frames = encoder.front_end.frames(encoder.line_up([clip.samples for clip in clips])[1])
     np.testing.assert_array_equal(reference["feature_attention_mask"].sum(axis=1), frames)
 
 
@@ -95,6 +95,14 @@ def test_labels_lie_on_the_response_and_its_end_alone(processor, encoder):
     assert (learnt == encoder.end_token_id).sum() == 1
 
 
+@pytest.mark.parametrize("clips", [1, 2, 4])
+def test_a_clip_has_been_heard_at_the_token_that_closes_it(processor, encoder, clips):
+    clips = [noise_clip(f"Clip {number}:", seconds=10.0 - number, seed=number) for number in range(clips)]
+    whole = encoder.encode_text(clips, PROMPT, RESPONSE)
+    closing = processor.tokenizer.convert_tokens_to_ids(processor.audio_eos_token)
+    np.testing.assert_array_equal(whole.clip_ends, whole.input_ids == closing)
+
+
 def test_decisive_tokens_carry_stem_direction_and_number(processor, encoder):
     whole = encoder.encode_text([noise_clip()], PROMPT, RESPONSE)
     said = processor.tokenizer.decode(whole.input_ids[whole.decisive])
@@ -121,13 +129,13 @@ def test_a_clip_longer_than_the_window_is_refused_and_not_cut(encoder):
         encoder.line_up([noise_clip().samples, noise_clip(seconds=10.5).samples])
 
 
-def test_prompts_that_come_again_have_the_same_ids_however_many_are_kept(processor, encoder, monkeypatch):
+def test_prompts_that_come_again_have_the_same_ids_however_many_are_kept(processor, chat, monkeypatch):
     clips = [noise_clip()]
     prompts = ["", PROMPT, "Is it balanced?", PROMPT, ""]
     expected = [processed(processor, clips, prompt)["input_ids"][0].tolist() for prompt in prompts]
     for kept in (1, 2, 100):
         monkeypatch.setattr(encoders, "KEPT_PROMPTS", kept)
-        fresh = ChatEncoder(processor)
+        fresh = ChatEncoder(chat)
         assert [fresh.encode_text(clips, prompt, None).input_ids.tolist() for prompt in prompts] == expected
         assert len(fresh._prompts) <= kept
 

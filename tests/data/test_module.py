@@ -18,7 +18,7 @@ from mixlab.synthesis.example import Inputs
 
 def digests(module, epoch: int = 0) -> list[str]:
     """A digest of each training example of an epoch: its ids and labels without padding, and its features."""
-    clip_start = module.encoder.processor.tokenizer.convert_tokens_to_ids("<|audio_bos|>")
+    clip_start = module.encoder.tokenizer.convert_tokens_to_ids("<|audio_bos|>")
     loader = module.train_dataloader()
     loader.sampler.set_epoch(epoch)
     found = []

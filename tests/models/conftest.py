@@ -3,7 +3,7 @@ import pytest
 from mixlab.data.collate import Collator
 from mixlab.data.dataset import ExampleMaker, ProblemDataset
 from mixlab.data.encoder import ChatEncoder
-from mixlab.models import backbone
+from mixlab.models.backbones.tiny import Tiny
 from mixlab.synthesis.draw import ErrorCategory, ErrorProtocol, LevelProtocol, ProblemProtocol, PromptProtocol
 from mixlab.synthesis.example import Inputs
 from mixlab.synthesis.problem import GainError, Problem, PromptCategory
@@ -51,13 +51,13 @@ def make_problem(number: int, gain_db: float = 5.0, stems: tuple[str, ...] = ("b
 @pytest.fixture
 def base():
     """The tiny Qwen2-Audio, untrained."""
-    return backbone.tiny(base=None, seed=0)
+    return Tiny(base=None).build()
 
 
 @pytest.fixture
 def make_batch(base):
     """Collates problems for training, or for generation."""
-    encoder = ChatEncoder(base.processor)
+    encoder = ChatEncoder(base.chat)
     maker = ExampleMaker(SineStore(), PROTOCOL, Inputs.STEMS, encoder)
 
     def make(problems, generation=False, features=True):

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -6,7 +7,9 @@ from peft import PeftModel
 from safetensors.torch import load_file, save_file
 
 from mixlab.errors import CheckpointError
-from mixlab.models import adapters, backbone
+from mixlab.models import adapters
+from mixlab.models.backbones.pretrained import Pretrained
+from mixlab.models.backbones.tiny import Tiny
 from mixlab.models.checkpoints import DESCRIPTION, Description, load_trained, save_trained
 
 MEAN, DEVIATION = [0.1] * 64, 0.4
@@ -32,11 +35,11 @@ def describe(**changes):
 def trained(tmp_path):
     """An adapter whose weights are not those it starts with, saved."""
     base = describe().build()
-    model = adapters.lora(base.model, 4, 2.0, 0.0, adapters.LANGUAGE_MODEL_LINEARS, train_projector=True)
+    model = adapters.lora(base, 4, 2.0, 0.0, adapters.LANGUAGE_MODEL_LINEARS, train_projector=True)
     with torch.no_grad():
         for tensor in adapters.trainable_state(model).values():
             tensor.normal_(std=0.1)
-    save_trained(tmp_path / "adapter", model, base.processor, describe())
+    save_trained(tmp_path / "adapter", replace(base, model=model), describe())
     return model, tmp_path / "adapter"
 
 
@@ -44,7 +47,7 @@ def test_a_saved_adapter_loads_bit_for_bit_from_its_run_folder(trained):
     model, folder = trained
     loaded = load_trained(folder.parent)
     expected = dict(model.named_parameters())
-    assert all(torch.equal(tensor, expected[name]) for name, tensor in loaded.model.named_parameters())
+    assert all(torch.equal(tensor, expected[name]) for name, tensor in loaded.backbone.model.named_parameters())
 
 
 def test_the_folder_holds_the_adapter_alone_and_not_the_base(trained):
@@ -63,11 +66,11 @@ def test_the_folder_loads_with_plain_peft(trained):
 
 def test_full_weights_load_without_an_adapter(tmp_path):
     base = describe().build()
-    model = adapters.full(base.model)
+    model = adapters.full(base)
     with torch.no_grad():
         model.lm_head.weight.normal_()
-    save_trained(tmp_path, model, base.processor, describe())
-    assert torch.equal(load_trained(tmp_path).model.lm_head.weight, model.lm_head.weight)
+    save_trained(tmp_path, replace(base, model=model), describe())
+    assert torch.equal(load_trained(tmp_path).backbone.model.lm_head.weight, model.lm_head.weight)
 
 
 def test_a_folder_without_a_description_is_refused(tmp_path):
@@ -113,20 +116,20 @@ def test_a_hub_model_that_cannot_be_reached_is_named(monkeypatch):
     from mixlab.errors import ConfigError
 
     with pytest.raises(ConfigError, match=r"model\.arguments\.name is 'nobody/nothing'.*local folder"):
-        backbone.from_pretrained("nobody/nothing")
+        Pretrained("nobody/nothing").build()
 
 
 def test_a_base_that_is_no_folder_is_named():
     from mixlab.errors import ConfigError
 
     with pytest.raises(ConfigError, match=r"model\.arguments\.base is '/no/such/folder'"):
-        backbone.tiny(base="/no/such/folder")
+        Tiny(base="/no/such/folder").build()
 
 
 def test_a_real_qwen2_audio_folder_goes_through_the_hub_loader(tmp_path):
-    base = backbone.tiny(base=None)
-    backbone.save_backbone(base, tmp_path)
-    loaded = backbone.from_pretrained(str(tmp_path))
+    base = Tiny(base=None).build()
+    base.save(tmp_path)
+    loaded = Pretrained(str(tmp_path)).build()
     assert all(
         torch.equal(a, b)
         for a, b in zip(base.model.state_dict().values(), loaded.model.state_dict().values(), strict=True)

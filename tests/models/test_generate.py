@@ -9,11 +9,8 @@ STEMS = [("bass", "drums", "vocals"), ("bass", "other"), ("bass", "drums", "voca
 
 def test_a_batch_gives_the_texts_of_single_prompts(base, make_batch):
     problems = [make_problem(number, stems=stems) for number, stems in enumerate(STEMS)]
-    together = generate_texts(base.model, base.processor, make_batch(problems, generation=True), 12)
-    single = [
-        generate_texts(base.model, base.processor, make_batch([problem], generation=True), 12)[0]
-        for problem in problems
-    ]
+    together = generate_texts(base, make_batch(problems, generation=True), 12)
+    single = [generate_texts(base, make_batch([problem], generation=True), 12)[0] for problem in problems]
     assert together == single
 
 
@@ -21,7 +18,7 @@ def test_features_computed_where_the_model_is_give_the_same_texts(base, make_bat
     problems = [make_problem(number, stems=stems) for number, stems in enumerate(STEMS)]
     in_worker, travelling = (make_batch(problems, generation=True, features=features) for features in (True, False))
     assert "waveforms" in travelling
-    texts = [generate_texts(base.model, base.processor, batch, 12) for batch in (in_worker, travelling)]
+    texts = [generate_texts(base, batch, 12) for batch in (in_worker, travelling)]
     assert texts[0] == texts[1]
 
 
@@ -42,12 +39,12 @@ def test_six_db_more_change_the_audio_embeddings(base, make_batch):
 
 def test_generation_leaves_the_model_in_the_mode_it_was_in(base, make_batch):
     base.model.train()
-    generate_texts(base.model, base.processor, make_batch([make_problem(0)], generation=True), 2)
+    generate_texts(base, make_batch([make_problem(0)], generation=True), 2)
     assert base.model.training
 
 
 def test_a_prediction_carries_prompt_text_and_reference(base, make_batch):
-    (prediction,) = predict(base.model, base.processor, make_batch([make_problem(1)], generation=True), 4)
+    (prediction,) = predict(base, make_batch([make_problem(1)], generation=True), 4)
     assert prediction.prompt
     assert "5 dB" in prediction.reference
     assert prediction.problem == make_problem(1)

@@ -13,9 +13,8 @@ from .conftest import make_problem
 
 
 def loss_of(base, batch, **settings):
-    audio_end = base.processor.tokenizer.convert_tokens_to_ids("<|audio_eos|>")
     torch.manual_seed(0)
-    return ResponseLoss(LossSettings(**settings), base.model, audio_end)(base.model, batch)
+    return ResponseLoss(LossSettings(**settings), base)(base.model, batch)
 
 
 def test_the_loss_is_the_mean_cross_entropy_of_response_tokens(base, make_batch):

@@ -17,9 +17,7 @@ def loss_after_a_step(base, make_batch):
     """The training loss of one step on two examples."""
 
     def loss(features):
-        module = AdviceModule(
-            base.model, base.processor, LossSettings(), AdamWCosine(0.0, 0.0, 1, 1.0), max_new_tokens=2
-        )
+        module = AdviceModule(base, LossSettings(), AdamWCosine(0.0, 0.0, 1, 1.0), max_new_tokens=2)
         trainer = lightning.Trainer(max_steps=1, barebones=True, accelerator="cpu")
         batch = make_batch([make_problem(0), make_problem(1)], features=features)
         losses = []

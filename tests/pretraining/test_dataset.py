@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from mixlab.data.encoder import IGNORED, ChatEncoder
-from mixlab.models import backbone
+from mixlab.models.backbones.tiny import Tiny
 from mixlab.multitrack.demo.source import DemoSource
 from mixlab.multitrack.preparation import prepare
 from mixlab.multitrack.segments import Gates, list_segments
@@ -14,13 +14,13 @@ from mixlab.pretraining.protocol import DescribingProtocol
 
 @pytest.fixture(scope="module")
 def base():
-    return backbone.tiny(base=None)
+    return Tiny(base=None).build()
 
 
 @pytest.fixture(scope="module")
 def dataset(base, tmp_path_factory):
     source = DemoSource(6, 0, 0, 0, duration_s=12.0, purpose="listening")
-    encoder = ChatEncoder(base.processor)
+    encoder = ChatEncoder(base.chat)
     store = prepare(source, tmp_path_factory.mktemp("cache"), encoder.sample_rate, workers=1)
     segments, _ = list_segments(store, store.split("train"), "bass", 10.0, 1.0, Gates())
     genres = sorted({str(song.genre) for song in store.songs.values()})

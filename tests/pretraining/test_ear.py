@@ -6,7 +6,7 @@ import torch
 
 from mixlab.audio.levels import apply_gain
 from mixlab.data.encoder import ChatEncoder
-from mixlab.models import backbone
+from mixlab.models.backbones.tiny import Tiny
 from mixlab.models.optim import AdamWCosine
 from mixlab.multitrack.demo.source import DemoSource
 from mixlab.multitrack.preparation import prepare
@@ -19,7 +19,7 @@ from mixlab.pretraining.protocol import DescribingProtocol
 @pytest.fixture(scope="module")
 def listening(tmp_path_factory):
     source = DemoSource(3, 0, 0, 0, duration_s=12.0, purpose="listening")
-    encoder = ChatEncoder(backbone.tiny(base=None).processor)
+    encoder = ChatEncoder(Tiny(base=None).read_chat())
     store = prepare(source, tmp_path_factory.mktemp("cache"), encoder.sample_rate, workers=1)
     segments, _ = list_segments(store, store.split("train"), "bass", 10.0, 1.0, Gates())
     genres = sorted({str(song.genre) for song in store.songs.values()})
@@ -60,7 +60,7 @@ def test_heads_that_know_a_clip_lose_nothing_on_its_level():
 
 
 def test_the_first_stage_trains_tower_and_projector_and_no_word():
-    model = backbone.tiny(base=None).model
+    model = Tiny(base=None).build().model
     module = EarModule(model, ListeningHeads(128, 4, 6), AdamWCosine(1e-3, 0.0, 1, 1.0))
     names = {name.split(".")[0] for name, _ in module.named_parameters()}
     assert names == {"tower", "projector", "heads"}

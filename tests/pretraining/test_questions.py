@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mixlab.language.parse import parse
-from mixlab.models import backbone
+from mixlab.models.backbones.tiny import Tiny
 from mixlab.multitrack.song import STEMS
 from mixlab.pretraining.module import number_tokens
 from mixlab.pretraining.questions import MAX_NUMBER, HeardClip, all_texts, draw_question
@@ -78,5 +78,5 @@ def test_answers_do_not_parse_as_a_move():
 
 
 def test_every_number_is_one_token_of_the_shipped_tokenizer():
-    tokens = number_tokens(backbone.tiny("listener").processor.tokenizer)
+    tokens = number_tokens(Tiny("listener").read_chat().tokenizer)
     assert len(set(tokens)) == MAX_NUMBER + 1

@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 from mixlab import cli
 from mixlab.config import PretrainSchema, check
 from mixlab.errors import ConfigError
-from mixlab.models import backbone
+from mixlab.models.backbones.tiny import TINY_FOLDER, Tiny
 from mixlab.pretraining.run import run
 
 
@@ -32,7 +32,7 @@ def configure(tmp_path: Path, *overrides):
 
 def test_the_command_makes_a_base_that_loads_with_card_and_log(tmp_path):
     run(configure(tmp_path))
-    made = backbone.tiny(str(tmp_path / "base"))
+    made = Tiny(str(tmp_path / "base")).build()
     assert sum(p.numel() for p in made.model.parameters()) < 1_300_000
     assert "never met" in (tmp_path / "base" / "README.md").read_text()
     assert (tmp_path / "base" / "log" / "words" / "metrics.csv").is_file()
@@ -44,8 +44,8 @@ def test_songs_of_experiments_are_refused(tmp_path):
 
 
 def test_the_shipped_base_has_the_shipped_architecture_and_a_log():
-    weights = load_file(backbone.TINY_FOLDER / "model.safetensors")
-    expected = backbone.tiny(base=None).model.state_dict()
+    weights = load_file(TINY_FOLDER / "model.safetensors")
+    expected = Tiny(base=None).build().model.state_dict()
     assert {name.split(".")[-1] for name in weights} <= {name.split(".")[-1] for name in expected}
-    assert (backbone.TINY_FOLDER / "log" / "words" / "metrics.csv").is_file()
-    assert "purpose: listening" in (backbone.TINY_FOLDER / "README.md").read_text()
+    assert (TINY_FOLDER / "log" / "words" / "metrics.csv").is_file()
+    assert "purpose: listening" in (TINY_FOLDER / "README.md").read_text()

@@ -1,24 +1,21 @@
-"""Room models: the audio-language backbones, all through transformers' own Qwen2-Audio classes."""
+"""Room models: the embedded Qwen2-Audio of about a million parameters."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import (
-    PreTrainedTokenizerFast,
-    Qwen2AudioConfig,
-    Qwen2AudioForConditionalGeneration,
-    Qwen2AudioProcessor,
-    WhisperFeatureExtractor,
-)
+from transformers import PreTrainedTokenizerFast, Qwen2AudioConfig, Qwen2AudioProcessor, WhisperFeatureExtractor
 from transformers.utils import logging
 
-from mixlab.errors import CheckpointError, ConfigError
+from mixlab.data.chat import Chat
+from mixlab.errors import ConfigError
+from mixlab.models.backbones.base import Backbone
+from mixlab.models.backbones.pretrained import Pretrained
+from mixlab.models.backbones.qwen2_audio import Qwen2Audio
 
 logging.disable_progress_bar()  # a bar for each folder of weights would drown the run's own
 
@@ -26,65 +23,47 @@ TINY_FOLDER = Path(str(resources.files("mixlab.models"))) / "tiny_listener"
 """The tiny describing base that comes with the package: configuration, processor, weights, card and log."""
 
 
-@dataclass
-class Backbone:
-    """A model with its processor, before any adapter."""
+@dataclass(frozen=True)
+class Tiny:
+    """The embedded Qwen2-Audio; needs no download.
 
-    model: Qwen2AudioForConditionalGeneration
-    processor: Qwen2AudioProcessor
-
-
-def tiny(base: str | None, seed: int = 0) -> Backbone:
-    """The embedded Qwen2-Audio of about a million parameters; needs no download.
-
-    Args:
+    Attributes:
         base: ``listener`` for the describing base that comes with the package, a folder of another one, or None for
             untrained weights of the same architecture.
         seed: of the untrained weights.
-
-    Raises:
-        ConfigError: if `base` is neither.
     """
-    if base is None:
-        config = Qwen2AudioConfig.from_pretrained(TINY_FOLDER)
+
+    base: str | None
+    seed: int = 0
+
+    def read_chat(self) -> Chat:
+        """The form of its conversations."""
+        family = Qwen2Audio()
+        return family.chat(family.read_processor(str(self._folder())))
+
+    def build(self) -> Backbone:
+        """Load it, or draw its weights.
+
+        Raises:
+            ConfigError: if `base` is neither.
+        """
+        folder = str(self._folder())
+        if self.base is not None:
+            return Pretrained(folder).build()
+        family = Qwen2Audio()
         with torch.random.fork_rng():
-            torch.manual_seed(seed)
-            model = Qwen2AudioForConditionalGeneration(config)
-        return Backbone(model, Qwen2AudioProcessor.from_pretrained(TINY_FOLDER))
-    folder = TINY_FOLDER if base == "listener" else Path(base)
-    if not (folder / "model.safetensors").is_file():
-        raise ConfigError(
-            f"model.arguments.base is '{base}', but {folder} holds no model.safetensors; "
-            "use 'listener', null, or a folder that python -m mixlab.pretrain wrote."
-        )
-    return from_pretrained(str(folder))
+            torch.manual_seed(self.seed)
+            model = family.new_model(Qwen2AudioConfig.from_pretrained(folder))
+        return Backbone(model, family.read_processor(folder), family)
 
-
-def from_pretrained(name: str, revision: str | None = None, dtype: str = "float32") -> Backbone:
-    """A Qwen2-Audio from the Hugging Face Hub or a local folder, safetensors only, without remote code.
-
-    Args:
-        name: hub id such as ``Qwen/Qwen2-Audio-7B-Instruct``, or a folder.
-        revision: commit or tag on the hub.
-        dtype: of the frozen weights, such as ``bfloat16``.
-
-    Raises:
-        ConfigError: if the model cannot be found (no network, wrong id or folder).
-    """
-    try:
-        model, loading = Qwen2AudioForConditionalGeneration.from_pretrained(
-            name, revision=revision, dtype=getattr(torch, dtype), use_safetensors=True, output_loading_info=True
-        )
-        processor = Qwen2AudioProcessor.from_pretrained(name, revision=revision)
-    except (OSError, ValueError) as error:
-        first_line = str(error).strip().splitlines()[0]
-        raise ConfigError(
-            f"model.arguments.name is '{name}', which cannot be loaded ({first_line}); "
-            "check the id and the network, or give the path of a local folder."
-        ) from error
-    if loading["missing_keys"] or loading["mismatched_keys"]:
-        raise CheckpointError(f"The weights of '{name}' do not fit: {sorted(loading['missing_keys'])[:5]} are missing.")
-    return Backbone(model, processor)
+    def _folder(self) -> Path:
+        folder = TINY_FOLDER if self.base in (None, "listener") else Path(str(self.base))
+        if not (folder / "model.safetensors").is_file():
+            raise ConfigError(
+                f"model.arguments.base is '{self.base}', but {folder} holds no model.safetensors; "
+                "use 'listener', null, or a folder that python -m mixlab.pretrain wrote."
+            )
+        return folder
 
 
 def tiny_config(vocabulary: dict[str, int], mels: int, window_frames: int) -> Qwen2AudioConfig:
@@ -151,25 +130,14 @@ def tiny_processor(corpus: list[str], segment_s: int = 10) -> Qwen2AudioProcesso
     return Qwen2AudioProcessor(feature_extractor=extractor, tokenizer=fast)
 
 
-def fold_feature_statistics(model: Qwen2AudioForConditionalGeneration, mean: torch.Tensor, deviation: float) -> None:
+def fold_feature_statistics(model: torch.nn.Module, mean: torch.Tensor, deviation: float) -> None:
     """Let an untrained tower see features of mean 0 and deviation 1, by folding the scaling into its first layer.
 
     Args:
         mean: of each mel band over the data, shape (mels,).
         deviation: one for all bands, so that a decibel weighs the same in each.
     """
-    convolution: Any = model.model.audio_tower.conv1
+    convolution: Any = model.get_submodule(f"{Qwen2Audio.parts.audio_tower}.conv1")
     with torch.no_grad():
         convolution.weight /= deviation
         convolution.bias -= (convolution.weight.sum(dim=-1) @ mean.to(convolution.weight)).to(convolution.bias)
-
-
-def save_backbone(backbone: Backbone, folder: Path) -> None:
-    """Write a backbone as a folder that `from_pretrained` loads."""
-    backbone.model.save_pretrained(folder)
-    backbone.processor.save_pretrained(folder)
-
-
-def describe(name: str) -> dict[str, Any]:
-    """The configuration of a saved backbone, as JSON values."""
-    return json.loads((Path(name) / "config.json").read_text())

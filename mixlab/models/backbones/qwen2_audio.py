@@ -1,0 +1,33 @@
+"""Room models: Qwen2-Audio (Chu et al. 2024): a Whisper tower, one linear projector, any causal language model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from transformers import Qwen2AudioProcessor
+
+from mixlab.audio.log_mel import LogMel
+from mixlab.data.chat import Chat, TemplateChat
+from mixlab.models.backbones.base import Family
+
+
+class Qwen2Audio(Family):
+    """Qwen2-Audio; each clip has a slot of its own between two tokens."""
+
+    name = "qwen2_audio"
+    model_class = "Qwen2AudioForConditionalGeneration"
+
+    def read_processor(self, name: str, revision: str | None = None) -> Any:
+        """A Qwen2AudioProcessor."""
+        return Qwen2AudioProcessor.from_pretrained(name, revision=revision)
+
+    def chat(self, processor: Any) -> Chat:
+        """In the words of the processor's template, which numbers the clips."""
+        return TemplateChat(
+            processor,
+            tokenizer=processor.tokenizer,
+            front_end=LogMel.of(processor.feature_extractor),
+            audio_token=processor.audio_token,
+            end_token="<|im_end|>",
+            closes=True,
+        )
