@@ -33,6 +33,8 @@ class LogMel:
     Attributes:
         n_fft, hop_length: length and step of a frame, in samples.
         window_samples: what the model hears at most.
+        to_window: give frames up to the end of the window; without it, up to those that a tower needs for the clips
+            (`clip_frames`).
     """
 
     sample_rate: int
@@ -40,9 +42,10 @@ class LogMel:
     hop_length: int
     mels: int
     window_samples: int
+    to_window: bool = True
 
     @classmethod
-    def of(cls, extractor: Any) -> LogMel:
+    def of(cls, extractor: Any, to_window: bool = True) -> LogMel:
         """The front end that does what a WhisperFeatureExtractor does.
 
         Raises:
@@ -59,6 +62,7 @@ class LogMel:
             extractor.hop_length,
             extractor.feature_size,
             extractor.n_samples,
+            to_window,
         )
 
     @property
@@ -69,6 +73,14 @@ class LogMel:
         """How many frames are those of a clip of that many samples."""
         return samples // self.hop_length
 
+    def clip_frames(self, samples: int) -> int:
+        """The frames from which a tower computes its positions on clips of that many samples, an even number.
+
+        Its convolutions (width 3, then width 3 and stride 2) see two frames past the last position.
+        """
+        positions = (self.frames(samples) + 1) // 2
+        return min(self.window_frames, 2 * positions + 2)
+
     @torch.no_grad()
     def __call__(self, waveforms: torch.Tensor) -> torch.Tensor:
         """Features of clips, float32, on the device of the waveforms.
@@ -77,7 +89,8 @@ class LogMel:
             waveforms: shape (clips, samples), zeros past the end of each clip.
 
         Returns:
-            Shape (clips, mels, window frames); of a clip's samples, the first ``samples // hop_length`` frames are its.
+            Shape (clips, mels, frames), of the window or as `clip_frames` says; of a clip's samples, the first
+            ``samples // hop_length`` frames are its.
 
         Raises:
             ValueError: if the shape is another, or the clips are longer than the window; nothing is cut silently.
@@ -86,7 +99,8 @@ class LogMel:
             raise ValueError(f"waveforms need shape (clips, samples), got {tuple(waveforms.shape)}")
         self.check_length(waveforms.shape[1])
         step = 1 if waveforms.device.type == "cpu" else _CLIPS_AT_ONCE
-        features = waveforms.new_empty(waveforms.shape[0], self.mels, self.window_frames, dtype=torch.float32)
+        frames = self.window_frames if self.to_window else self.clip_frames(waveforms.shape[1])
+        features = waveforms.new_empty(waveforms.shape[0], self.mels, frames, dtype=torch.float32)
         # In bfloat16, which the training step may run in, a gain error of 1 dB would drown.
         with torch.autocast(waveforms.device.type, enabled=False):
             for start in range(0, waveforms.shape[0], step):
@@ -113,7 +127,8 @@ class LogMel:
         power = (spectrum.real.square() + spectrum.imag.square()) @ bank
         log_power = power.clamp_(min=10.0**FLOOR_LOG10).log10_().transpose(1, 2)
         clamp = (log_power.amax(dim=(1, 2), keepdim=True) - 8.0).clamp_(min=FLOOR_LOG10)
-        features[:, :, :heard] = torch.maximum(log_power, clamp)
+        heard = min(heard, features.shape[2])
+        features[:, :, :heard] = torch.maximum(log_power[:, :, :heard], clamp)
         features[:, :, heard:] = clamp
         features.add_(4.0).div_(4.0)
 

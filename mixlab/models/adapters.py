@@ -10,6 +10,7 @@ from torch import nn
 
 from mixlab.errors import ConfigError
 from mixlab.models.backbones.base import Backbone
+from mixlab.models.merged_lora import merge_where_cheaper
 
 LANGUAGE_MODEL_LINEARS = r".*language_model\..*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
 """The linear layers of the language model, and none of the audio tower, whose layers share some of these names."""
@@ -46,12 +47,14 @@ def lora(
         task_type="CAUSAL_LM",
     )
     try:
-        return get_peft_model(backbone.model, config)
+        adapted = get_peft_model(backbone.model, config)
     except ValueError as error:
         raise ConfigError(
             f"adapter.target_modules is '{target_modules}', which matches no module of the model; "
             "use a regular expression for whole module names."
         ) from error
+    merge_where_cheaper(adapted)
+    return adapted
 
 
 def full(backbone: Backbone) -> nn.Module:

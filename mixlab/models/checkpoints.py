@@ -20,6 +20,7 @@ from mixlab.models.assembly.mini import Mini
 from mixlab.models.backbones.base import Backbone, Recipe
 from mixlab.models.backbones.pretrained import Pretrained
 from mixlab.models.backbones.tiny import Tiny, fold_feature_statistics
+from mixlab.models.merged_lora import merge_where_cheaper
 
 DESCRIPTION = "mixlab.json"
 ADAPTER_FOLDER = "adapter"
@@ -150,6 +151,7 @@ def _load_adapter(backbone: Backbone, folder: Path) -> torch.nn.Module:
         reason = str(error).strip().splitlines()[-1].strip()
         raise CheckpointError(f"The adapter in {folder} does not fit its model ({reason}).") from error
     _check_fit(weights, get_peft_model_state_dict(model), folder)
+    merge_where_cheaper(model)
     return model
 
 

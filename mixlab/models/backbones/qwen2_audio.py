@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from torch import nn
 from transformers import Qwen2AudioProcessor
 
 from mixlab.audio.log_mel import LogMel
 from mixlab.data.chat import Chat, TemplateChat
 from mixlab.models.backbones.base import Family
+from mixlab.models.backbones.tower import run_on_clips
 
 
 class Qwen2Audio(Family):
@@ -16,6 +18,11 @@ class Qwen2Audio(Family):
 
     name = "qwen2_audio"
     model_class = "Qwen2AudioForConditionalGeneration"
+
+    def trimmed(self, model: nn.Module) -> nn.Module:
+        """The model with a tower that need not hear silence to the end of its window."""
+        run_on_clips(model.get_submodule(self.parts.audio_tower))
+        return model
 
     def read_processor(self, name: str, revision: str | None = None) -> Any:
         """A Qwen2AudioProcessor."""
@@ -26,7 +33,7 @@ class Qwen2Audio(Family):
         return TemplateChat(
             processor,
             tokenizer=processor.tokenizer,
-            front_end=LogMel.of(processor.feature_extractor),
+            front_end=LogMel.of(processor.feature_extractor, to_window=False),
             audio_token=processor.audio_token,
             end_token="<|im_end|>",
             closes=True,
