@@ -111,6 +111,14 @@ def test_a_description_can_name_known_builders_only(trained):
         load_trained(folder)
 
 
+def test_a_description_from_before_there_were_families_is_of_qwen2_audio(trained):
+    _, folder = trained
+    description = json.loads((folder / DESCRIPTION).read_text())
+    assert description.pop("family") == "qwen2_audio"
+    (folder / DESCRIPTION).write_text(json.dumps(description))
+    assert load_trained(folder).description.family == "qwen2_audio"
+
+
 def test_a_hub_model_that_cannot_be_reached_is_named(monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     from mixlab.errors import ConfigError

@@ -111,7 +111,7 @@ class Pretrained:
     def _read(self, load: Callable[..., Read], **arguments: Any) -> Read:
         try:
             return load(self.name, revision=self.revision, **arguments)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, ImportError) as error:
             first_line = str(error).strip().splitlines()[0].rstrip(".")
             raise ConfigError(
                 f"model.arguments.name is '{self.name}', which cannot be loaded ({first_line}); check the id and the "

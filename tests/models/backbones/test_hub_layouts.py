@@ -2,13 +2,17 @@
 
 import base64
 import json
+import re
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer, Qwen2_5OmniConfig
 
+from mixlab.data.encoder import ChatEncoder
 from mixlab.models.backbones.pretrained import Pretrained
+from mixlab.synthesis.example import Clip
 
 from .miniatures import miniature
 
@@ -39,6 +43,12 @@ def test_the_outline_of_the_whole_omni_is_that_of_the_thinker(omni_as_published)
     backbone, folder = omni_as_published
     shapes = {name: parameter.shape for name, parameter in Pretrained(str(folder)).outline().model.named_parameters()}
     assert shapes == {name: parameter.shape for name, parameter in backbone.model.named_parameters()}
+
+
+def noise_clips(seconds):
+    rng = np.random.default_rng(0)
+    sounds = [(0.05 * rng.standard_normal(round(seconds * 16000))).astype(np.float32) for _ in range(2)]
+    return [Clip("Anchor, bass:", ("bass",), sounds[0]), Clip("Rest:", ("drums",), sounds[1])]
 
 
 def tekken(path):
@@ -88,3 +98,38 @@ def test_voxtral_reads_the_vocabulary_of_mistral_and_writes_a_fast_tokenizer(tmp
     processor.save_pretrained(tmp_path / "written")
     again = AutoTokenizer.from_pretrained(tmp_path / "written")
     assert again("[INST]Bass[/INST]", add_special_tokens=False)["input_ids"] == [3, 26 + 256, 26 + 115, 26 + 115, 4]
+
+
+@pytest.mark.parametrize("family", ["audio_flamingo_3", "music_flamingo"])
+@pytest.mark.parametrize("seconds", [10.0, 7.3, 4.5])
+def test_flamingos_get_the_ids_and_features_of_their_own_processor(family, seconds):
+    backbone = miniature(family)
+    encoder, processor = ChatEncoder(backbone.chat), backbone.processor
+    clips = noise_clips(seconds)
+    found = encoder.encode_text(clips, "How is it?", None)
+    (sound,) = backbone.chat.sounds(clips)
+    said = encoder.prompt_text(clips, "How is it?").split(">user\n")[1].split("<|im_end|>")[0]
+    content = [{"type": "audio", "audio": ""}, {"type": "text", "text": re.sub(r"(<.*?sound.*?>)+", "", said)}]
+    text = processor.apply_chat_template(
+        [{"role": "user", "content": content}], add_generation_prompt=True, tokenize=False
+    )
+    expected = processor(text=text, audio=[sound])
+    assert found.input_ids.tolist() == expected["input_ids"][0].tolist()
+    np.testing.assert_allclose(encoder.features([sound]), expected["input_features"], atol=1e-4)
+    # The extractor counts the frame in which a sound ends, too.
+    assert int(expected["input_features_mask"].sum()) - backbone.chat.front_end.frames(sound.size) in (0, 1)
+
+
+def test_flamingos_say_where_each_clip_is():
+    encoder = ChatEncoder(miniature("music_flamingo").chat)
+    text = encoder.chat.conversation(noise_clips(10.0), "How is it?")
+    assert "Anchor, bass: 0 to 10 s. Rest: 11 to 21 s. How is it?" in text
+
+
+@pytest.mark.parametrize("seconds", [10.0, 7.3, 3.0])
+@pytest.mark.parametrize("family", ["qwen2_5_omni", "qwen2_audio"])
+def test_a_clip_has_as_many_tokens_as_its_tower_gives_states(family, seconds):
+    backbone = miniature(family)
+    frames = backbone.chat.front_end.frames(round(seconds * 16000))
+    _, states = backbone.part("audio_tower")._get_feat_extract_output_lengths(torch.tensor([frames]))
+    assert [slot.ids.size for slot in backbone.chat.slots(noise_clips(seconds))] == [int(states)] * 2
