@@ -23,6 +23,7 @@ from mixlab.errors import ConfigError, MixlabError
 from mixlab.models.backbones.base import Backbone, bare
 from mixlab.models.backbones.tiny import fold_feature_statistics
 from mixlab.models.checkpoints import BUILDERS, Description
+from mixlab.models.compute import Compute
 from mixlab.models.module import AdviceModule
 from mixlab.multitrack.segments import Gates
 from mixlab.multitrack.song import STEMS, MultitrackSource
@@ -195,9 +196,9 @@ def advice_module(cfg: DictConfig, base: Backbone) -> AdviceModule:
         except (TypeError, ValueError) as error:
             raise ConfigError(f"The keys of adapter do not fit the model ({_first_line(error)}).") from error
     identity = {"model": _arguments(cfg), "inputs": cfg.inputs.layout, "anchor": cfg.anchor.stem}
-    return AdviceModule(
-        replace(base, model=model), made(cfg.loss, "loss"), made(cfg.optim, "optim"), cfg.model.max_new_tokens, identity
-    )
+    adapted = replace(base, model=model)
+    Compute(**cfg.compute).apply(adapted)
+    return AdviceModule(adapted, made(cfg.loss, "loss"), made(cfg.optim, "optim"), cfg.model.max_new_tokens, identity)
 
 
 def description(cfg: DictConfig, module: AdviceModule, data: MixDataModule) -> Description:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 from mixlab.config_groups import (
     AnchorSchema,
     CallbacksSchema,
+    ComputeSchema,
     Count,
     DataSchema,
     ErrorSchema,
@@ -42,6 +43,7 @@ class TrainSchema(Schema):
     data: DataSchema
     model: ModelSchema
     adapter: Target
+    compute: ComputeSchema
     loss: LossSchema
     optim: OptimSchema
     trainer: TrainerSchema

@@ -151,6 +151,12 @@ class ModelSchema(Schema):
     max_new_tokens: PositiveCount
 
 
+class ComputeSchema(Schema):
+    attention: Literal["sdpa", "eager", "flash_attention_2"]
+    compile: bool
+    recompute_activations: bool
+
+
 class OptimSchema(Target):
     lr: Positive
     weight_decay: Annotated[float, Field(ge=0.0)]

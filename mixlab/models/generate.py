@@ -21,13 +21,15 @@ def generate_texts(backbone: Backbone, batch: Batch, max_new_tokens: int) -> lis
     was_training = model.training
     model.eval()
     try:
-        tokens = model.generate(
-            **backbone.family.inputs(batch),
-            max_new_tokens=max_new_tokens,
-            do_sample=False,
-            eos_token_id=chat.end_token_id,
-            pad_token_id=chat.pad_token_id,
-        )
+        # Compiled layers are for training: here every length would be compiled anew.
+        with torch.compiler.set_stance("force_eager"):
+            tokens = model.generate(
+                **backbone.family.inputs(batch),
+                max_new_tokens=max_new_tokens,
+                do_sample=False,
+                eos_token_id=chat.end_token_id,
+                pad_token_id=chat.pad_token_id,
+            )
     finally:
         model.train(was_training)
     responses = tokens[:, batch["input_ids"].shape[1] :]

@@ -12,6 +12,7 @@ from torch import nn
 from mixlab.data.collate import MOVES, Batch
 from mixlab.data.encoder import IGNORED
 from mixlab.models.backbones.base import Backbone, bare
+from mixlab.models.compute import padded_on_the_right
 from mixlab.multitrack.song import STEMS
 
 GAIN_SCALE_DB = 6.0
@@ -55,14 +56,16 @@ class ResponseLoss(nn.Module):
     def forward(self, model: nn.Module, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         """The loss to minimise and the plain cross-entropy per response token, scalars in float32.
 
-        The language model's head runs on the positions that predict a response token only.
+        Texts are padded on the right. The language model's head runs on the positions that predict a response token
+        only.
         """
         inner = bare(model)
-        states: Any = inner.model(
-            **self.family.inputs(batch),
-            use_cache=False,
-            output_hidden_states=self.gain_head is not None or self.move_head is not None,
-        )
+        with padded_on_the_right(inner.get_submodule(self.family.parts.language_model)):
+            states: Any = inner.model(
+                **self.family.inputs(batch),
+                use_cache=False,
+                output_hidden_states=self.gain_head is not None or self.move_head is not None,
+            )
         labels = batch["labels"][:, 1:]
         targets = labels != IGNORED
         logits = inner.get_submodule(self.family.parts.head)(states.last_hidden_state[:, :-1][targets]).float()

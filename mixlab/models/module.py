@@ -52,6 +52,10 @@ class AdviceModule(lightning.LightningModule):
         self.identity = dict(identity or {})
         self._validated: list[Prediction] = []
 
+    def on_fit_start(self) -> None:
+        # Loaded models come for answering; so an adapter's dropout would be off and every activation kept.
+        self.model.train()
+
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         return move_batch(batch, device)
 

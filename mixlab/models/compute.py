@@ -1,0 +1,68 @@
+"""Room models: how the language model computes: attention, compilation, activations, padding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from mixlab.errors import ConfigError
+from mixlab.models.backbones.base import Backbone
+
+
+@dataclass(frozen=True)
+class Compute:
+    """How a language model computes what it computes.
+
+    Attributes:
+        attention: implementation in transformers, such as ``sdpa``, ``eager`` or ``flash_attention_2``.
+        compile: whether torch.compile runs each layer in training.
+        recompute_activations: whether layers forget their activations and recompute them for the gradient (Chen et al.
+            2016), which saves memory.
+    """
+
+    attention: str
+    compile: bool
+    recompute_activations: bool
+
+    def apply(self, backbone: Backbone) -> None:
+        """Set a backbone up, in place, after its adapter.
+
+        Raises:
+            ConfigError: if the attention is not there.
+        """
+        language_model: Any = backbone.part("language_model")
+        try:
+            language_model.set_attn_implementation(self.attention)
+        except (ImportError, ValueError) as error:
+            reason = str(error).strip().splitlines()[0].rstrip(".")
+            raise ConfigError(
+                f"compute.attention is '{self.attention}', which cannot be used ({reason}); use compute.attention=sdpa."
+            ) from error
+        if self.recompute_activations:
+            # Of this part alone: asked of the whole model, it would draw the frozen tower into the graph.
+            language_model.activation_checkpointing_enable({"use_reentrant": False})
+        if self.compile:
+            for layer in language_model.layers:
+                layer.compile(dynamic=True)
+
+
+@contextmanager
+def padded_on_the_right(language_model: nn.Module) -> Iterator[None]:
+    """While it lasts, leave the language model without a padding mask.
+
+    Where padding stands at the end, causal attention keeps every token from it in any case, and without a mask
+    attention runs in its fastest form. States at padding differ, which the loss does not read.
+    """
+
+    def without_mask(module: nn.Module, args: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        return args, kwargs | {"attention_mask": None}
+
+    handle = language_model.register_forward_pre_hook(without_mask, with_kwargs=True)
+    try:
+        yield
+    finally:
+        handle.remove()
