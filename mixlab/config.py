@@ -13,6 +13,7 @@ from mixlab.config_groups import (
     DataSchema,
     ErrorSchema,
     EvaluationSchema,
+    FormatSchema,
     GatesSchema,
     InputsSchema,
     LevelDbfs,
@@ -89,6 +90,15 @@ class ExportSchema(Schema):
         if bool(self.out) == bool(self.rebuild):
             raise ValueError("set either out=..., the folder of a new data set, or rebuild=..., that of an old one")
         return self
+
+
+class ScoreSchema(Schema):
+    """The whole configuration of `python -m mixlab.score`."""
+
+    predictions: str
+    format: FormatSchema
+    out: str | None
+    resamples: PositiveCount
 
 
 class DescribingSchema(Schema):
