@@ -227,7 +227,9 @@ class FormatSchema(Schema):
     def _has_the_fields_of_its_kind(self) -> FormatSchema:
         missing = [name for name in ("text", "stems", "target", "gain_db") if not getattr(self, name)]
         if self.kind == "fields" and missing:
-            raise ValueError(f"kind is fields, which needs {', '.join(missing)}; set them as conf/format/fields.yaml does")
+            raise ValueError(
+                f"kind is fields, which needs {', '.join(missing)}; set them as conf/format/fields.yaml does"
+            )
         if self.kind == "mixlab" and len(missing) < 4:
             raise ValueError("kind is mixlab, whose fields are known; name no fields, or choose format=fields")
         if (self.low_db is None) != (self.high_db is None):

@@ -114,7 +114,9 @@ class _Items:
         }
         self.directions = {"increase": up, "decrease": self.faulty & ~up, "no error": ~self.faulty}
         weights = [_target_weights(prediction) for prediction in predictions]
-        self.targets = {stem: np.array([weight.get(stem, 0.0) for weight in weights]) for stem in published()["targets"]}
+        self.targets = {
+            stem: np.array([weight.get(stem, 0.0) for weight in weights]) for stem in published()["targets"]
+        }
 
     def shares(self, weights: NDArray[Any]) -> Values:
         """N, Both, Stem, Dir. and Mag. of the items of these weights."""

@@ -117,7 +117,11 @@ def test_always_raising_the_vocals_is_right_as_often_as_that_is_needed(items):
     assert headline["stem_accuracy"] == share(items, lambda gains: "vocals" in gains)
     assert headline["direction_accuracy"] == share(items, lambda gains: any(gain > 0 for gain in gains.values()))
     assert (headline["parse_rate"], headline["false_alarm_rate"]) == (1, 1)
-    assert (headline["balanced_accuracy"], headline["missed_error_rate"], headline["verdict_balanced_accuracy"]) == (0, 0, 0)
+    assert (headline["balanced_accuracy"], headline["missed_error_rate"], headline["verdict_balanced_accuracy"]) == (
+        0,
+        0,
+        0,
+    )
     assert 0 < headline["gain_mae_located_db"] <= 6.0
     assert scores.groups["faulty_stem"]["drums"].values["stem_accuracy"] == 0
     loop = closed_loop(predictions, resamples=2)
