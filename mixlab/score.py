@@ -3,7 +3,7 @@
     python -m mixlab.score predictions=FILE.jsonl format=mixingbuddy out=FILE.json
     python -m mixlab.score predictions=RUN/predictions.jsonl
 
-Texts are read by mixlab's own parser. ``--help`` explains the keys, and conf/format/fields.yaml which field may hold what.
+Texts are read by mixlab's own parser. ``--help`` explains the keys; conf/format/fields.yaml, which field holds what.
 """
 
 from __future__ import annotations

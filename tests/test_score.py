@@ -102,8 +102,8 @@ def test_any_fields_can_be_named_on_the_command_line(score, tmp_path):
 
 def own(item: str, prompt: PromptCategory) -> Prediction:
     problem = Problem(
-        item, "song", "test", "rock", 0.0, 10.0, "bass", ("bass", "drums", "vocals"), (GainError("drums", 4.0, "loud"),),
-        "loud", prompt, None, 0.0, 0.0, 0,
+        item, "song", "test", "rock", 0.0, 10.0, "bass", ("bass", "drums", "vocals"),
+        (GainError("drums", 4.0, "loud"),), "loud", prompt, None, 0.0, 0.0, 0,
     )  # fmt: skip
     return Prediction(
         problem, "Lower the drums by 4 dB.", Advice((Move.of("drums", -4.0),)), "", "Lower the drums by 4 dB."

@@ -7,9 +7,9 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 
+import yaml
 from keywords import keyword_verdict
 
-import yaml
 from mixlab.cli import config_folder
 from mixlab.evaluation.table import markdown_table
 from mixlab.language.advice import Direction

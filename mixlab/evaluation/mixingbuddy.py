@@ -12,7 +12,6 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from mixlab.language.advice import Direction
 from mixlab.scoring.metrics import TOLERANCE_DB, outcomes
 from mixlab.scoring.prediction import Prediction
 
@@ -29,8 +28,9 @@ TITLES = {
 """The five tables, in the order of the paper."""
 
 CANDIDATES = (
-    "Targets are vocals, drums and bass and never the anchor, so that two stems are left for an item: who guesses among the "
-    "five answers (either stem, up or down, or balanced) is jointly right in 20 %, who always calls the mix balanced as well."
+    "Targets are vocals, drums and bass and never the anchor, so that two stems are left for an item: guessing among "
+    "the five answers (either stem, up or down, or balanced) is jointly right in 20 %, and so is "
+    "calling every mix balanced."
 )
 """Stands beside the figures."""
 

@@ -1,4 +1,4 @@
-"""Room evaluation: what a set of answers is worth beside methods that hear nothing, where only texts and labels are at hand."""
+"""Room evaluation: rows beside answers of which only texts and labels are at hand: methods that hear nothing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SHUFFLED = "shuffled_answers"
 def shuffled(predictions: Sequence[Prediction]) -> list[Prediction]:
     """Every item with the answer that was given to another one with the same anchor and the same kind of prompt.
 
-    A method that listens loses by this; one that reads only what the user says, or has favourite answers, loses nothing.
+    A method that listens loses by this; one that reads only what the user says, or has a favourite answer, does not.
     The shuffle depends on the names of the items alone, and an item alone of its kind keeps its answer.
     """
     alike: dict[tuple[str, str, str], list[int]] = defaultdict(list)

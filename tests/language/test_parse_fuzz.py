@@ -26,8 +26,8 @@ VOCABULARY = [
     for pattern in patterns
     for words in expand(pattern.rstrip("~> "))
 ]
-PIECES = [*VOCABULARY, *STEM_NAMES, "3 dB", "-2dB", "+6 dB", "3 to 6 dB", "between 3 and 6 dB", "0 dB", "by", ".", ",", ":", "?",
-          "\n", "n't", "the", "too", "-", "(", "respectively", "1e9 dB", "by 3"]  # fmt: skip
+PIECES = [*VOCABULARY, *STEM_NAMES, "3 dB", "-2dB", "+6 dB", "3 to 6 dB", "between 3 and 6 dB", "0 dB", "by", ".", ",",
+          ":", "?", "\n", "n't", "the", "too", "-", "(", "respectively", "1e9 dB", "by 3"]  # fmt: skip
 CORPUS = list(dict.fromkeys(all_texts()))
 
 
