@@ -68,6 +68,7 @@ class ErrorSchema(Schema):
     tolerance_db: Positive | None = None
     rounding_db: Positive
     answer: Literal["value", "range"]
+    targets: list[str] | None = Field(default=None, min_length=2)
 
     @model_validator(mode="after")
     def _probabilities_sum_to_one(self) -> ErrorSchema:
@@ -83,6 +84,8 @@ class ErrorSchema(Schema):
             raise ValueError(f"kind is {self.kind}, which needs {needed}; set it as conf/error/ does")
         if getattr(self, unused) is not None:
             raise ValueError(f"kind is {self.kind}, which has no use for {unused}; leave it out")
+        if self.kind == "relative" and self.targets is not None:
+            raise ValueError("kind is relative, where every stem may be at fault; leave targets out")
         if self.faulty_stems is not None:
             shares = {str(number): share for number, share in enumerate(self.faulty_stems, start=1)}
             _sum_to_one(shares, "probabilities of faulty_stems")
@@ -199,6 +202,23 @@ class EvaluationSchema(Schema):
     tuning_items: PositiveCount
     baselines: list[Baseline]
     resamples: PositiveCount
+    protocol: Literal["mixingbuddy"] | None = None
+
+    @model_validator(mode="after")
+    def _draws_what_the_protocols_tables_hold(self) -> EvaluationSchema:
+        if self.protocol is None:
+            return self
+        targets, categories = {"vocals", "drums", "bass"}, {"very_quiet", "quiet", "no_error", "loud", "very_loud"}
+        if set(self.error.targets or ()) != targets or set(self.error.categories) != categories:
+            raise ValueError(
+                f"protocol is {self.protocol}, whose tables hold errors of {', '.join(sorted(categories))} on vocals, "
+                "drums or bass; set evaluation/error=mixingbuddy, or protocol to null"
+            )
+        if self.error.faulty_stems != [1.0]:
+            raise ValueError(
+                f"protocol is {self.protocol}, which has one stem at fault; set error.faulty_stems to [1.0]"
+            )
+        return self
 
 
 class FormatSchema(Schema):

@@ -65,6 +65,16 @@ def test_the_describing_bases_configuration_passes_its_schema():
     check(as_values(composed(name="pretrain")), PretrainSchema)
 
 
+def test_the_predecessors_tables_need_its_errors():
+    usual = ["evaluation=mixingbuddy", "evaluation/error=default"]
+    assert "set evaluation/error=mixingbuddy, or protocol to null" in refusal(*usual)
+    assert "set error.faulty_stems to [1.0]" in refusal(
+        "evaluation=mixingbuddy", "evaluation.error.faulty_stems=[0.5,0.5]"
+    )
+    check(as_values(composed(*usual, "evaluation.protocol=null")), TrainSchema)
+    assert "leave targets out" in refusal("error=relative", "+error.targets=[bass,drums]")
+
+
 @pytest.mark.parametrize("name", sorted(path.stem for path in (CONF / "format").glob("*.yaml")))
 def test_every_format_of_predictions_passes_its_schema(name):
     check(as_values(composed(f"format={name}", "predictions=answers.jsonl", name="score")), ScoreSchema)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
 import pytest
 
+from mixlab.evaluation.baselines import build_baselines, predictions_of
 from mixlab.evaluation.mixingbuddy import TITLES, protocol_tables, published, tables_markdown
+from mixlab.evaluation.run import SplitResult, write_results
+from mixlab.evaluation.table import Row
 from mixlab.language.advice import Advice, Move
-from mixlab.scoring import Prediction
+from mixlab.scoring import Prediction, closed_loop, outcomes, score
 from mixlab.synthesis.problem import GainError, Problem, PromptCategory
 
 
@@ -117,3 +123,26 @@ def test_the_page_says_that_two_candidates_are_left_and_where_the_figures_are_fr
     assert "rp-bot/MixingBuddy-gain" in page
     assert "| *published* | *25650* | *49.9* | *56.2* | *58.4* | *76.1* |" in page
     assert tables["categories"].flat("mixingbuddy")["mixingbuddy/categories/very_quiet/both"] == 1.0
+
+
+def test_chance_and_oracle_know_which_stems_are_targets(draw_by, balance_db, error):
+    limited = replace(error, targets=("vocals", "drums", "bass"))
+    items = draw_by(limited, "random", 40)
+    baselines, _ = build_baselines(["chance", "oracle"], balance_db=balance_db, sigma_db=1.5, error=limited)
+    for baseline in baselines.values():
+        baseline.fit(items)
+        advised = baseline.advise(items)
+        assert {move.stem for said in advised for move in said.moves} == {"vocals", "drums", "bass"}
+    joint = outcomes(predictions_of(items, advised))["joint_accuracy"]
+    assert joint.mean() > 0.75
+
+
+def test_a_run_under_the_protocol_leaves_its_tables(tmp_path, draw_by, error):
+    items = draw_by(replace(error, targets=("vocals", "drums", "bass")), "random", 10)
+    predictions = predictions_of(items, [listened.reference for listened in items])
+    row = Row("model", "model", score(predictions, 10), closed_loop(predictions, 10))
+    result = SplitResult("test", [row], {"model": predictions})
+    write_results(tmp_path, [result], title="t", dataset="folder", notes=[], config_yaml="", protocol="mixingbuddy")
+    assert "| all items | 40 | 100.0 |" in (tmp_path / "mixingbuddy.md").read_text()
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert metrics["mixingbuddy/tasks/error_detection/f1"] == 1.0
