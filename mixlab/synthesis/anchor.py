@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from enum import StrEnum
 
 import numpy as np
@@ -27,7 +26,7 @@ def fixed_anchor(anchor: str) -> str | None:
     return None if anchor in {str(rule) for rule in AnchorRule} else anchor
 
 
-def choose_anchor(segment: Segment, anchor: str, rng: np.random.Generator, among: Sequence[str] = ()) -> str:
+def choose_anchor(segment: Segment, anchor: str, rng: np.random.Generator, among: tuple[str, ...] = ()) -> str:
     """The anchor of a segment.
 
     Args:
