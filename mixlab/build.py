@@ -34,7 +34,7 @@ from mixlab.synthesis.example import Inputs
 
 SERVING = {
     "data": ("batch_size", "eval_batch_size", "examples_per_epoch", "workers", "prepare_workers"),
-    "evaluation": ("baselines", "resamples", "tuning_items"),
+    "evaluation": ("baselines", "resamples", "tuning_items", "protocol"),
 }
 """Keys that say how items are served and judged, not which items there are."""
 
@@ -91,6 +91,7 @@ def protocol(cfg: DictConfig, error: DictConfig, prompt: DictConfig, level: Any)
             error.answer,
             tuple(error.get("faulty_stems") or (1.0,)),
             relative=error.kind == "relative",
+            targets=tuple(error.get("targets") or ()),
         ),
         prompt=PromptProtocol(dict(prompt.weights)),
         level=LevelProtocol(**level),

@@ -14,6 +14,7 @@ from mixlab.config_groups import (
     DataSchema,
     ErrorSchema,
     EvaluationSchema,
+    FormatSchema,
     GatesSchema,
     InputsSchema,
     LevelDbfs,
@@ -98,6 +99,15 @@ class AssembleSchema(Schema):
 
     paths: PathsSchema
     out: str
+
+
+class ScoreSchema(Schema):
+    """The whole configuration of `python -m mixlab.score`."""
+
+    predictions: str
+    format: FormatSchema
+    out: str | None
+    resamples: PositiveCount
 
 
 class DescribingSchema(Schema):

@@ -84,6 +84,7 @@ def train(cfg: DictConfig) -> float:
         dataset="folder" if data.true_balance() is None else "demo",
         notes=_notes(data, results, time.monotonic() - started),
         config_yaml=OmegaConf.to_yaml(cfg, resolve=True),
+        protocol=cfg.evaluation.get("protocol"),
     )
     _print_results(results, sentence, folder, time.monotonic() - started)
     return float(results[0].rows[0].scores.headline["joint_accuracy"])

@@ -2,6 +2,7 @@
 
 import inspect
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,12 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
 from mixlab.cli import config_folder
-from mixlab.config import PretrainSchema, TrainSchema, check
+from mixlab.config import PretrainSchema, ScoreSchema, TrainSchema, check
 from mixlab.errors import ConfigError
 
 CONF = Path(config_folder())
-GROUPS = sorted(path.name for path in CONF.iterdir() if path.is_dir() and path.name not in ("experiment", "hydra"))
+NOT_OF_TRAINING = ("experiment", "hydra", "format")
+GROUPS = sorted(path.name for path in CONF.iterdir() if path.is_dir() and path.name not in NOT_OF_TRAINING)
 CHOICES = [f"{group}={path.stem}" for group in GROUPS for path in sorted((CONF / group).glob("*.yaml"))]
 EXPERIMENTS = [f"+experiment={path.stem}" for path in sorted((CONF / "experiment").glob("*.yaml"))]
 OF_A_FOLDER = ("folder", "moisesdb", "slakh2100", "medleydb", "daw_bounce", "musdb18", "musdb18hq", "jsonl")
@@ -61,6 +63,39 @@ def test_every_group_has_a_choice_that_training_names():
 
 def test_the_describing_bases_configuration_passes_its_schema():
     check(as_values(composed(name="pretrain")), PretrainSchema)
+
+
+def test_the_predecessors_tables_need_its_errors():
+    usual = ["evaluation=mixingbuddy", "evaluation/error=default"]
+    assert "set evaluation/error=mixingbuddy, or protocol to null" in refusal(*usual)
+    assert "set error.faulty_stems to [1.0]" in refusal(
+        "evaluation=mixingbuddy", "evaluation.error.faulty_stems=[0.5,0.5]"
+    )
+    check(as_values(composed(*usual, "evaluation.protocol=null")), TrainSchema)
+    assert "leave targets out" in refusal("error=relative", "+error.targets=[bass,drums]")
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (CONF / "format").glob("*.yaml")))
+def test_every_format_of_predictions_passes_its_schema(name):
+    check(as_values(composed(f"format={name}", "predictions=answers.jsonl", name="score")), ScoreSchema)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        ([], "The key 'predictions' has no value"),
+        (["predictions=a", "format=fields", "format.text=null"], "kind is fields, which needs text"),
+        (["predictions=a", "+format.text=answer"], "kind is mixlab, whose fields are known"),
+        (["predictions=a", "format=fields", "format.low_db=low"], "set both or neither"),
+        (["predictions=a", "format=fields", "+format.patterns.song='('"], "is no regular expression"),
+        (["predictions=a", "format=fields", "+format.patterns.song='a'"], "has 0 groups"),
+        (["predictions=a", "format=fields", "+format.patterns.tune='(a)'"], "there is no key 'tune'"),
+        (["predictions=a", "resamples=0"], "'resamples' is 0"),
+    ],
+)
+def test_a_wrong_format_gets_a_sentence(overrides, words):
+    with pytest.raises(ConfigError, match=re.escape(words)):
+        check(as_values(composed(*overrides, name="score")), ScoreSchema)
 
 
 @pytest.mark.parametrize("choice", CHOICES)

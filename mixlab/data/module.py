@@ -31,7 +31,7 @@ from mixlab.multitrack.song import MultitrackSource
 from mixlab.multitrack.store import SongStore
 from mixlab.synthesis.anchor import fixed_anchor
 from mixlab.synthesis.augment import Augmentation, CrossSong
-from mixlab.synthesis.draw import ProblemProtocol, draw_problem
+from mixlab.synthesis.draw import ProblemProtocol, draw_problem, drawable
 from mixlab.synthesis.example import Inputs
 from mixlab.synthesis.problem import Problem
 from mixlab.synthesis.seeds import generator
@@ -162,7 +162,10 @@ class MixDataModule(lightning.LightningDataModule):
                 rules.segment_step_s,
                 rules.gates,
             )
-            self.segments[split], self.dropped[split] = segments, dict(Counter(dropped))
+            able = drawable(segments, self.protocol if split == "train" else self.frozen.protocol)
+            if len(able) < len(segments):
+                dropped["segments_without_target"] = len(segments) - len(able)
+            self.segments[split], self.dropped[split] = able, dict(Counter(dropped))
         if not self.segments.get("train"):
             raise ConfigError(
                 f"No segment of {self.settings.segment_s:g} s with {self.needs} is left to train on "
@@ -202,7 +205,7 @@ class MixDataModule(lightning.LightningDataModule):
 
     def tuning_problems(self, count: int) -> list[Problem]:
         """Problems on training songs, on which the baselines are fitted; a function of the evaluation's seed."""
-        segments = self.segments["train"]
+        segments = drawable(self.segments["train"], self.frozen.protocol)
         problems = []
         for index in range(count):
             rng = generator(self.frozen.seed, "tuning", index)

@@ -15,6 +15,7 @@ from mixlab.data.collate import move_batch
 from mixlab.data.dataset import EncodedExample
 from mixlab.data.module import MixDataModule
 from mixlab.evaluation.baselines import ListenedItem, build_baselines, predictions_of
+from mixlab.evaluation.mixingbuddy import protocol_tables, tables_markdown
 from mixlab.evaluation.report import write_report
 from mixlab.evaluation.summary import headline_sentence
 from mixlab.evaluation.table import Row
@@ -24,7 +25,7 @@ from mixlab.multitrack.segments import Segment
 from mixlab.scoring.bootstrap import Difference
 from mixlab.scoring.closed_loop import closed_loop
 from mixlab.scoring.prediction import Prediction
-from mixlab.scoring.scores import compare, score
+from mixlab.scoring.scores import compare, headline_predictions, score
 from mixlab.synthesis.problem import Problem
 
 log = logging.getLogger(__name__)
@@ -187,8 +188,12 @@ def write_results(
     dataset: str,
     notes: Sequence[str],
     config_yaml: str,
+    protocol: str | None = None,
 ) -> str:
     """Write metrics.json, predictions and the report into a run folder.
+
+    Args:
+        protocol: ``mixingbuddy`` adds the predecessor's five tables, as mixingbuddy.md and among the figures.
 
     Returns:
         The first line of the result: whether the model beats the loudness rule that knows the genre.
@@ -205,6 +210,11 @@ def write_results(
         metrics |= result.metrics()
         suffix = "" if result is main else f"-{result.split}"
         write_predictions(folder / f"predictions{suffix}.jsonl", result.predictions[model])
+    if protocol is not None:
+        tables = protocol_tables(headline_predictions(main.predictions[model]))
+        write_whole(folder / f"{protocol}.md", tables_markdown(tables))
+        for table in tables:
+            metrics |= table.flat(protocol)
     write_whole(folder / "metrics.json", json.dumps(metrics, indent=1, sort_keys=True) + "\n")
     sentence = verdict(main)
     write_report(

@@ -18,6 +18,8 @@ LABELS = {
     "base_unadapted": "base, unadapted",
     "lora_untrained_base": "LoRA, untrained base",
     "from_scratch": "trained from scratch",
+    "reference": "reference texts",
+    "shuffled_answers": "answers, shuffled",
     "chance": "chance",
     "most_common": "most common",
     "best_constant": "best constant",

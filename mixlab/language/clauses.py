@@ -1,8 +1,8 @@
-"""Room language: items grouped into clauses, and what each clause says of which stems."""
+"""Room language: one clause, and what it says of which stems."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from mixlab.language.advice import Direction
@@ -15,8 +15,6 @@ _WEAK = {Kind.WEAK_RAISE: RAISE, Kind.WEAK_LOWER: LOWER}
 _COMPARED = {Kind.LOUDER: RAISE, Kind.QUIETER: LOWER}
 _STATES = {Kind.LOUD: LOWER, Kind.QUIET: RAISE}
 _OPPOSITE = {RAISE: LOWER, LOWER: RAISE}
-_JOINTS = (Kind.SPLIT, Kind.SPLIT_NOT, Kind.EFFECT, Kind.PURPOSE, Kind.COMMA)
-_TURNS = (Kind.RAISE, Kind.LOWER, Kind.LOUDER, Kind.QUIETER, Kind.WEAK_RAISE, Kind.ACT)
 _BARE = (Kind.STEM, Kind.AMOUNT, Kind.VAGUE, Kind.REFERENCE, Kind.ANCHOR)
 
 
@@ -90,80 +88,6 @@ class Clause:
         self.is_bare = self.is_bare and other.is_bare
 
 
-def read_sentences(items: Iterable[Item]) -> Iterator[list[Clause]]:
-    """The sentences of a text, each as clauses that say one thing of one set of stems."""
-    sentence: list[Item] = []
-    for item in items:
-        if item.has(Kind.STOP):
-            if sentence:
-                yield _join(_split(sentence))
-            sentence = []
-        else:
-            sentence.append(item)
-    if sentence:
-        yield _join(_split(sentence))
-
-
-def _split(sentence: Sequence[Item]) -> Iterator[Clause]:
-    """Clauses as commas and conjunctions cut them."""
-    joint: Kind | None = None
-    part: list[Item] = []
-    has_turn = False
-    for index, item in enumerate(sentence):
-        if item.has(*_JOINTS):
-            yield _read(part, joint)
-            joint, part, has_turn = next(kind for kind in _JOINTS if item.has(kind)), [], False
-            continue
-        if has_turn and item.words[0] == "to" and _is_infinitive(sentence[index : index + 2], part):
-            yield _read(part, joint)  # "raise the vocals by 3 dB | to reduce the masking"
-            joint, part, has_turn = Kind.PURPOSE, [], False
-        part.append(item)
-        has_turn = has_turn or item.has(Kind.RAISE, Kind.LOWER, Kind.LOUDER, Kind.QUIETER)
-    yield _read(part, joint)
-
-
-def _is_infinitive(items: Sequence[Item], before: Sequence[Item]) -> bool:
-    """Whether "to" leads to a verb ("to reduce the masking", "to support the kick") and not to a stem."""
-    if any(item.has(*_TURNS) for item in items):
-        return True
-    has_stem = any(item.has(Kind.STEM) for item in before)
-    return has_stem and items[-1].has(Kind.WORD) and items[-1].words[0] not in word_set("determiners")
-
-
-def _join(clauses: Iterable[Clause]) -> list[Clause]:
-    """Clauses that belong together put together: "the vocals and | the drums are too loud"."""
-    frames: list[Clause] = []
-    in_purpose = False
-    for clause in clauses:
-        if not (clause.mentions or clause.has_predicate or clause.amounts or clause.vague_db):
-            continue
-        if not frames:
-            frames.append(clause)
-            continue
-        current = frames[-1]
-        if clause.joint in (Kind.PURPOSE, Kind.EFFECT) and current.solutions:
-            in_purpose = True  # "so that the drums are louder than the bass" says what the advice is good for
-        elif clause.solutions:
-            in_purpose = False
-        if in_purpose:
-            continue
-        if clause.is_bare and clause.mentions and clause.joint is Kind.SPLIT and current.ends_in_reference:
-            current.mentions.extend((stem, Mark.STRONG) for stem, _ in clause.mentions)
-            current.amounts.extend(clause.amounts)
-        elif not current.has_predicate and (current.is_bare or not current.targets or not clause.targets):
-            current.absorb(clause)
-        elif clause.has_predicate or not current.has_predicate:
-            frames.append(clause)
-        elif clause.is_bare and clause.targets and clause.amounts and current.amounts:
-            clause.solutions, clause.descriptions = set(current.solutions), set(current.descriptions)
-            frames.append(clause)
-        elif clause.is_bare:
-            current.absorb(clause)
-        else:
-            current.amounts.extend(clause.amounts)
-    return frames
-
-
 @dataclass
 class _Seen:
     """Directions met in a clause, by strength, while it is read from left to right."""
@@ -187,7 +111,8 @@ class _Seen:
     mark: bool = False
 
 
-def _read(items: Sequence[Item], joint: Kind | None) -> Clause:
+def read_clause(items: Sequence[Item], joint: Kind | None) -> Clause:
+    """What the items of one clause say; `joint` is the kind of the word or mark before them."""
     clause = Clause(joint)
     seen = _Seen()
     negated = joint is Kind.SPLIT_NOT or any(item.has(Kind.NEITHER) for item in items)
@@ -199,6 +124,9 @@ def _read(items: Sequence[Item], joint: Kind | None) -> Clause:
             near = [*items[max(0, index - 1) : index], *items[index + 1 : index + 2]]
             is_anchor = any(neighbour.has(Kind.ANCHOR) for neighbour in near)
             clause.mentions.append((item.entry.stem, Mark.STRONG if is_anchor else pending))
+        if item.words[0] == ":":
+            # "The mix is not balanced: the vocals are too loud", "the drums are: lower them".
+            negated, seen.copula, seen.after_copula = False, False, False
         if item.has(Kind.NOT, Kind.NOTHING):
             negated = True
             seen.nothing = seen.nothing or item.has(Kind.NOTHING)
@@ -209,6 +137,8 @@ def _read(items: Sequence[Item], joint: Kind | None) -> Clause:
     claim = next((index for index, item in enumerate(items) if item.has(Kind.CLAIM)), len(items))
     clause.mentions.extend((item.entry.stem, Mark.NONE) for item in items[claim:] if item.has(Kind.STEM))
     clause.is_bare = all(item.has(*_BARE) or item.words[0] in word_set("coordination") for item in items)
+    if negated and all(item.has(*_BARE, Kind.NOT) or item.words[0] in word_set("coordination") for item in items):
+        clause.mentions.clear()  # "the drums, not the vocals, should come down"
     _conclude(clause, seen)
     return clause
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import NamedTuple
 
 from mixlab.language.lexicon import Entry, Kind, Lexicon, lexicon, vocabulary, word_set
@@ -12,7 +13,8 @@ from mixlab.language.wording import OTHER
 
 _STOPS = frozenset(".!?;\n")
 _COMMAS = frozenset(",()|-")
-_RANGE_WORDS = frozenset({"to", "or", "-", "through"})
+_RANGE_WORDS = frozenset({"to", "or", "-", "through", "~"})
+_ASSIGNMENTS = frozenset(":='\"")
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,8 @@ def _read(
     if words[index] == OTHER:
         is_role = OTHER in stems and _is_role(tokens, words, index)
         return (_OTHER_STEM if is_role else _REST), None, index + 1
+    if index > 0 and words[index - 1] == "db" and words[index] in _states_after_amount():
+        return _states_after_amount()[words[index]], None, index + 1
     if words[index] in _STOPS:
         return _STOP, None, index + 1
     if words[index] in _COMMAS:
@@ -140,6 +144,8 @@ def _read_amount(tokens: Sequence[Token], words: Sequence[str], index: int) -> t
         joints = joints | {"and"} if lead == "between" else joints
     elif lead == "by":
         index += 1
+    elif lead == "db":
+        return _read_unit_first(tokens, index)
     first = _number(tokens, index)
     if first is None:
         return None
@@ -152,11 +158,29 @@ def _read_amount(tokens: Sequence[Token], words: Sequence[str], index: int) -> t
         if second is not None and after is not None and (after[1] or has_unit or lead == "by"):
             numbers.append(second)
             index, has_unit = after[0], True if after[1] else has_unit
+    before = words[start - 1] if start > 0 else ""
+    is_absolute = before in word_set("absolute_after") or (before == "to" and first[1] != 0)
     is_foreign = index < len(words) and words[index] in word_set("foreign_units")
     is_stated = has_unit or (tokens[start].number is not None and first[1] != 0) or lead == "by"
-    if is_foreign or not is_stated:
+    if is_absolute or is_foreign or not is_stated:
         return None
     return _amount(numbers), index
+
+
+def _read_unit_first(tokens: Sequence[Token], index: int) -> tuple[Amount, int] | None:
+    """An amount whose unit stands before it, as in data: `"gain_db": 3`."""
+    index += 1
+    while index < len(tokens) and tokens[index].text in _ASSIGNMENTS:
+        index += 1
+    found = _number(tokens, index)
+    return None if found is None or tokens[index].is_word else (_amount([found]), index + 1)
+
+
+@cache
+def _states_after_amount() -> dict[str, Entry]:
+    """Words that say "too loud" or "too quiet" right after an amount."""
+    states = vocabulary()["after_amount"].items()
+    return {word: Entry(frozenset({Kind(kind)})) for kind, words in states for word in words}
 
 
 def _number(tokens: Sequence[Token], index: int) -> tuple[float, int] | None:

@@ -54,6 +54,7 @@ class Kind(StrEnum):
     EFFECT = "effect"
     SPLIT = "split"
     SPLIT_NOT = "split_not"
+    EXCEPT = "except"
     CLAIM = "claim"
     CONFIRMED = "confirmed"
     CORRECTED = "corrected"

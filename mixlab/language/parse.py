@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from mixlab.language.advice import Advice, Direction, Move, Verdict
-from mixlab.language.clauses import Clause, read_sentences
+from mixlab.language.clauses import Clause
 from mixlab.language.items import Amount, Item, read_items, read_opening
 from mixlab.language.lexicon import Kind, vocabulary
+from mixlab.language.sentences import read_sentences
 from mixlab.language.wording import STEM_NAMES
 
 _NOTHING_FOUND = "no stem and direction found"
@@ -43,6 +44,7 @@ class _Said:
     acts: list[Clause] = field(default_factory=list)
     forbidden: set[Direction] = field(default_factory=set)
     leave: bool = False
+    nice: bool = False
 
 
 @dataclass
@@ -76,7 +78,7 @@ def parse(text: str, stems: Sequence[str] = STEM_NAMES) -> Parsed:
     sentences = list(read_sentences(items[opening:]))
     evidence = _gather(sentences)
     try:
-        moves, is_stated = _moves(evidence)
+        moves, is_stated = _moves(evidence, stems)
     except _Unclear as unclear:
         return Parsed(None, str(unclear), False)
     return Parsed(Advice(moves, _verdict(verdict, items, sentences)), "", is_stated)
@@ -129,7 +131,7 @@ def _note(evidence: _Evidence, clause: Clause, targets: Sequence[str]) -> None:
         said.descriptions.extend((direction, clause) for direction in sorted(clause.descriptions))
         said.forbidden |= clause.forbidden
         said.leave = said.leave or clause.leave or clause.balanced
-        evidence.nice = evidence.nice or clause.is_nice
+        said.nice = said.nice or clause.is_nice
         if clause.acts and clause.amounts and not solutions:
             said.acts.append(clause)
     if targets:
@@ -141,7 +143,7 @@ def _note(evidence: _Evidence, clause: Clause, targets: Sequence[str]) -> None:
         evidence.nice = evidence.nice or clause.is_nice
 
 
-def _moves(evidence: _Evidence) -> tuple[tuple[Move, ...], bool]:
+def _moves(evidence: _Evidence, stems: Sequence[str]) -> tuple[tuple[Move, ...], bool]:
     """The moves, and whether all of their amounts were stated.
 
     Raises:
@@ -165,7 +167,9 @@ def _moves(evidence: _Evidence) -> tuple[tuple[Move, ...], bool]:
             moves.append(Move(stem, -high_db, -low_db))
     if moves and evidence.balanced:
         raise _Unclear(f"contradiction: the mix is balanced, and the {moves[0].stem} should move")
-    is_left = any(said.leave for said in evidence.stems.values())
+    # That one stem is fine says nothing of the others; that all beside the anchor are says that the mix is.
+    left = [stem for stem, said in evidence.stems.items() if said.leave or said.nice]
+    is_left = 0 < len(left) >= len(stems) - 1
     if not moves and not (evidence.balanced or evidence.nice or is_left):
         raise _Unclear(_NOTHING_FOUND)
     return tuple(moves), stated

@@ -10,6 +10,7 @@ from typing import Any
 
 from mixlab.errors import InputFileError
 from mixlab.language.advice import Advice, Move, Verdict
+from mixlab.scoring.rows import json_rows
 from mixlab.storage import write_whole
 from mixlab.synthesis.problem import Problem
 
@@ -69,17 +70,10 @@ def read_predictions(path: str | Path) -> list[Prediction]:
     Raises:
         InputFileError: naming the file, and the line where one is not a prediction.
     """
-    path = Path(path)
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputFileError(f"cannot read predictions from {path}: {error}") from error
     predictions = []
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
+    for number, row in json_rows(path, "predictions"):
         try:
-            predictions.append(Prediction.from_json(json.loads(line)))
+            predictions.append(Prediction.from_json(row))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             what = f"lacks the key {error}" if isinstance(error, KeyError) else str(error)
             raise InputFileError(

@@ -26,19 +26,21 @@ def fixed_anchor(anchor: str) -> str | None:
     return None if anchor in {str(rule) for rule in AnchorRule} else anchor
 
 
-def choose_anchor(segment: Segment, anchor: str, rng: np.random.Generator) -> str:
+def choose_anchor(segment: Segment, anchor: str, rng: np.random.Generator, among: tuple[str, ...] = ()) -> str:
     """The anchor of a segment.
 
     Args:
         anchor: a stem that is active in the segment, or one of `AnchorRule`.
         rng: read for a random anchor only.
+        among: the stems that a rule may choose; all that are active unless given.
     """
+    stems = among or segment.stems
     if anchor == AnchorRule.RANDOM:
-        return segment.stems[rng.integers(len(segment.stems))]
+        return stems[rng.integers(len(stems))]
     if anchor == AnchorRule.PER_SEGMENT:
-        return min(segment.stems, key=lambda stem: _digest(segment, stem))
+        return min(stems, key=lambda stem: _digest(segment, stem))
     if anchor == AnchorRule.MOST_ACTIVE:
-        return max(segment.stems, key=lambda stem: (segment.active_ratio[stem], segment.lufs[stem]))
+        return max(stems, key=lambda stem: (segment.active_ratio[stem], segment.lufs[stem]))
     return anchor
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from mixlab.language.advice import Advice, Claim, Move, State, Verdict
 from mixlab.multitrack.segments import Segment
-from mixlab.synthesis.anchor import choose_anchor
+from mixlab.synthesis.anchor import choose_anchor, fixed_anchor
 from mixlab.synthesis.problem import GainError, Problem, PromptCategory
 
 
@@ -39,6 +39,7 @@ class ErrorProtocol:
         relative: every stem draws a category instead, the anchor too, and what is to be corrected is each stem's gain
             minus the anchor's. Stems of one category get the same gain, so that a stem is either exactly right or as
             far off as the categories are apart.
+        targets: the only stems that may be at fault, or be the anchor where a rule finds it; empty for all.
     """
 
     categories: Mapping[str, ErrorCategory]
@@ -46,6 +47,7 @@ class ErrorProtocol:
     answer: str = "value"
     faulty_stems: tuple[float, ...] = (1.0,)
     relative: bool = False
+    targets: tuple[str, ...] = ()
 
     @property
     def kind(self) -> str:
@@ -65,6 +67,10 @@ class ErrorProtocol:
         faults = {name: entry.probability for name, entry in self.categories.items() if not entry.is_balanced}
         total = sum(faults.values())
         return {name: probability / total for name, probability in faults.items() if total > 0}
+
+    def faultable(self, stems: Sequence[str]) -> tuple[str, ...]:
+        """Those of `stems` that may be at fault, in their order."""
+        return tuple(stem for stem in stems if not self.targets or stem in self.targets)
 
     def range_db(self, category: str) -> tuple[float, float]:
         """The ends of a category's range; 0 and 0 for that of a stem without an error, which has no name."""
@@ -118,10 +124,10 @@ def draw_problem(
         prompt_category: taken as given where a test set is stratified by it, drawn by weight otherwise. The generator
             is read in the same way in both cases.
     """
-    anchor = choose_anchor(segment, protocol.anchor, rng)
+    anchor = choose_anchor(segment, protocol.anchor, rng, protocol.error.faultable(segment.stems))
     candidates = [stem for stem in segment.stems if stem != anchor]
     draw_errors = _draw_relative_errors if protocol.error.relative else _draw_errors
-    errors, error_category = draw_errors(anchor, candidates, protocol.error, rng)
+    errors, error_category = draw_errors(anchor, protocol.error.faultable(candidates), protocol.error, rng)
     drawn = PromptCategory(_choose(rng, protocol.prompt.weights))
     problem = Problem(
         item_id=item_id,
@@ -154,6 +160,17 @@ def draw_problem(
         master_gain_db=float(rng.uniform(-protocol.level.master_range_db, protocol.level.master_range_db)),
         wording_seed=int(rng.integers(2**31)),
     )
+
+
+def drawable(segments: Sequence[Segment], protocol: ProblemProtocol) -> list[Segment]:
+    """The segments in which a stem beside the anchor may be at fault."""
+    fixed = fixed_anchor(protocol.anchor)
+    needed = 1 if fixed is not None else 2
+    return [
+        segment
+        for segment in segments
+        if len([stem for stem in protocol.error.faultable(segment.stems) if stem != fixed]) >= needed
+    ]
 
 
 def right_advice(problem: Problem, error: ErrorProtocol) -> Advice:

@@ -59,7 +59,7 @@ def build_baselines(
                 continue
             baselines[name] = Oracle(balance_db, sigma_db, error, rounding_db)
         elif name == Chance.name:
-            baselines[name] = Chance(rounding_db, seed)
+            baselines[name] = Chance(rounding_db, seed, error.targets if error is not None else ())
         else:
             baselines[name] = BASELINES[name](rounding_db)
     return baselines, notes

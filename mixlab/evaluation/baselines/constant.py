@@ -32,9 +32,11 @@ class Chance(Baseline):
 
     name = "chance"
 
-    def __init__(self, rounding_db: float = 1.0, seed: int = 0) -> None:
+    def __init__(self, rounding_db: float = 1.0, seed: int = 0, targets: Sequence[str] = ()) -> None:
         super().__init__(rounding_db)
         self.seed = seed
+        self.targets = targets
+        """The only stems that may be at fault; empty for all."""
         self._magnitudes_db: np.ndarray | None = None
         self._most_moves = 1
 
@@ -53,10 +55,11 @@ class Chance(Baseline):
             raise RuntimeError("fit the baseline before it advises")
         # An item's draw depends on the item alone, never on what else is evaluated.
         rng = np.random.default_rng([self.seed, zlib.crc32(problem.item_id.encode())])
+        candidates = [stem for stem in problem.candidates if not self.targets or stem in self.targets]
         answers = [
             tuple(zip(stems, signs, strict=True))
-            for moves in range(1, min(self._most_moves, len(problem.candidates)) + 1)
-            for stems in combinations(problem.candidates, moves)
+            for moves in range(1, min(self._most_moves, len(candidates)) + 1)
+            for stems in combinations(candidates, moves)
             for signs in product((-1.0, 1.0), repeat=moves)
         ]
         answer = [*answers, ()][int(rng.integers(len(answers) + 1))]

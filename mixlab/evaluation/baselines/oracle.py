@@ -7,6 +7,7 @@ probable answer; what the oracle misses cannot be heard by anyone.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,7 +58,7 @@ class Oracle(Baseline):
         self.balance_db = balance_db
         self.sigma_db = sigma_db
         self.error = error
-        self._hypotheses: dict[int, Hypotheses] = {}
+        self._hypotheses: dict[tuple[str, ...], Hypotheses] = {}
 
     def fit(self, train_items: Sequence[ListenedItem]) -> None:
         """Nothing to learn: the oracle was told everything."""
@@ -84,9 +85,7 @@ class Oracle(Baseline):
         stems = problem.candidates
         if not stems:
             return [Advice()] * len(items)
-        if len(stems) not in self._hypotheses:
-            self._hypotheses[len(stems)] = hypotheses(self.error, len(stems))
-        known = self._hypotheses[len(stems)]
+        known = self._known(stems)
         precision = self._precision(problem)
         pull = np.stack([self._deviations_db(item) for item in items]) @ precision
         # Log likelihood of the errors e beside no error at all: e P d - e P e / 2.
@@ -99,6 +98,16 @@ class Oracle(Baseline):
             self._answer(stems, known.errors_db[members], row[members])
             for row, members in zip(weights, map(known.members, classes.tolist()), strict=True)
         ]
+
+    def _known(self, stems: tuple[str, ...]) -> Hypotheses:
+        """What may be wrong with these candidates; nothing with those that are no target of the protocol."""
+        if stems not in self._hypotheses:
+            targets = self.error.faultable(stems)
+            found = hypotheses(self.error, len(targets))
+            errors_db = np.zeros((len(found.errors_db), len(stems)))
+            errors_db[:, [stems.index(stem) for stem in targets]] = found.errors_db
+            self._hypotheses[stems] = replace(found, errors_db=errors_db)
+        return self._hypotheses[stems]
 
     def _answer(self, stems: Sequence[str], errors_db: NDArray[np.float64], weights: NDArray[np.float64]) -> Advice:
         """Advice of a class, by the hypotheses in it: shapes (hypotheses, stems) and (hypotheses,)."""
