@@ -20,8 +20,8 @@ from mixlab.evaluation.summary import headline_sentence
 from mixlab.evaluation.table import Row
 from mixlab.models.generate import predict
 from mixlab.multitrack.segments import Segment
-from mixlab.scoring.bootstrap import Difference
 from mixlab.scoring.closed_loop import closed_loop
+from mixlab.scoring.paired import Difference
 from mixlab.scoring.prediction import Prediction
 from mixlab.scoring.scores import compare, score
 from mixlab.synthesis.problem import Problem

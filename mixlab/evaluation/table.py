@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from mixlab.scoring.bootstrap import Difference
 from mixlab.scoring.closed_loop import ClosedLoop
+from mixlab.scoring.paired import Difference
 from mixlab.scoring.scores import Scores
 
 if TYPE_CHECKING:
