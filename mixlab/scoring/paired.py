@@ -64,24 +64,40 @@ def paired_difference(
     Raises:
         ValueError: if the numbers of items differ, or are zero.
     """
-    a, b = (np.atleast_2d(np.asarray(values, dtype=np.float64)) for values in (outcomes_a, outcomes_b))
-    if a.shape[1] != b.shape[1] or a.shape[1] != len(songs):
-        raise ValueError(f"a paired difference needs the same items, got {a.shape[1]}, {b.shape[1]} and {len(songs)}")
+    a, b = _rows(outcomes_a, songs), _rows(outcomes_b, songs)
     bootstrap = SongBootstrap(songs, resamples, seed)
-    rng = np.random.default_rng([seed, 1])
-    low, high = percentile_interval(_resampled(a, bootstrap, rng) - _resampled(b, bootstrap, rng), level)
+    return _difference(a, b, _resampled(a, bootstrap, seed), _resampled(b, bootstrap, seed + 1), bootstrap, level)
+
+
+def _rows(outcomes: ArrayLike, songs: Sequence[str]) -> NDArray[np.float64]:
+    rows = np.atleast_2d(np.asarray(outcomes, dtype=np.float64))
+    if rows.shape[1] != len(songs):
+        raise ValueError(
+            f"a paired difference needs the same items, got {rows.shape[1]} outcomes and {len(songs)} songs"
+        )
+    return rows
+
+
+def _difference(
+    a: NDArray[np.float64],
+    b: NDArray[np.float64],
+    samples_a: NDArray[np.float64],
+    samples_b: NDArray[np.float64],
+    bootstrap: SongBootstrap,
+    level: float = LEVEL,
+) -> Difference:
+    low, high = percentile_interval(samples_a - samples_b, level)
     mean_a, mean_b = mean_outcome(a), mean_outcome(b)
-    return Difference(mean_a, mean_b, mean_a - mean_b, low, high, len(songs), bootstrap.song_count)
+    return Difference(mean_a, mean_b, mean_a - mean_b, low, high, a.shape[1], bootstrap.song_count)
 
 
-def _resampled(
-    outcomes: NDArray[np.float64], bootstrap: SongBootstrap, rng: np.random.Generator
-) -> NDArray[np.float64]:
+def _resampled(outcomes: NDArray[np.float64], bootstrap: SongBootstrap, seed: int) -> NDArray[np.float64]:
     """The mean over drawn songs and drawn seeds of each resample, shape (resamples,)."""
     means = bootstrap.means(outcomes.T)
     seeds = outcomes.shape[0]
     if seeds == 1:
         return means[:, 0]
+    rng = np.random.default_rng([seed, 1])
     drawn = rng.multinomial(seeds, np.full(seeds, 1.0 / seeds), size=means.shape[0])
     return (means * drawn).sum(axis=1) / seeds
 
@@ -144,14 +160,13 @@ def all_pairs(
     pairs = list(combinations(outcomes, 2))
     if not pairs:
         return {}
-    means = {
-        name: np.atleast_2d(np.asarray(values, dtype=np.float64)).mean(axis=0) for name, values in outcomes.items()
-    }
+    rows = {name: _rows(values, songs) for name, values in outcomes.items()}
+    means = {name: values.mean(axis=0) for name, values in rows.items()}
+    bootstrap = SongBootstrap(songs, resamples, seed)
+    samples = {name: _resampled(values, bootstrap, seed + i) for i, (name, values) in enumerate(rows.items())}
     differences = np.stack([means[a] - means[b] for a, b in pairs], axis=1)
     p_values = permutation_p_values(differences, songs, permutations, seed)
     return {
-        (a, b): replace(
-            paired_difference(outcomes[a], outcomes[b], songs, resamples, seed), p=float(p), p_holm=corrected
-        )
+        (a, b): replace(_difference(rows[a], rows[b], samples[a], samples[b], bootstrap), p=float(p), p_holm=corrected)
         for (a, b), p, corrected in zip(pairs, p_values, holm(p_values.tolist()), strict=True)
     }
