@@ -15,6 +15,8 @@ Baseline = Literal[
     "text_only",
     "loudness_rule",
     "loudness_rule_genre",
+    "loudness_rule_source",
+    "loudness_rule_source_genre",
     "ridge",
     "oracle",
 ]
@@ -198,6 +200,12 @@ class EvaluationSchema(Schema):
     tuning_items: PositiveCount
     baselines: list[Baseline]
     resamples: PositiveCount
+
+
+class ProbesSchema(Schema):
+    which: list[Literal["audio_shuffled", "claim_swap", "anchor_swap", "global_gain"]]
+    items: PositiveCount
+    levels_db: list[Annotated[float, Field(ge=-30.0, le=30.0)]] = Field(min_length=1)
 
 
 class PathsSchema(Schema):

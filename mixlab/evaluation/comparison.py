@@ -149,6 +149,6 @@ def write_comparisons(folder: Path, comparisons: Sequence[Comparison], as_json: 
 
 CAPTION = (
     "Row minus column, on the same items with prompts that make no claim. Bold: p below 0.05 in a permutation test "
-    "that changes signs by song, corrected by Holm over all pairs of the table. Intervals (bootstrap by song, 95 %) are in "
-    "comparisons.csv. Of errors in dB and of alarms and misses, less is better."
+    "that changes signs by song, corrected by Holm over all pairs of the table. Intervals (bootstrap by song, 95 %) "
+    "are in comparisons.csv. Of errors in dB and of alarms and misses, less is better."
 )
