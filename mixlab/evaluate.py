@@ -16,9 +16,11 @@ from mixlab.config import EvaluateSchema, check
 def main(cfg: DictConfig) -> float:
     """Evaluate; returns the joint accuracy on test songs."""
     check(OmegaConf.to_container(cfg, resolve=True), EvaluateSchema)  # type: ignore[arg-type]
+    from hydra.core.hydra_config import HydraConfig
+
     from mixlab.evaluating import evaluate
 
-    return evaluate(cfg)
+    return evaluate(cfg, HydraConfig.get().overrides.task)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
@@ -54,8 +53,12 @@ class Subject:
     """That the model was trained on; None where it was not."""
 
 
-def evaluate(cfg: DictConfig) -> float:
+def evaluate(cfg: DictConfig, overrides: Sequence[str]) -> float:
     """Evaluate what `cfg` names and write the results; returns the joint accuracy on test songs.
+
+    Args:
+        cfg: checked.
+        overrides: what the command line named, such as ``evaluation=default``.
 
     Raises:
         MixlabError: one sentence on what is wrong, before songs are prepared.
@@ -68,7 +71,7 @@ def evaluate(cfg: DictConfig) -> float:
     if checkpoint is not None:
         description = read_description(find_trained(checkpoint))
         run = None if (checkpoint / DESCRIPTION).is_file() else read_run(checkpoint)
-        cfg = settings_of(cfg, description, run, HydraConfig.get().overrides.task)
+        cfg = settings_of(cfg, description, run, overrides)
         check(OmegaConf.to_container(cfg, resolve=True), EvaluateSchema)  # type: ignore[arg-type]
     folder = checkpoint if run is not None and cfg.out is None else _folder(cfg)
     assert folder is not None

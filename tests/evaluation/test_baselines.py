@@ -285,7 +285,8 @@ def test_the_oracle_gains_from_claims_and_knows_how_often_they_are_right(draw, o
         score(predictions_of(items, said), resamples=0).headline["claimed_joint_accuracy"] for said in (told, untold)
     ]
     assert joint[1] == pytest.approx(0.893, abs=0.015)
-    assert joint[0] == pytest.approx(0.93, abs=0.015)
+    assert joint[0] == pytest.approx(0.91, abs=0.015)
+    assert joint[0] > joint[1] + 0.005
     # Who is told that every claim is right needs no ears.
     trusting = Oracle(balance_db, 1.5, error, right_claim_share=1.0)
     right = [item for item in items if item.problem.prompt_category is PromptCategory.CORRECT_DESCRIPTION]

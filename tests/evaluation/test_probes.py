@@ -110,7 +110,7 @@ def test_the_master_level_changes_nothing_for_who_is_deaf_to_it(problems):
     assert values(probe)["stays"] == 1
     assert values(probe)["gain_change_db"] == 0
     found = values(probe, "by_level")
-    assert (found["stays"], found["stays_at_-12_db"], found["stays_at_+12_db"]) == (0, 1, 0)
+    assert (found["stays"], found["stays_at_db=-12"], found["stays_at_db=12"]) == (0, 1, 0)
     assert found["gain_change_db"] == pytest.approx(3 / 3 / 2)
 
 

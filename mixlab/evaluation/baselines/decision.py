@@ -16,7 +16,7 @@ SCALES = np.array([0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.4, 1.6])
 THRESHOLD_STEPS = 81
 SLOPES = np.linspace(0.3, 1.5, 25)
 CLAIM_SHIFTS_DB = np.linspace(-6.0, 6.0, 49)
-"""Trial values of how far a claim moves an estimate; a claim that is mostly wrong moves it the other way."""
+"""Trial values of what a claim adds to an estimate; one that is mostly wrong takes away."""
 SWEEPS = 2
 """Rounds of coordinate search over the scales."""
 
@@ -30,8 +30,9 @@ class ThresholdDecision:
     slope minimises the mean absolute error.
 
     What the user claims is a prior: as a likelihood ratio adds to the logarithm of the odds, which grow with the
-    estimate, a claim about a stem moves its estimate towards the claim by so many dB, and a claim that all is balanced
-    moves all estimates towards 0. Both shifts maximise joint accuracy over the training items with such a claim.
+    estimate, a claim about a stem adds so many dB to what its estimate says for the claimed direction, and a claim that
+    all is balanced moves all estimates towards 0. Both shifts maximise joint accuracy over the training items with
+    such a claim.
     """
 
     def __init__(self, stems: Sequence[str], rounding_db: float) -> None:
@@ -141,7 +142,11 @@ class ThresholdDecision:
             if claim.stem is None:
                 row[:] = np.sign(row) * np.maximum(np.abs(row) - balance_claim_db, 0.0)
             elif claim.stem in self.stems:
-                row[self.stems.index(claim.stem)] += stem_claim_db * (1.0 if claim.state is State.TOO_LOUD else -1.0)
+                column, sign = self.stems.index(claim.stem), 1.0 if claim.state is State.TOO_LOUD else -1.0
+                # What speaks for the claimed direction grows; what speaks for the other one stays.
+                claimed_db = sign * row[column] + stem_claim_db
+                if claimed_db >= -sign * row[column]:
+                    row[column] = sign * max(claimed_db, 0.0)
         return believed_db
 
     def _moved(self, estimates_db: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -65,7 +65,7 @@ def global_gain_probe(
 ) -> Probe:
     """Does the master level change the advice: the same item at 0 dB and at each of `levels_db`.
 
-    Figures: ``stays``, the share of items with the same stems and directions at all levels; ``stays_at_<level>_db``, at
+    Figures: ``stays``, the share of items with the same stems and directions at all levels; ``stays_at_db=<level>``, at
     that level and at 0 dB; ``gain_change_db``, how far advised gains move on average, over levels and candidates.
     """
     levels = (0.0, *levels_db)
@@ -84,6 +84,6 @@ def global_gain_probe(
             ]
             at_level = [stays([first, other]) for other in others]
             rows.append((stays([first, *others]), *at_level, np.mean(changes)))
-        names = ("stays", *(f"stays_at_{level_db:+g}_db" for level_db in levels_db), "gain_change_db")
+        names = ("stays", *(f"stays_at_db={level_db:g}" for level_db in levels_db), "gain_change_db")
         figures[method] = dict(zip(names, np.array(rows, dtype=float).T, strict=True))
     return probe_of("global_gain", [problem.song_id for problem in problems], figures, resamples)

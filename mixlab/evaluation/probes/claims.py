@@ -40,7 +40,8 @@ def claim_swap_probe(problems: Sequence[Problem], methods: Mapping[str, Ask], re
                 for a, v, is_right in zip(said, variants, holds, strict=True)
                 if not is_right
             ]
-            common = Counter(map(answer_class, said)).most_common(1)[0][1]
+            readable = Counter(answer_class(answer) for answer in said if answer is not None)
+            common = max(readable.values(), default=0)
             rows.append((
                 stays(said), common / len(said), np.mean(believed), right[holds].mean(), right[~holds].mean()
             ))  # fmt: skip
