@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from mixlab.config_groups import (
     AnchorSchema,
+    Baseline,
     CallbacksSchema,
     ComputeSchema,
     Count,
@@ -24,6 +25,7 @@ from mixlab.config_groups import (
     OptimSchema,
     PathsSchema,
     PositiveCount,
+    ProbesSchema,
     PromptSchema,
     Schema,
     Share,
@@ -57,6 +59,50 @@ class TrainSchema(Schema):
     ckpt_path: str | None
     control_steps: PositiveCount
     controls: list[Literal["untrained_base", "from_scratch"]]
+
+
+class EvaluateSchema(Schema):
+    """The whole configuration of `python -m mixlab.evaluate`."""
+
+    anchor: AnchorSchema
+    error: ErrorSchema
+    prompt: PromptSchema
+    inputs: InputsSchema
+    dataset: Target
+    data: DataSchema
+    model: ModelSchema
+    trainer: TrainerSchema
+    evaluation: EvaluationSchema
+    probes: ProbesSchema
+    paths: PathsSchema
+    checkpoint: str | None
+    baseline: Baseline | None
+    out: str | None
+    seed: Count
+
+    @model_validator(mode="after")
+    def _is_a_model_or_a_baseline(self) -> EvaluateSchema:
+        if self.checkpoint is not None and self.baseline is not None:
+            raise ValueError("a checkpoint and a baseline were given; evaluate one of them, with the other set to null")
+        return self
+
+
+class CompareSchema(Schema):
+    """The whole configuration of `python -m mixlab.compare`."""
+
+    runs: list[str | list[str]] = Field(min_length=2)
+    names: list[str] | None
+    split: Annotated[str, Field(pattern=r"^\w+$")]
+    metrics: list[str] = Field(min_length=1)
+    resamples: PositiveCount
+    permutations: PositiveCount
+    out: str
+
+    @model_validator(mode="after")
+    def _has_a_name_for_each(self) -> CompareSchema:
+        if self.names is not None and (len(self.names) != len(self.runs) or len(set(self.names)) != len(self.names)):
+            raise ValueError(f"names holds {self.names} for {len(self.runs)} runs; give each run a name of its own")
+        return self
 
 
 class PrepareSchema(Schema):

@@ -16,6 +16,8 @@ Baseline = Literal[
     "text_only",
     "loudness_rule",
     "loudness_rule_genre",
+    "loudness_rule_source",
+    "loudness_rule_source_genre",
     "ridge",
     "oracle",
 ]
@@ -275,6 +277,12 @@ class FormatSchema(Schema):
             if groups != 1:
                 raise ValueError(f"the pattern of '{name}' has {groups} groups; put what is to be taken into one ( )")
         return patterns
+
+
+class ProbesSchema(Schema):
+    which: list[Literal["audio_shuffled", "claim_swap", "anchor_swap", "global_gain"]]
+    items: PositiveCount
+    levels_db: list[Annotated[float, Field(ge=-30.0, le=30.0)]] = Field(min_length=1)
 
 
 class PathsSchema(Schema):

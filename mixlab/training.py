@@ -15,15 +15,14 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 from lightning.pytorch.callbacks import Callback, EarlyStopping, RichProgressBar
 from omegaconf import DictConfig, OmegaConf, open_dict
-from rich.console import Console
 
 from mixlab import build
 from mixlab.checkpointing import BestCheckpoint, SaveAdapter, SaveLast, save_whole
 from mixlab.data.encoder import ChatEncoder
 from mixlab.data.module import MixDataModule
 from mixlab.errors import CheckpointError, ConfigError
-from mixlab.evaluation.run import Answerer, Evaluator, SplitResult, write_results
-from mixlab.evaluation.table import results_table
+from mixlab.evaluating import evaluate_splits, print_results, require_test_items, run_notes
+from mixlab.evaluation.run import Answerer, write_results
 from mixlab.loggers import make_loggers
 from mixlab.models.adapters import parameter_table
 from mixlab.models.checkpoints import ADAPTER_FOLDER, Description, save_trained
@@ -64,11 +63,7 @@ def train(cfg: DictConfig) -> float:
     data = build.data_module(cfg, songs, ChatEncoder(module.backbone.chat), cfg.trainer.features == "worker")
     data.prepare_data()
     data.setup()
-    if not data.problems("test"):
-        raise ConfigError(
-            f"No test segment with {data.needs} is left (dropped: {data.dropped.get('test', {})}), so "
-            "nothing could be evaluated; choose another anchor, another dataset.seed, or add songs."
-        )
+    require_test_items(data)
     description = fit(cfg, module, data, folder, resume_from)
     answerers = [
         Answerer("model", "model", module.backbone, cfg.model.max_new_tokens),
@@ -76,17 +71,17 @@ def train(cfg: DictConfig) -> float:
     ]
     for control in cfg.controls:
         answerers.append(_train_control(cfg, control, data, folder))
-    results = _evaluate(cfg, data, answerers)
+    results = evaluate_splits(cfg, data, answerers)
     sentence = write_results(
         folder,
         results,
         title=cfg.name,
         dataset="folder" if data.true_balance() is None else "demo",
-        notes=_notes(data, results, time.monotonic() - started),
+        notes=[*run_notes(data, results), f"The whole run took {(time.monotonic() - started) / 60:.1f} minutes."],
         config_yaml=OmegaConf.to_yaml(cfg, resolve=True),
         protocol=cfg.evaluation.get("protocol"),
     )
-    _print_results(results, sentence, folder, time.monotonic() - started)
+    print_results(results, sentence, folder, time.monotonic() - started)
     return float(results[0].rows[0].scores.headline["joint_accuracy"])
 
 
@@ -173,17 +168,6 @@ def _train_control(cfg: DictConfig, control: str, data: MixDataModule, folder: P
     return Answerer(name, "control", module.backbone, cfg.model.max_new_tokens, detail)
 
 
-def _evaluate(cfg: DictConfig, data: MixDataModule, answerers: list[Answerer]) -> list[SplitResult]:
-    # Lightning has moved the model to the CPU by now.
-    device = torch.device("cuda" if cfg.trainer.accelerator == "gpu" else "cpu")
-    settings = cfg.evaluation
-    evaluator = Evaluator(data, settings.baselines, settings.tuning_items, settings.resamples, device)
-    results = [evaluator.evaluate("test", answerers)]
-    if data.segments.get("shifted"):
-        results.append(evaluator.evaluate("shifted", answerers))
-    return results
-
-
 def find_checkpoint(ckpt_path: str | None, runs: Path, this_run: Path) -> Path | None:
     """The checkpoint file to go on from: of the newest other run (``last``), of a run folder, or the file itself.
 
@@ -218,23 +202,3 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
             f"{path} is no checkpoint of mixlab ({type(error).__name__}); give a run folder or a .ckpt file from one."
         ) from error
     return checkpoint
-
-
-def _notes(data: MixDataModule, results: list[SplitResult], seconds: float) -> list[str]:
-    notes = list(results[0].notes)
-    for split, segments in data.segments.items():
-        songs = len({segment.song_id for segment in segments})
-        dropped = ", ".join(f"{name.replace('_', ' ')}: {count}" for name, count in data.dropped[split].items())
-        notes.append(f"{split}: {len(segments)} segments of {songs} songs (dropped: {dropped or 'none'}).")
-    notes.append(f"The whole run took {seconds / 60:.1f} minutes.")
-    return notes
-
-
-def _print_results(results: list[SplitResult], sentence: str, folder: Path, seconds: float) -> None:
-    console = Console(width=max(100, Console().width))
-    console.print(f"\n{sentence}\n", style="bold", highlight=False)
-    for result in results:
-        console.print(results_table(result.rows, f"Split '{result.split}', headline items (no claim in the prompt)"))
-    console.print(
-        f"Run folder: {folder}   Report: {folder / 'report.html'}   ({seconds / 60:.1f} min)", highlight=False
-    )

@@ -16,8 +16,9 @@ from mixlab.config import PretrainSchema, ScoreSchema, TrainSchema, check
 from mixlab.errors import ConfigError
 
 CONF = Path(config_folder())
-NOT_OF_TRAINING = ("experiment", "hydra", "format")
-GROUPS = sorted(path.name for path in CONF.iterdir() if path.is_dir() and path.name not in NOT_OF_TRAINING)
+ELSEWHERE = ("experiment", "hydra", "probes", "format")
+"""Folders of `conf/` that are no groups of a training's configuration."""
+GROUPS = sorted(path.name for path in CONF.iterdir() if path.is_dir() and path.name not in ELSEWHERE)
 CHOICES = [f"{group}={path.stem}" for group in GROUPS for path in sorted((CONF / group).glob("*.yaml"))]
 EXPERIMENTS = [f"+experiment={path.stem}" for path in sorted((CONF / "experiment").glob("*.yaml"))]
 OF_A_FOLDER = ("folder", "moisesdb", "slakh2100", "medleydb", "daw_bounce", "musdb18", "musdb18hq", "jsonl")

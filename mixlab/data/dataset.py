@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -48,9 +48,15 @@ class ExampleMaker:
             stems |= self.store.read(loan.song_id, [loan.stem], loan.start_s, problem.duration_s)
         return make_example(problem, stems, self.inputs, right_advice(problem, self.protocol.error))
 
-    def encode(self, problem: Problem, with_response: bool) -> EncodedExample:
-        """The encoded example; without the response for generation."""
+    def encode(self, problem: Problem, with_response: bool, audio_of: Problem | None = None) -> EncodedExample:
+        """The encoded example; without the response for generation.
+
+        Args:
+            audio_of: the problem whose clips are heard in place of its own, for probes.
+        """
         example = self.example(problem)
+        if audio_of is not None:
+            example = replace(example, clips=self.example(audio_of).clips)
         text = self.encoder.encode_text(example.clips, example.prompt, example.response if with_response else None)
         return EncodedExample(example, text, self.encoder.chat.sounds(example.clips))
 
@@ -113,18 +119,26 @@ class TrainingDataset(Dataset[EncodedExample]):
 
 
 class ProblemDataset(Dataset[EncodedExample]):
-    """A fixed list of problems, as validation and test use it."""
+    """A fixed list of problems, as validation and test use it; with `audio_of`, each with another one's clips."""
 
-    def __init__(self, maker: ExampleMaker, problems: Sequence[Problem], with_response: bool) -> None:
+    def __init__(
+        self,
+        maker: ExampleMaker,
+        problems: Sequence[Problem],
+        with_response: bool,
+        audio_of: Sequence[Problem] | None = None,
+    ) -> None:
         self.maker = maker
         self.problems = problems
         self.with_response = with_response
+        self.audio_of = audio_of
 
     def __len__(self) -> int:
         return len(self.problems)
 
     def __getitem__(self, index: int) -> EncodedExample:
-        return self.maker.encode(self.problems[index], self.with_response)
+        other = None if self.audio_of is None else self.audio_of[index]
+        return self.maker.encode(self.problems[index], self.with_response, other)
 
 
 class EpochSampler(Sampler[tuple[int, int]]):

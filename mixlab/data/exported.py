@@ -152,6 +152,11 @@ class ExportedDataModule(MixDataModule):
         self.items: dict[str, list[Item]] = {}
         self._by_id: dict[tuple[str, str], Item] = {}
 
+    @property
+    def can_vary(self) -> bool:
+        """Exported clips are as they are."""
+        return False
+
     def prepare_data(self) -> None:
         """Nothing to prepare: the clips are there."""
 

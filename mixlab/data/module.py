@@ -139,6 +139,11 @@ class MixDataModule(lightning.LightningDataModule):
         self.segments: dict[str, list[Segment]] = {}
         self.store: SongStore
 
+    @property
+    def can_vary(self) -> bool:
+        """Whether problems other than those it serves can be made audible, as probes need."""
+        return True
+
     def prepare_data(self) -> None:
         """Bring the songs into the store."""
         prepare(self.source, self.cache_dir, self.encoder.sample_rate, self.settings.prepare_workers)
@@ -263,10 +268,16 @@ class MixDataModule(lightning.LightningDataModule):
         teacher = self._loader(dataset, batch_size=self.settings.eval_batch_size, collate_fn=collate, workers=0)
         return [teacher, self.generation_loader(problems)]
 
-    def generation_loader(self, problems: Sequence[Problem]) -> DataLoader[Any]:
-        """Prompts of the given problems, padded on the left, with their examples."""
+    def generation_loader(
+        self, problems: Sequence[Problem], audio_of: Sequence[Problem] | None = None
+    ) -> DataLoader[Any]:
+        """Prompts of the given problems, padded on the left, with their examples.
+
+        Args:
+            audio_of: for each problem the one whose clips are heard in place of its own, for probes.
+        """
         return self._loader(
-            ProblemDataset(self.maker(self.frozen.protocol), problems, with_response=False),
+            ProblemDataset(self.maker(self.frozen.protocol), problems, with_response=False, audio_of=audio_of),
             batch_size=self.settings.eval_batch_size,
             collate_fn=Collator(self.encoder, self.features_in_worker, left=True, keep_examples=True),
             workers=0,

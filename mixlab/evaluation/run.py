@@ -14,19 +14,39 @@ import torch
 from mixlab.data.collate import move_batch
 from mixlab.data.dataset import EncodedExample
 from mixlab.data.module import MixDataModule
-from mixlab.evaluation.baselines import ListenedItem, build_baselines, predictions_of
+from mixlab.evaluation.baselines import (
+    ListenedItem,
+    LoudnessRuleSource,
+    LoudnessRuleSourceGenre,
+    build_baselines,
+    predictions_of,
+)
+from mixlab.evaluation.comparison import Comparison, compare_methods, write_comparisons
 from mixlab.evaluation.mixingbuddy import protocol_tables, tables_markdown
+from mixlab.evaluation.probes import Probe, other_audio, write_probes
 from mixlab.evaluation.report import write_report
 from mixlab.evaluation.summary import headline_sentence
 from mixlab.evaluation.table import Row
 from mixlab.models.backbones.base import Backbone
 from mixlab.models.generate import predict
 from mixlab.multitrack.segments import Segment
-from mixlab.scoring.bootstrap import Difference
+from mixlab.scoring.categories import category_confusion
 from mixlab.scoring.closed_loop import closed_loop
 from mixlab.scoring.prediction import Prediction
-from mixlab.scoring.scores import compare, headline_predictions, score
-from mixlab.synthesis.problem import Problem
+from mixlab.scoring.scores import headline_predictions, score
+from mixlab.synthesis.problem import Problem, PromptCategory
+
+COMPARED = ("joint_accuracy", "gain_mae_db")
+"""The metrics in which all methods of a run are compared pair by pair; the first gives the model's lead."""
+
+SHUFFLED_AUDIO = "shuffled_audio"
+"""The row of the model when it hears another item's clips."""
+
+SOURCE_RULES = (LoudnessRuleSource.name, LoudnessRuleSourceGenre.name)
+SAME_AT_SOURCE = (
+    "Left out, since the loudness at the source's own rate is not known or is that which the model hears: the loudness "
+    "rules by it"
+)
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +70,10 @@ class SplitResult:
     rows: list[Row]
     predictions: dict[str, list[Prediction]]
     notes: list[str] = field(default_factory=list)
+    comparisons: list[Comparison] = field(default_factory=list)
+    confusion: dict[str, dict[str, int]] = field(default_factory=dict)
+    """Category of error -> what the model took it for -> how often."""
+    probes: list[Probe] = field(default_factory=list)
 
     def metrics(self) -> dict[str, float]:
         """Flat figures: the model's under ``<split>/``, all others under ``baselines/<name>/`` (with the split's name
@@ -68,6 +92,11 @@ class SplitResult:
             if row.lead is not None:
                 name = f"{lead}baselines/{row.method}/model_lead"
                 flat |= {name: row.lead.difference, f"{name}_low": row.lead.low, f"{name}_high": row.lead.high}
+                flat |= {f"{name}_p": row.lead.p, f"{name}_p_holm": row.lead.p_holm}
+        for true, taken in self.confusion.items():
+            flat |= {f"{self.split}/confusion/{true}/{name}": float(count) for name, count in taken.items()}
+        for probe in self.probes:
+            flat |= probe.flat(f"{lead}probe")
         return flat
 
 
@@ -87,6 +116,7 @@ class Evaluator:
     ) -> None:
         self.data, self.resamples, self.device = data, resamples, device
         error = data.frozen.protocol.error
+        self.ranges_db = {name: error.range_db(name) for name in error.categories}
         truth = data.true_balance()
         self.baselines, missing = build_baselines(
             baselines,
@@ -95,18 +125,29 @@ class Evaluator:
             balance_db=None if truth is None else truth.balance_db,
             sigma_db=None if truth is None else truth.sigma_db,
             error=error,
+            right_claim_share=_right_claim_share(data.frozen.protocol.prompt.weights),
         )
         self.notes = [*missing, *data.notes()]
         self._segments = {
             (segment.song_id, segment.start_s): segment for split in data.segments.values() for segment in split
         }
-        tuning = self._listen(data.tuning_problems(tuning_items))
+        tuning = self.listen(data.tuning_problems(tuning_items))
+        if all(item.source_lufs in ({}, item.segment_lufs) for item in tuning):
+            left_out = [name for name in SOURCE_RULES if self.baselines.pop(name, None) is not None]
+            if left_out:
+                self.notes.append(f"{SAME_AT_SOURCE} ({', '.join(left_out)}).")
         for name, baseline in self.baselines.items():
             log.info("Fitting the baseline %s", name)
             baseline.fit(tuning)
 
-    def evaluate(self, split: str, answerers: Sequence[Answerer]) -> SplitResult:
+    def evaluate(
+        self, split: str, answerers: Sequence[Answerer], baseline: str | None = None, shuffled_audio: bool = False
+    ) -> SplitResult:
         """Answer and score all items of a split; the first answerer is the model of the run.
+
+        Args:
+            baseline: where there are no answerers, the baseline that stands in the model's place.
+            shuffled_audio: add the row of the model when it hears another item's clips.
 
         Raises:
             ValueError: if the split has no items.
@@ -114,43 +155,44 @@ class Evaluator:
         problems = self.data.problems(split)
         if not problems:
             raise ValueError(f"the split {split!r} has no items")
-        predictions = {answerer.name: self._answer(answerer, problems) for answerer in answerers}
-        model = answerers[0].name
-
-        def lead(name: str) -> Difference | None:
-            if name == model:
-                return None
-            return compare(predictions[model], predictions[name], "joint_accuracy", self.resamples)
-
+        main = answerers[0].name if baseline is None else baseline
+        methods = {answerer.name: (answerer.kind, answerer.detail) for answerer in answerers}
+        predictions = {answerer.name: self.answer(answerer, problems) for answerer in answerers}
+        if shuffled_audio and (others := other_audio(problems, self.data.frozen.seed)) is not None:
+            methods[SHUFFLED_AUDIO] = ("control", "")
+            predictions[SHUFFLED_AUDIO] = self.answer(answerers[0], problems, others)
+        items = self.listen(problems)
+        for name in sorted(self.baselines, key=lambda name: name != main):
+            methods[name] = ("model" if name == main else "baseline", "")
+            predictions[name] = predictions_of(items, self.baselines[name].advise(items))
+        comparisons = compare_methods({name: [found] for name, found in predictions.items()}, COMPARED, self.resamples)
+        leads = {entry.b: entry.difference for entry in comparisons if (entry.metric, entry.a) == (COMPARED[0], main)}
         rows = [
             Row(
-                answerer.name,
-                answerer.kind,  # type: ignore[arg-type]
-                score(predictions[answerer.name], self.resamples),
-                closed_loop(predictions[answerer.name], self.resamples),
-                answerer.detail,
-                lead(answerer.name),
+                name,
+                kind,  # type: ignore[arg-type]
+                score(
+                    predictions[name],
+                    self.resamples,
+                    reads_claims=name not in self.baselines or self.baselines[name].reads_claims,
+                    ranges_db=self.ranges_db,
+                ),
+                closed_loop(predictions[name], self.resamples),
+                detail,
+                leads.get(name),
             )
-            for answerer in answerers
+            for name, (kind, detail) in methods.items()
         ]
-        items = self._listen(problems)
-        for name, baseline in self.baselines.items():
-            predictions[name] = predictions_of(items, baseline.advise(items))
-            rows.append(
-                Row(
-                    name,
-                    "baseline",
-                    score(predictions[name], self.resamples, reads_claims=baseline.reads_claims),
-                    closed_loop(predictions[name], self.resamples),
-                    lead=lead(name),
-                )
-            )
-        return SplitResult(split, rows, predictions, list(self.notes))
+        confusion = category_confusion(headline_predictions(predictions[main]), self.ranges_db)
+        return SplitResult(split, rows, predictions, list(self.notes), comparisons, confusion)
 
-    def _answer(self, answerer: Answerer, problems: Sequence[Problem]) -> list[Prediction]:
+    def answer(
+        self, answerer: Answerer, problems: Sequence[Problem], audio_of: Sequence[Problem] | None = None
+    ) -> list[Prediction]:
+        """A model's answers to problems, in their order; with `audio_of`, to the clips of other ones."""
         from rich.progress import track
 
-        loader = self.data.generation_loader(problems)
+        loader = self.data.generation_loader(problems, audio_of)
         predictions: list[Prediction] = []
         answerer.backbone.model.to(self.device)
         for batch in track(loader, description=f"Answering: {answerer.name}", total=len(loader)):
@@ -159,7 +201,8 @@ class Evaluator:
         answerer.backbone.model.cpu()
         return predictions
 
-    def _listen(self, problems: Sequence[Problem]) -> list[ListenedItem]:
+    def listen(self, problems: Sequence[Problem]) -> list[ListenedItem]:
+        """The items with what baselines measure in them."""
         maker = self.data.maker(self.data.frozen.protocol)
         return [
             self._listened(problem, maker.encode(problem, with_response=False), self._segment(problem))
@@ -174,10 +217,18 @@ class Evaluator:
             problem=problem,
             reference=encoded.example.reference,
             segment_lufs={stem: segment.lufs[stem] + problem.heard_gain_db(stem) for stem in problem.stems},
+            source_lufs={stem: lufs + problem.heard_gain_db(stem) for stem, lufs in segment.lufs_source.items()},
             song_lufs=self.data.song_lufs(problem),
             log_mel=self.data.encoder.features(encoded.waveforms),
             clip_stems=tuple(clip.stems for clip in encoded.example.clips),
         )
+
+
+def _right_claim_share(weights: Mapping[str, float]) -> float:
+    """The share of right claims among all, from the weights of the prompt categories."""
+    right = weights.get(PromptCategory.CORRECT_DESCRIPTION, 0.0)
+    total = right + weights.get(PromptCategory.INCORRECT_DESCRIPTION, 0.0)
+    return right / total if total > 0 else 0.5
 
 
 def write_results(
@@ -215,6 +266,9 @@ def write_results(
         write_whole(folder / f"{protocol}.md", tables_markdown(tables))
         for table in tables:
             metrics |= table.flat(protocol)
+    write_comparisons(folder, main.comparisons)
+    if main.probes:
+        write_probes(folder, main.probes)
     write_whole(folder / "metrics.json", json.dumps(metrics, indent=1, sort_keys=True) + "\n")
     sentence = verdict(main)
     write_report(

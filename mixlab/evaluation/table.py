@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from mixlab.scoring.bootstrap import Difference
 from mixlab.scoring.closed_loop import ClosedLoop
+from mixlab.scoring.paired import Difference
 from mixlab.scoring.scores import Scores
 
 if TYPE_CHECKING:
@@ -24,8 +24,11 @@ LABELS = {
     "most_common": "most common",
     "best_constant": "best constant",
     "text_only": "text alone",
+    "shuffled_audio": "model, audio shuffled",
     "loudness_rule": "loudness rule",
     "loudness_rule_genre": "loudness rule by genre",
+    "loudness_rule_source": "loudness rule at the source's rate",
+    "loudness_rule_source_genre": "the same by genre",
     "ridge": "ridge on log-mel",
     "oracle": "oracle",
 }
@@ -40,6 +43,7 @@ COLUMNS = {
     "gain_mae_db": "error dB",
     "gain_mae_located_db": "error dB, located",
     "parse_rate": "parsed",
+    "claimed_joint_accuracy": "joint, claim given",
     "verdict_balanced_accuracy": "claims",
     "residual_db": "left over dB",
     "harm_db": "harm dB",
@@ -78,7 +82,7 @@ class Row:
     @property
     def label(self) -> str:
         """What people read."""
-        label = LABELS.get(self.method, self.method.replace("_", " "))
+        label = label_of(self.method)
         return f"{label}, {self.detail}" if self.detail else label
 
     def figure(self, column: str) -> tuple[float, float, float] | None:
@@ -91,6 +95,11 @@ class Row:
         if f"/{column}" not in flat:
             return None
         return flat[f"/{column}"], flat[f"/{column}_low"], flat[f"/{column}_high"]
+
+
+def label_of(method: str) -> str:
+    """What people read for the name of a method."""
+    return LABELS.get(method, method.replace("_", " "))
 
 
 def number(value: float, column: str) -> str:

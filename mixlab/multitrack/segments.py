@@ -43,6 +43,8 @@ class Segment:
     mixture_dbfs: float
     lufs: Mapping[str, float] = field(default_factory=dict)
     """BS.1770 loudness of each active stem over the segment, as the model hears it."""
+    lufs_source: Mapping[str, float] = field(default_factory=dict)
+    """The same at the source's own rate and channels; empty where it is not known (exports of before it was kept)."""
     active_ratio: Mapping[str, float] = field(default_factory=dict)
     """Share of frames in which each active stem plays."""
 
@@ -96,6 +98,7 @@ def _segments_of(
                     stems=active,
                     mixture_dbfs=row.mixture_dbfs,
                     lufs={stem: float(row.stems[stem].lufs or 0.0) for stem in active},
+                    lufs_source={stem: lufs for stem in active if (lufs := row.stems[stem].lufs_source) is not None},
                     active_ratio={stem: row.stems[stem].active_ratio for stem in active},
                 )
             )

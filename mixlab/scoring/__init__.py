@@ -1,8 +1,9 @@
 """Room scoring: advice against problem; pure metrics, used by validation and by evaluation alike."""
 
-from mixlab.scoring.bootstrap import Difference, SongBootstrap, paired_difference
+from mixlab.scoring.bootstrap import SongBootstrap
 from mixlab.scoring.closed_loop import ClosedLoop, closed_loop
 from mixlab.scoring.metrics import METRICS, outcomes
+from mixlab.scoring.paired import Difference, paired_difference
 from mixlab.scoring.prediction import Prediction, read_predictions, write_predictions
 from mixlab.scoring.scores import Group, Scores, compare, score
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -39,14 +38,14 @@ class SongBootstrap:
         draws = rng.multinomial(self.song_count, np.full(self.song_count, 1.0 / self.song_count), size=resamples)
         self._weights = draws.astype(np.float64)
 
-    def means(self, values: ArrayLike) -> NDArray[np.float64]:
-        """The mean of each resample, NaN where a resample holds no item to which the outcome applies.
+    def totals(self, values: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The sum of each resample, and over how many items it goes.
 
         Args:
             values: outcomes, shape (items,) or (items, outcomes); NaN where one does not apply.
 
         Returns:
-            Shape (resamples,) or (resamples, outcomes).
+            Two arrays of shape (resamples,) or (resamples, outcomes).
         """
         array = np.asarray(values, dtype=np.float64)
         if array.shape[:1] != self._song_of_item.shape:
@@ -57,9 +56,29 @@ class SongBootstrap:
         counts = np.zeros_like(sums)
         np.add.at(sums, self._song_of_item, np.where(applies, table, 0.0))
         np.add.at(counts, self._song_of_item, applies.astype(np.float64))
-        weighted = self._weights @ counts
-        means = np.divide(self._weights @ sums, weighted, out=np.full_like(weighted, np.nan), where=weighted > 0)
-        return means.reshape(-1, *array.shape[1:])
+        shape = (-1, *array.shape[1:])
+        return (self._weights @ sums).reshape(shape), (self._weights @ counts).reshape(shape)
+
+    def means(self, values: ArrayLike) -> NDArray[np.float64]:
+        """The mean of each resample, NaN where a resample holds no item to which the outcome applies.
+
+        Args and shapes are those of `totals`.
+        """
+        sums, counts = self.totals(values)
+        return np.divide(sums, counts, out=np.full_like(sums, np.nan), where=counts > 0)
+
+    def rank_correlations(self, x: ArrayLike, y: ArrayLike) -> NDArray[np.float64]:
+        """Spearman's rank correlation of each resample, ranks drawn anew in each; NaN where one does not vary.
+
+        Args:
+            x, y: shape (items,); NaN where they do not apply.
+
+        Returns:
+            Shape (resamples,).
+        """
+        x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+        kept = np.isfinite(x) & np.isfinite(y)
+        return rank_correlation(x[kept], y[kept], self._weights[:, self._song_of_item[kept]])
 
     def interval(self, values: ArrayLike, level: float = LEVEL) -> tuple[float, float]:
         """The percentile interval of the mean of `values`, shape (items,); NaN where the outcome applies nowhere."""
@@ -76,50 +95,34 @@ def percentile_interval(samples: NDArray[np.float64], level: float = LEVEL) -> t
     return float(low), float(high)
 
 
-@dataclass(frozen=True)
-class Difference:
-    """The mean of method a, of method b, and a minus b with its interval."""
-
-    mean_a: float
-    mean_b: float
-    difference: float
-    low: float
-    high: float
-    items: int
-    songs: int
-
-    @property
-    def is_clear(self) -> bool:
-        """Whether the interval excludes zero."""
-        return self.low > 0 or self.high < 0
-
-
-def paired_difference(
-    outcomes_a: ArrayLike,
-    outcomes_b: ArrayLike,
-    songs: Sequence[str],
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-    level: float = LEVEL,
-) -> Difference:
-    """The difference of two methods on the same items, with an interval that draws songs for both at once.
+def rank_correlation(
+    x: NDArray[np.float64], y: NDArray[np.float64], weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Spearman's rank correlation where each item counts `weights` times; ties share their mean rank.
 
     Args:
-        outcomes_a: outcome per item of the first method, shape (items,); NaN where it does not apply.
-        outcomes_b: the same of the second method, in the same order.
-        songs: the song of each item, shape (items,).
+        x, y: shape (items,).
+        weights: whole numbers, shape (resamples, items).
 
-    Raises:
-        ValueError: if the numbers of items differ, or are zero.
+    Returns:
+        Shape (resamples,); NaN where x or y does not vary.
     """
-    a, b = np.asarray(outcomes_a, dtype=np.float64), np.asarray(outcomes_b, dtype=np.float64)
-    if a.shape != b.shape or a.shape != (len(songs),):
-        raise ValueError(f"a paired difference needs the same items, got shapes {a.shape}, {b.shape}, {(len(songs),)}")
-    bootstrap = SongBootstrap(songs, resamples, seed)
-    samples = bootstrap.means(np.stack([a, b], axis=1))
-    low, high = percentile_interval(samples[:, 0] - samples[:, 1], level)
-    mean_a, mean_b = mean_outcome(a), mean_outcome(b)
-    return Difference(mean_a, mean_b, mean_a - mean_b, low, high, len(songs), bootstrap.song_count)
+    if x.size == 0:
+        return np.full(weights.shape[0], np.nan)
+    count = weights.sum(axis=1, keepdims=True)
+    ranks = [_weighted_ranks(values, weights) for values in (x, y)]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        a, b = (rank - (weights * rank).sum(axis=1, keepdims=True) / count for rank in ranks)
+        spread = np.sqrt((weights * a * a).sum(axis=1) * (weights * b * b).sum(axis=1))
+        return np.where(spread > 0, (weights * a * b).sum(axis=1) / spread, np.nan)
+
+
+def _weighted_ranks(values: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The mean rank of each item where it stands `weights` times in line, shape (resamples, items)."""
+    _, place = np.unique(values, return_inverse=True)
+    order = np.argsort(place, kind="stable")
+    tied = np.add.reduceat(weights[:, order], np.flatnonzero(np.diff(place[order], prepend=-1)), axis=1)
+    return (np.cumsum(tied, axis=1) - (tied - 1.0) / 2.0)[:, place]
 
 
 def mean_outcome(values: NDArray[np.float64]) -> float:

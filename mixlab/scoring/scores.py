@@ -1,34 +1,25 @@
-"""Room scoring: metrics with intervals, overall and by prompt, stem, size of error, error category and genre."""
+"""Room scoring: metrics with intervals, overall and by prompt, stem, anchor, size and category of error, and genre."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mixlab.scoring.bootstrap import (
-    RESAMPLES,
-    Difference,
-    SongBootstrap,
-    mean_outcome,
-    paired_difference,
-    percentile_interval,
-)
-from mixlab.scoring.metrics import METRICS, VERDICT_OUTCOMES, outcomes
+from mixlab.scoring.axes import AXES
+from mixlab.scoring.bootstrap import RESAMPLES, SongBootstrap, mean_outcome, percentile_interval, rank_correlation
+from mixlab.scoring.categories import Ranges
+from mixlab.scoring.derived import DERIVED, RANK_CORRELATION, RANKED_PARTS, Total
+from mixlab.scoring.metrics import CLAIM_OUTCOMES, METRICS, outcomes
+from mixlab.scoring.paired import Difference, paired_difference
 from mixlab.scoring.prediction import Prediction
-from mixlab.synthesis.problem import Problem, PromptCategory
+from mixlab.synthesis.problem import PromptCategory
 
 HEADLINE_CATEGORIES = (PromptCategory.AUDIO_ONLY, PromptCategory.ADVICE_SEEKING)
 """Prompts without a claim: only these count in headline figures, so that no text gives an answer away."""
-
-SIZE_STEP_DB = 3.0
-"""Width of the bins of the size of an error."""
-
-BALANCED = "balanced"
-"""Name of the group of items without an error."""
 
 Interval = tuple[float, float]
 
@@ -57,12 +48,14 @@ class Scores:
     """What a method scored on a set of items.
 
     `overall` and all groups but those by prompt category take the metrics of advice from the headline items alone;
-    ``verdict_balanced_accuracy`` comes from the items with a claim, which are never headline items.
+    ``claimed_joint_accuracy`` and ``verdict_balanced_accuracy`` come from the items with a claim, which are never
+    headline items.
     """
 
     overall: Group
     groups: Mapping[str, Mapping[str, Group]]
-    """Axis (``prompt_category``, ``faulty_stem``, ``size_db``, ``error_category``, ``genre``) -> value -> group."""
+    """Axis (``prompt_category``, ``faulty_stem``, ``anchor``, ``size_db``, ``error_category``, ``genre``) -> value ->
+    group."""
 
     @property
     def headline(self) -> Mapping[str, float]:
@@ -85,7 +78,11 @@ class Scores:
 
 
 def score(
-    predictions: Sequence[Prediction], resamples: int = RESAMPLES, seed: int = 0, reads_claims: bool = True
+    predictions: Sequence[Prediction],
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    reads_claims: bool = True,
+    ranges_db: Ranges | None = None,
 ) -> Scores:
     """Score the predictions of one method.
 
@@ -94,34 +91,56 @@ def score(
         resamples: of the bootstrap by song; 0 skips it (for validation): both ends of an interval are the value.
         seed: of the bootstrap.
         reads_claims: False for a method that never sees the user's claim; it then has no ``verdict_balanced_accuracy``.
+        ranges_db: of the categories of errors; without them there is no ``magnitude_in_range``.
 
     Raises:
         ValueError: if there are no predictions, or an item occurs twice.
     """
     _check_items(predictions)
     problems = [prediction.problem for prediction in predictions]
-    columns = outcomes(predictions, reads_claims)
+    columns = outcomes(predictions, reads_claims, ranges_db)
     songs = np.array([problem.song_id for problem in problems])
     bootstrap = SongBootstrap(songs.tolist(), resamples, seed) if resamples > 0 else None
     headline = np.array([problem.prompt_category in HEADLINE_CATEGORIES for problem in problems])
     headline_columns = {
-        name: column if name in VERDICT_OUTCOMES else np.where(headline, column, np.nan)
+        name: column if name in CLAIM_OUTCOMES else np.where(headline, column, np.nan)
         for name, column in columns.items()
     }
-    groups: dict[str, dict[str, Group]] = {}
-    for axis, members in _axes(problems).items():
+    every_item = np.ones_like(headline)
+
+    def groups_of(axis: str) -> dict[str, Group]:
         by_prompt = axis == "prompt_category"
-        source, counted = (columns, np.ones_like(headline)) if by_prompt else (headline_columns, headline)
-        groups[axis] = {
+        source, counted = (columns, every_item) if by_prompt else (headline_columns, headline)
+        return {
             value: _group(
                 {name: np.where(mask, column, np.nan) for name, column in source.items()},
                 mask & counted,
                 songs,
                 bootstrap,
             )
-            for value, mask in members.items()
+            for value, mask in AXES[axis](problems).items()
+            if mask.any()
         }
-    return Scores(_group(headline_columns, headline, songs, bootstrap), groups)
+
+    return Scores(_group(headline_columns, headline, songs, bootstrap), _Groups(groups_of))
+
+
+class _Groups(Mapping[str, Mapping[str, Group]]):
+    """The groups of each axis, scored when they are asked for: intervals of all take seconds, and tables need few."""
+
+    def __init__(self, groups_of: Callable[[str], Mapping[str, Group]]) -> None:
+        self._groups_of = cache(groups_of)
+
+    def __getitem__(self, axis: str) -> Mapping[str, Group]:
+        if axis not in AXES:
+            raise KeyError(axis)
+        return self._groups_of(axis)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(AXES)
+
+    def __len__(self) -> int:
+        return len(AXES)
 
 
 def compare(
@@ -140,25 +159,39 @@ def compare(
     if len(METRICS.get(metric, ())) != 1:
         plain = sorted(name for name, parts in METRICS.items() if len(parts) == 1)
         raise ValueError(f"cannot compare {metric!r}; use one of {', '.join(plain)}")
-    a, b = ({p.problem.item_id: p for p in predictions} for predictions in (predictions_a, predictions_b))
-    _check_items(predictions_a)
-    _check_items(predictions_b)
-    different = sorted(a.keys() ^ b.keys())
-    if different:
-        raise ValueError(f"the two methods answered different items: {len(different)} differ, such as {different[0]!r}")
-    changed = [item for item in a if a[item].problem.errors != b[item].problem.errors]
-    if changed:
-        raise ValueError(f"the two methods answered different items: {changed[0]!r} has other errors in one of them")
-    shared = [item for item in sorted(a) if a[item].problem.prompt_category in HEADLINE_CATEGORIES]
+    a, b = in_one_order([predictions_a, predictions_b])
+    return paired_difference(outcomes(a)[metric], outcomes(b)[metric], [p.problem.song_id for p in a], resamples, seed)
+
+
+def in_one_order(methods: Sequence[Sequence[Prediction]]) -> list[list[Prediction]]:
+    """The headline predictions of several methods, in one order of items.
+
+    Raises:
+        ValueError: if the methods did not answer the same items, or none of them is a headline item.
+    """
+    by_item = []
+    for predictions in methods:
+        _check_items(predictions)
+        by_item.append({prediction.problem.item_id: prediction for prediction in predictions})
+    first = by_item[0]
+    for other in by_item[1:]:
+        if different := sorted(first.keys() ^ other.keys()):
+            raise ValueError(
+                f"the two methods answered different items: {len(different)} differ, such as {different[0]!r}"
+            )
+        if changed := [item for item in first if first[item].problem.errors != other[item].problem.errors]:
+            raise ValueError(
+                f"the two methods answered different items: {changed[0]!r} has other errors in one of them"
+            )
+        if changed := [item for item in first if first[item].problem != other[item].problem]:
+            raise ValueError(
+                f"the two methods answered different items: {changed[0]!r} has another anchor, claim or level in one "
+                "of them"
+            )
+    shared = [item for item in sorted(first) if first[item].problem.prompt_category in HEADLINE_CATEGORIES]
     if not shared:
         raise ValueError("no item has a headline prompt (audio_only, advice_seeking), so there is nothing to compare")
-    return paired_difference(
-        outcomes([a[item] for item in shared])[metric],
-        outcomes([b[item] for item in shared])[metric],
-        [a[item].problem.song_id for item in shared],
-        resamples,
-        seed,
-    )
+    return [[found[item] for item in shared] for found in by_item]
 
 
 def headline_predictions(predictions: Sequence[Prediction]) -> list[Prediction]:
@@ -184,62 +217,36 @@ def _group(
 ) -> Group:
     """Metrics of the items where `columns` are not NaN; `counted` marks the items of the group."""
     names = list(columns)
-    samples = None if bootstrap is None else bootstrap.means(np.stack([columns[name] for name in names], axis=1))
+    table = np.stack([columns[name] for name in names], axis=1)
+    applies = np.isfinite(table)
+    here = (np.where(applies, table, 0.0).sum(axis=0), applies.sum(axis=0).astype(np.float64))
+    drawn = here if bootstrap is None else bootstrap.totals(table)
     values: dict[str, float] = {}
     intervals: dict[str, Interval] = {}
+
+    def enter(metric: str, value: float, samples: NDArray[np.float64]) -> None:
+        if np.isfinite(value):
+            values[metric] = value
+            intervals[metric] = (value, value) if bootstrap is None else percentile_interval(samples)
+
     for metric, parts in METRICS.items():
-        parts = tuple(part for part in parts if np.isfinite(columns[part]).any())
-        if not parts:
-            continue
-        values[metric] = float(np.mean([mean_outcome(columns[part]) for part in parts]))
-        if samples is None:
-            intervals[metric] = (values[metric], values[metric])
-        else:
-            indices = [names.index(part) for part in parts]
-            intervals[metric] = percentile_interval(samples[:, indices].mean(axis=1))
+        present = [names.index(part) for part in parts if applies[:, names.index(part)].any()]
+        if present:
+            mean = float(np.mean([mean_outcome(table[:, index]) for index in present]))
+            with np.errstate(divide="ignore", invalid="ignore"):
+                enter(metric, mean, (drawn[0] / drawn[1])[..., present].mean(axis=-1))
+    for metric, derived in DERIVED.items():
+        indices = {part: names.index(part) for part in derived.parts}
+        if all(applies[:, index].any() for index in indices.values()):
+            value, samples = (
+                derived.compute({part: Total(sums[..., i], counts[..., i]) for part, i in indices.items()})
+                for sums, counts in (here, drawn)
+            )
+            enter(metric, float(value), samples)
+    x, y = (columns[part] for part in RANKED_PARTS)
+    kept = np.isfinite(x)
+    correlation = float(rank_correlation(x[kept], y[kept], np.ones((1, int(kept.sum()))))[0])
+    if np.isfinite(correlation):
+        drawn_ranks = np.empty(0) if bootstrap is None else bootstrap.rank_correlations(x, y)
+        enter(RANK_CORRELATION, correlation, drawn_ranks)
     return Group(int(counted.sum()), len(set(songs[counted].tolist())), values, intervals)
-
-
-def _axes(problems: Sequence[Problem]) -> dict[str, dict[str, NDArray[np.bool_]]]:
-    """Axis -> value -> which items belong to it, shape (items,); values in a stable order.
-
-    An item with several errors belongs to the group of each faulty stem and of each category.
-    """
-    needed = [problem.needed_gains_db for problem in problems]
-    sizes_db = [max((abs(gain_db) for gain_db in gains_db.values()), default=0.0) for gains_db in needed]
-    faulty = sorted({stem for stems in needed for stem in stems})
-    categories = [problem.error_category.split("+") for problem in problems]
-    axes = {
-        "prompt_category": {
-            str(category): np.array([problem.prompt_category is category for problem in problems])
-            for category in PromptCategory
-        },
-        "faulty_stem": {stem: np.array([stem in stems for stems in needed]) for stem in faulty}
-        | {BALANCED: np.array([not stems for stems in needed])},
-        "size_db": _size_groups(sizes_db),
-        "error_category": {
-            name: np.array([name in named for named in categories])
-            for name in sorted({name for named in categories for name in named})
-        },
-        "genre": {
-            name: np.array([(problem.genre or "unknown") == name for problem in problems])
-            for name in sorted({problem.genre or "unknown" for problem in problems})
-        },
-    }
-    return {axis: {value: mask for value, mask in members.items() if mask.any()} for axis, members in axes.items()}
-
-
-def _size_groups(sizes_db: Sequence[float]) -> dict[str, NDArray[np.bool_]]:
-    """Bins of `SIZE_STEP_DB` that cover the errors in the data; a bin holds its lower edge, the last one both."""
-    sizes = np.asarray(sizes_db, dtype=np.float64)
-    groups = {BALANCED: sizes == 0}
-    faulty = sizes[sizes > 0]
-    if faulty.size == 0:
-        return groups
-    first = math.floor(faulty.min() / SIZE_STEP_DB)
-    last = max(first + 1, math.ceil(faulty.max() / SIZE_STEP_DB))
-    for index in range(first, last):
-        low, high = index * SIZE_STEP_DB, (index + 1) * SIZE_STEP_DB
-        inside = (sizes >= low) & ((sizes <= high) if index == last - 1 else (sizes < high)) & (sizes > 0)
-        groups[f"{low:g}-{high:g}"] = inside
-    return groups

@@ -15,6 +15,7 @@ from mixlab.evaluation.baselines import (
     Chance,
     LoudnessRule,
     LoudnessRuleGenre,
+    LoudnessRuleSource,
     MostCommon,
     Oracle,
     Ridge,
@@ -28,6 +29,8 @@ from mixlab.language.advice import Advice, Move, State, Verdict
 from mixlab.scoring import compare, score
 from mixlab.synthesis.draw import ErrorCategory, ErrorProtocol
 from mixlab.synthesis.problem import GainError, PromptCategory
+
+CLAIMS = (PromptCategory.CORRECT_DESCRIPTION, PromptCategory.INCORRECT_DESCRIPTION)
 
 
 @pytest.fixture(scope="module")
@@ -228,20 +231,76 @@ def test_a_reader_of_the_text_believes_every_claim_and_cannot_see_which_are_righ
             assert said == Advice((), Verdict.CONFIRMED)
 
 
-@pytest.mark.parametrize("name", [name for name in BASELINES if name not in ("text_only", "oracle")])
-def test_no_other_baseline_sees_the_claim_and_none_sees_the_errors_it_is_asked_about(draw, name):
+@pytest.mark.parametrize("name", [name for name in BASELINES if name != "oracle"])
+def test_no_baseline_but_the_oracle_sees_the_errors_that_it_is_asked_about(draw, name):
     baseline = BASELINES[name]()
-    baseline.fit(draw(60, seed=1))
-    items = draw(20, seed=2, prompts=(PromptCategory.CORRECT_DESCRIPTION,))
-    blind = [
-        replace(
-            item,
-            reference=Advice(),
-            problem=replace(item.problem, errors=(), claim=None, prompt_category=PromptCategory.AUDIO_ONLY),
-        )
+    baseline.fit(draw(60, seed=1, prompts=CLAIMS))
+    items = draw(20, seed=2, prompts=CLAIMS)
+    blind = [replace(item, reference=Advice(), problem=replace(item.problem, errors=())) for item in items]
+    assert baseline.advise(items) == baseline.advise(blind)
+
+
+@pytest.mark.parametrize("name", ["chance", "most_common", "best_constant"])
+def test_a_baseline_that_reads_no_claims_answers_as_if_there_were_none(draw, name):
+    baseline = BASELINES[name]()
+    baseline.fit(draw(60, seed=1, prompts=CLAIMS))
+    items = draw(20, seed=2, prompts=CLAIMS)
+    assert not baseline.reads_claims
+    assert baseline.advise(items) == baseline.advise(without_claims(items))
+
+
+def without_claims(items):
+    return [
+        replace(item, problem=replace(item.problem, claim=None, prompt_category=PromptCategory.AUDIO_ONLY))
         for item in items
     ]
-    assert baseline.advise(items) == baseline.advise(blind)
+
+
+@pytest.mark.parametrize("kind", [LoudnessRule, LoudnessRuleGenre, Ridge])
+def test_a_claim_is_a_prior_that_helps_who_is_unsure(draw, kind):
+    baseline, items = kind(), draw(400, seed=2, prompts=CLAIMS)
+    baseline.fit(draw(400, seed=1, prompts=CLAIMS))
+    told = predictions_of(items, baseline.advise(items))
+    untold = [replace(p, problem=t.problem) for p, t in
+              zip(predictions_of(items, baseline.advise(without_claims(items))), told, strict=True)]  # fmt: skip
+    joint = [score(p, resamples=0).headline["claimed_joint_accuracy"] for p in (told, untold)]
+    assert joint[0] > joint[1] + 0.01
+    assert baseline.figures()["stem_claim_db"] > 0
+    assert score(told, resamples=0).headline["verdict_balanced_accuracy"] > 0.75
+    for item, said in zip(without_claims(items), baseline.advise(without_claims(items)), strict=True):
+        assert item.problem.claim is None
+        assert said.verdict is None
+
+
+def test_claims_that_are_always_wrong_count_against_what_they_say(draw):
+    rule = LoudnessRule()
+    rule.fit(draw(400, seed=1, prompts=(PromptCategory.INCORRECT_DESCRIPTION,)))
+    assert rule.figures()["stem_claim_db"] < 0
+
+
+def test_the_oracle_gains_from_claims_and_knows_how_often_they_are_right(draw, oracle, balance_db, error):
+    items = draw(1000, seed=2, prompts=CLAIMS)
+    told, untold = oracle.advise(items), oracle.advise(without_claims(items))
+    joint = [
+        score(predictions_of(items, said), resamples=0).headline["claimed_joint_accuracy"] for said in (told, untold)
+    ]
+    assert joint[1] == pytest.approx(0.893, abs=0.015)
+    assert joint[0] == pytest.approx(0.91, abs=0.015)
+    assert joint[0] > joint[1] + 0.005
+    # Who is told that every claim is right needs no ears.
+    trusting = Oracle(balance_db, 1.5, error, right_claim_share=1.0)
+    right = [item for item in items if item.problem.prompt_category is PromptCategory.CORRECT_DESCRIPTION]
+    found = score(predictions_of(right, trusting.advise(right)), resamples=0).headline
+    assert found["claimed_joint_accuracy"] == 1
+
+
+def test_at_the_source_the_rule_goes_by_what_the_source_measures(draw):
+    train, items = draw(100, seed=1), draw(50, seed=2)
+    heard, source = LoudnessRule(), LoudnessRuleSource()
+    heard.fit(train)
+    source.fit([replace(item, source_lufs=item.segment_lufs, segment_lufs={}) for item in train])
+    moved = [replace(item, source_lufs=item.segment_lufs, segment_lufs={}) for item in items]
+    assert source.advise(moved) == heard.advise(items)
 
 
 def test_a_baseline_that_was_not_fitted_or_has_nothing_to_fit_says_so(draw):

@@ -6,14 +6,30 @@ from collections.abc import Mapping, Sequence
 
 from mixlab.evaluation.baselines.base import Baseline, ListenedItem, predictions_of
 from mixlab.evaluation.baselines.constant import BestConstant, Chance, MostCommon, TextOnly
-from mixlab.evaluation.baselines.loudness import LoudnessRule, LoudnessRuleGenre
+from mixlab.evaluation.baselines.loudness import (
+    LoudnessRule,
+    LoudnessRuleGenre,
+    LoudnessRuleSource,
+    LoudnessRuleSourceGenre,
+)
 from mixlab.evaluation.baselines.oracle import Oracle
 from mixlab.evaluation.baselines.ridge import Ridge
 from mixlab.synthesis.draw import ErrorProtocol
 
 BASELINES: dict[str, type[Baseline]] = {
     kind.name: kind
-    for kind in (Chance, MostCommon, BestConstant, TextOnly, LoudnessRule, LoudnessRuleGenre, Ridge, Oracle)
+    for kind in (
+        Chance,
+        MostCommon,
+        BestConstant,
+        TextOnly,
+        LoudnessRule,
+        LoudnessRuleGenre,
+        LoudnessRuleSource,
+        LoudnessRuleSourceGenre,
+        Ridge,
+        Oracle,
+    )
 }
 """Every baseline by its name."""
 
@@ -31,6 +47,7 @@ def build_baselines(
     balance_db: Mapping[str, Mapping[str, float]] | None = None,
     sigma_db: float | None = None,
     error: ErrorProtocol | None = None,
+    right_claim_share: float = 0.5,
 ) -> tuple[dict[str, Baseline], list[str]]:
     """The named baselines, unfitted, in the order of `names`.
 
@@ -41,6 +58,7 @@ def build_baselines(
         balance_db: genre -> stem -> loudness relative to the bass; None where it is not known.
         sigma_db: deviation of songs from it; None where it is not known.
         error: how errors are drawn; None where it is not known.
+        right_claim_share: the probability that a claim is right, for the oracle.
 
     Returns:
         Name -> baseline, and sentences about those that are not available.
@@ -57,7 +75,7 @@ def build_baselines(
             if balance_db is None or sigma_db is None or error is None:
                 notes.append(NO_ORACLE)
                 continue
-            baselines[name] = Oracle(balance_db, sigma_db, error, rounding_db)
+            baselines[name] = Oracle(balance_db, sigma_db, error, rounding_db, right_claim_share)
         elif name == Chance.name:
             baselines[name] = Chance(rounding_db, seed, error.targets if error is not None else ())
         else:
@@ -74,6 +92,8 @@ __all__ = [
     "ListenedItem",
     "LoudnessRule",
     "LoudnessRuleGenre",
+    "LoudnessRuleSource",
+    "LoudnessRuleSourceGenre",
     "MostCommon",
     "Oracle",
     "Ridge",

@@ -5,13 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mixlab.language.advice import Advice, Direction, Move
+from mixlab.language.advice import Advice, Claim, Direction, Move, Verdict
 from mixlab.scoring.prediction import Prediction
 from mixlab.synthesis.problem import Problem
 
@@ -20,8 +20,7 @@ from mixlab.synthesis.problem import Problem
 class ListenedItem:
     """An item with the measurements that baselines work from.
 
-    Baselines other than the oracle read neither `problem.errors` nor `reference` when they advise, and none but
-    `text_only` reads the prompt and the claim.
+    Baselines other than the oracle read neither `problem.errors` nor `reference` when they advise.
     """
 
     problem: Problem
@@ -35,6 +34,8 @@ class ListenedItem:
     """The features that the model hears, shape (clips, mels, frames), in the order of the clips."""
     clip_stems: tuple[tuple[str, ...], ...]
     """The stems that are summed in each clip, shape (clips,)."""
+    source_lufs: Mapping[str, float] = field(default_factory=dict)
+    """`segment_lufs` measured at the source's own rate and channels; empty where that is not known."""
 
 
 AnswerClass = tuple[tuple[str, Direction], ...]
@@ -87,6 +88,14 @@ def rounded_gain(gain_db: float, rounding_db: float) -> float:
     if rounding_db <= 0:
         return float(gain_db)
     return float(np.sign(gain_db) * max(1, round(abs(gain_db) / rounding_db)) * rounding_db)
+
+
+def with_verdict(advice: Advice, claim: Claim | None) -> Advice:
+    """The advice with its verdict on a claim: confirmed if the claim is what the advice says, else corrected."""
+    if claim is None:
+        return advice
+    holds = advice.is_balanced if claim.stem is None else Direction.of(advice.gain_db(claim.stem)) is claim.direction
+    return Advice(advice.moves, Verdict.CONFIRMED if holds else Verdict.CORRECTED)
 
 
 def right_class(problem: Problem) -> AnswerClass:

@@ -1,4 +1,4 @@
-"""Room evaluation: from estimated errors to advice; the threshold, scales and slope are tuned on training items."""
+"""Room evaluation: from estimated errors to advice; thresholds, slope and trust in claims are tuned in training."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mixlab.evaluation.baselines.base import rounded_gain
-from mixlab.language.advice import Advice, Move
+from mixlab.evaluation.baselines.base import rounded_gain, with_verdict
+from mixlab.language.advice import Advice, Move, State
 from mixlab.synthesis.problem import Problem
 
 SCALES = np.array([0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.4, 1.6])
 """Trial values of a stem's scale: how much a deviation of this stem counts beside that of another."""
 THRESHOLD_STEPS = 81
 SLOPES = np.linspace(0.3, 1.5, 25)
+CLAIM_SHIFTS_DB = np.linspace(-6.0, 6.0, 49)
+"""Trial values of what a claim adds to an estimate; one that is mostly wrong takes away."""
 SWEEPS = 2
 """Rounds of coordinate search over the scales."""
 
@@ -26,6 +28,11 @@ class ThresholdDecision:
     balanced. Where training items have up to n errors at once, up to n stems are moved. The gain is minus the estimate
     times a slope, kept within the magnitudes seen in training. Threshold and scales maximise joint accuracy, then the
     slope minimises the mean absolute error.
+
+    What the user claims is a prior: as a likelihood ratio adds to the logarithm of the odds, which grow with the
+    estimate, a claim about a stem adds so many dB to what its estimate says for the claimed direction, and a claim that
+    all is balanced moves all estimates towards 0. Both shifts maximise joint accuracy over the training items with
+    such a claim.
     """
 
     def __init__(self, stems: Sequence[str], rounding_db: float) -> None:
@@ -36,6 +43,8 @@ class ThresholdDecision:
         self.slope = 1.0
         self.magnitudes_db = (0.0, np.inf)
         self.most_moves = 1
+        self.stem_claim_db = 0.0
+        self.balance_claim_db = 0.0
 
     def fit(self, estimates_db: NDArray[np.float64], problems: Sequence[Problem]) -> ThresholdDecision:
         """Tune on training items.
@@ -69,26 +78,76 @@ class ThresholdDecision:
         if faulty.any():
             losses = [np.abs(self._gains_db(estimates_db, moved, slope) + true_db)[faulty].mean() for slope in SLOPES]
             self.slope = float(SLOPES[int(np.argmin(losses))])
+        self._fit_claims(estimates_db, problems, np.sign(true_db))
         return self
 
-    def advise(self, estimates_db: NDArray[np.float64]) -> list[Advice]:
-        """Advice for estimates of shape (items, stems)."""
-        gains_db = self._gains_db(estimates_db, self._moved(estimates_db), self.slope)
+    def advise(self, estimates_db: NDArray[np.float64], problems: Sequence[Problem]) -> list[Advice]:
+        """Advice for estimates of shape (items, stems), with a verdict where a problem has a claim."""
+        believed_db = self._believing(estimates_db, problems, self.stem_claim_db, self.balance_claim_db)
+        # A claim says nothing of the size, which stays the estimate's own.
+        signs = np.sign(np.nan_to_num(believed_db))
+        gains_db = self._gains_db(estimates_db, self._moved(believed_db), self.slope, signs)
         return [
-            Advice(
-                tuple(
-                    Move.of(stem, rounded_gain(float(gain), self.rounding_db))
-                    for stem, gain in zip(self.stems, row, strict=True)
-                    if gain != 0
-                )
+            with_verdict(
+                Advice(
+                    tuple(
+                        Move.of(stem, rounded_gain(float(gain), self.rounding_db))
+                        for stem, gain in zip(self.stems, row, strict=True)
+                        if gain != 0
+                    )
+                ),
+                problem.claim,
             )
-            for row in gains_db
+            for row, problem in zip(gains_db, problems, strict=True)
         ]
 
     def figures(self) -> dict[str, float]:
         """What was tuned, by name."""
         scales = {f"scale_{stem}": float(scale) for stem, scale in zip(self.stems, self.scales, strict=True)}
-        return {"threshold_db": self.threshold_db, "slope": self.slope, **scales}
+        claims = {"stem_claim_db": self.stem_claim_db, "balance_claim_db": self.balance_claim_db}
+        return {"threshold_db": self.threshold_db, "slope": self.slope, **claims, **scales}
+
+    def _fit_claims(
+        self, estimates_db: NDArray[np.float64], problems: Sequence[Problem], signs: NDArray[np.float64]
+    ) -> None:
+        """Tune both shifts on the items that each concerns; of equally good ones the smallest is taken."""
+        shifts_db = sorted(CLAIM_SHIFTS_DB.tolist(), key=abs)
+        about_stem = np.array([p.claim is not None and p.claim.stem is not None for p in problems])
+        about_balance = np.array([p.claim is not None and p.claim.stem is None for p in problems])
+
+        def joint(rows: NDArray[np.bool_], stem_claim_db: float, balance_claim_db: float) -> float:
+            chosen = [problem for problem, is_chosen in zip(problems, rows, strict=True) if is_chosen]
+            believed_db = self._believing(estimates_db[rows], chosen, stem_claim_db, balance_claim_db)
+            answers = np.where(self._moved(believed_db), np.sign(np.nan_to_num(believed_db)), 0.0)
+            return float((answers == signs[rows]).all(axis=1).mean())
+
+        if about_stem.any():
+            self.stem_claim_db = max(shifts_db, key=lambda shift_db: joint(about_stem, shift_db, 0.0))
+        if about_balance.any():
+            self.balance_claim_db = max(shifts_db, key=lambda shift_db: joint(about_balance, 0.0, shift_db))
+
+    def _believing(
+        self,
+        estimates_db: NDArray[np.float64],
+        problems: Sequence[Problem],
+        stem_claim_db: float,
+        balance_claim_db: float,
+    ) -> NDArray[np.float64]:
+        """The estimates as far as the claims are believed, shape (items, stems)."""
+        believed_db = estimates_db.copy()
+        for row, problem in zip(believed_db, problems, strict=True):
+            claim = problem.claim
+            if claim is None:
+                continue
+            if claim.stem is None:
+                row[:] = np.sign(row) * np.maximum(np.abs(row) - balance_claim_db, 0.0)
+            elif claim.stem in self.stems:
+                column, sign = self.stems.index(claim.stem), 1.0 if claim.state is State.TOO_LOUD else -1.0
+                # What speaks for the claimed direction grows; what speaks for the other one stays.
+                claimed_db = sign * row[column] + stem_claim_db
+                if claimed_db >= -sign * row[column]:
+                    row[column] = sign * max(claimed_db, 0.0)
+        return believed_db
 
     def _moved(self, estimates_db: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Which stems are moved, shape (items, stems)."""
@@ -110,11 +169,22 @@ class ThresholdDecision:
         return float(joint.max()), float(np.median(thresholds[joint >= joint.max()]))
 
     def _gains_db(
-        self, estimates_db: NDArray[np.float64], moved: NDArray[np.bool_], slope: float
+        self,
+        estimates_db: NDArray[np.float64],
+        moved: NDArray[np.bool_],
+        slope: float,
+        signs: NDArray[np.float64] | None = None,
     ) -> NDArray[np.float64]:
-        """Advised gains before rounding, 0 for stems that are left, shape (items, stems)."""
+        """Advised gains before rounding, 0 for stems that are left, shape (items, stems).
+
+        Args:
+            signs: of the errors, where a claim may have turned that of the estimate; the size is then the least one.
+        """
         estimates_db = np.nan_to_num(estimates_db)
-        return np.where(moved, -np.sign(estimates_db) * np.clip(slope * np.abs(estimates_db), *self.magnitudes_db), 0.0)
+        own = np.sign(estimates_db)
+        signs = own if signs is None else signs
+        sizes_db = np.clip(slope * np.where(own == signs, np.abs(estimates_db), 0.0), *self.magnitudes_db)
+        return np.where(moved, -signs * sizes_db, 0.0)
 
 
 def true_errors_db(problems: Sequence[Problem], stems: Sequence[str]) -> NDArray[np.float64]:

@@ -17,10 +17,11 @@ class LoudnessRule(Baseline):
     """Loudness of each candidate relative to the anchor, minus its mean over training songs, is its estimated error.
 
     The mean is that of the unmodified segments, known in training because the injected errors are; every song counts
-    once. Threshold, scale of each stem and slope are tuned on the training items.
+    once. Threshold, scale of each stem and slope are tuned on the training items, and how much a claim counts.
     """
 
     name = "loudness_rule"
+    reads_claims = True
 
     def __init__(self, rounding_db: float = 1.0) -> None:
         super().__init__(rounding_db)
@@ -31,7 +32,7 @@ class LoudnessRule(Baseline):
         require_items(train_items, self.name)
         self._means_db = {
             pair: float(np.mean([level for _, level in songs.values()]))
-            for pair, songs in _song_levels_db(train_items).items()
+            for pair, songs in self._song_levels_db(train_items).items()
         }
         stems = sorted({stem for item in train_items for stem in item.problem.candidates})
         self._decision = ThresholdDecision(stems, self.rounding_db)
@@ -40,10 +41,14 @@ class LoudnessRule(Baseline):
     def advise(self, items: Sequence[ListenedItem]) -> list[Advice]:
         if self._decision is None:
             raise RuntimeError("fit the baseline before it advises")
-        return self._decision.advise(self._estimates_db(items))
+        return self._decision.advise(self._estimates_db(items), [item.problem for item in items])
 
     def figures(self) -> dict[str, float]:
         return {} if self._decision is None else self._decision.figures()
+
+    def lufs(self, item: ListenedItem) -> Mapping[str, float]:
+        """The loudness of each stem that the rule goes by."""
+        return item.segment_lufs
 
     def usual_db(self, problem: Problem, stem: str) -> float:
         """Usual loudness of `stem` relative to the problem's anchor in dB; NaN where training never had the pair."""
@@ -56,8 +61,29 @@ class LoudnessRule(Baseline):
         for row, item in zip(estimates, items, strict=True):
             for index, stem in enumerate(self._decision.stems):
                 if stem in item.problem.candidates:
-                    row[index] = _relative_db(item, stem) - self.usual_db(item.problem, stem)
+                    row[index] = self._relative_db(item, stem) - self.usual_db(item.problem, stem)
         return np.where(np.isfinite(estimates), estimates, np.nan)
+
+    def _relative_db(self, item: ListenedItem, stem: str) -> float:
+        """Loudness of the stem's clip relative to the anchor's, as heard."""
+        lufs = self.lufs(item)
+        return lufs.get(stem, np.nan) - lufs.get(item.problem.anchor, np.nan)
+
+    def _song_levels_db(self, items: Sequence[ListenedItem]) -> dict[tuple[str, str], dict[str, tuple[str, float]]]:
+        """(anchor, stem) -> song -> (genre, mean relative loudness of its segments, the injected errors undone)."""
+        levels: dict[tuple[str, str], dict[str, list[float]]] = {}
+        genres: dict[str, str] = {}
+        for item in items:
+            problem = item.problem
+            genres[problem.song_id] = problem.genre or ""
+            for stem in problem.candidates:
+                level_db = self._relative_db(item, stem) - problem.relative_error_db(stem)
+                if np.isfinite(level_db):
+                    levels.setdefault((problem.anchor, stem), {}).setdefault(problem.song_id, []).append(level_db)
+        return {
+            pair: {song: (genres[song], float(np.mean(values))) for song, values in songs.items()}
+            for pair, songs in levels.items()
+        }
 
 
 class LoudnessRuleGenre(LoudnessRule):
@@ -76,7 +102,7 @@ class LoudnessRuleGenre(LoudnessRule):
     def fit(self, train_items: Sequence[ListenedItem]) -> None:
         require_items(train_items, self.name)
         self._genre_means_db = {}
-        for pair, songs in _song_levels_db(train_items).items():
+        for pair, songs in self._song_levels_db(train_items).items():
             by_genre: dict[str, list[float]] = {}
             for genre, level_db in songs.values():
                 by_genre.setdefault(genre, []).append(level_db)
@@ -87,6 +113,24 @@ class LoudnessRuleGenre(LoudnessRule):
     def usual_db(self, problem: Problem, stem: str) -> float:
         usual_db = self._genre_means_db.get((problem.anchor, stem, problem.genre or ""))
         return super().usual_db(problem, stem) if usual_db is None else usual_db
+
+
+class LoudnessRuleSource(LoudnessRule):
+    """The loudness rule as a meter in the studio would have it: at the source's own rate and channels."""
+
+    name = "loudness_rule_source"
+
+    def lufs(self, item: ListenedItem) -> Mapping[str, float]:
+        return item.source_lufs
+
+
+class LoudnessRuleSourceGenre(LoudnessRuleGenre):
+    """The loudness rule at the source's own rate and channels that knows the genre."""
+
+    name = "loudness_rule_source_genre"
+
+    def lufs(self, item: ListenedItem) -> Mapping[str, float]:
+        return item.source_lufs
 
 
 def shrunk_means(groups: Mapping[str, Sequence[float]]) -> dict[str, float]:
@@ -106,25 +150,3 @@ def shrunk_means(groups: Mapping[str, Sequence[float]]) -> dict[str, float]:
         weight = between / total if total > 0 else 1.0
         shrunk[name] = overall + weight * (means[name] - overall)
     return shrunk
-
-
-def _relative_db(item: ListenedItem, stem: str) -> float:
-    """Loudness of the stem's clip relative to the anchor's, as heard."""
-    return item.segment_lufs.get(stem, np.nan) - item.segment_lufs.get(item.problem.anchor, np.nan)
-
-
-def _song_levels_db(items: Sequence[ListenedItem]) -> dict[tuple[str, str], dict[str, tuple[str, float]]]:
-    """(anchor, stem) -> song -> (genre, mean relative loudness of its segments with the injected errors undone)."""
-    levels: dict[tuple[str, str], dict[str, list[float]]] = {}
-    genres: dict[str, str] = {}
-    for item in items:
-        problem = item.problem
-        genres[problem.song_id] = problem.genre or ""
-        for stem in problem.candidates:
-            level_db = _relative_db(item, stem) - problem.relative_error_db(stem)
-            if np.isfinite(level_db):
-                levels.setdefault((problem.anchor, stem), {}).setdefault(problem.song_id, []).append(level_db)
-    return {
-        pair: {song: (genres[song], float(np.mean(values))) for song, values in songs.items()}
-        for pair, songs in levels.items()
-    }

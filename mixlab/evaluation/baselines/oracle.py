@@ -12,9 +12,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mixlab.evaluation.baselines.base import Baseline, ListenedItem
+from mixlab.evaluation.baselines.base import Baseline, ListenedItem, with_verdict
 from mixlab.evaluation.baselines.hypotheses import Hypotheses, hypotheses, weighted_median
-from mixlab.language.advice import Advice
+from mixlab.language.advice import Advice, Claim, State
 from mixlab.synthesis.draw import ErrorProtocol
 from mixlab.synthesis.problem import Problem
 
@@ -31,12 +31,14 @@ class Oracle(Baseline):
     The deviation of a stem is d = song loudness + error - genre balance, relative to the anchor. Songs deviate
     independently by N(0, sigma) in every stem but the bass; with another anchor, its own deviation is common to all
     stems, which the covariance takes into account. The answer is the class (which stems are raised, which lowered)
-    with the highest posterior probability; each moved stem by the median of its posterior within that class.
+    with the highest posterior probability; each moved stem by the median of its posterior within that class. Where the
+    user claims something, how probable that claim is under each hypothesis counts as well.
 
     Args:
         balance_db: genre -> stem -> typical loudness relative to the bass in dB.
         sigma_db: standard deviation of a song's stems around the genre's balance.
         error: how errors were drawn.
+        right_claim_share: the probability that a claim is right, where there is one.
         rounding_db: of the advised gain.
 
     Raises:
@@ -44,6 +46,7 @@ class Oracle(Baseline):
     """
 
     name = "oracle"
+    reads_claims = True
 
     def __init__(
         self,
@@ -51,6 +54,7 @@ class Oracle(Baseline):
         sigma_db: float,
         error: ErrorProtocol,
         rounding_db: float = 1.0,
+        right_claim_share: float = 0.5,
     ) -> None:
         super().__init__(rounding_db)
         if not sigma_db > 0:
@@ -58,6 +62,7 @@ class Oracle(Baseline):
         self.balance_db = balance_db
         self.sigma_db = sigma_db
         self.error = error
+        self.right_claim_share = right_claim_share
         self._hypotheses: dict[tuple[str, ...], Hypotheses] = {}
 
     def fit(self, train_items: Sequence[ListenedItem]) -> None:
@@ -92,11 +97,14 @@ class Oracle(Baseline):
         quadratic = np.einsum("hs,st,ht->h", known.errors_db, precision, known.errors_db)
         with np.errstate(divide="ignore"):
             log_joint = pull @ known.errors_db.T - 0.5 * quadratic + np.log(known.probabilities)
+            for row, item in zip(log_joint, items, strict=True):
+                if item.problem.claim is not None:
+                    row += np.log(self._claim_likelihood(item.problem.claim, stems, known))
         weights = np.exp(log_joint - log_joint.max(axis=1, keepdims=True))
         classes = np.argmax(np.add.reduceat(weights, known.starts, axis=1), axis=1)
         return [
-            self._answer(stems, known.errors_db[members], row[members])
-            for row, members in zip(weights, map(known.members, classes.tolist()), strict=True)
+            with_verdict(self._answer(stems, known.errors_db[members], row[members]), item.problem.claim)
+            for item, row, members in zip(items, weights, map(known.members, classes.tolist()), strict=True)
         ]
 
     def _known(self, stems: tuple[str, ...]) -> Hypotheses:
@@ -108,6 +116,22 @@ class Oracle(Baseline):
             errors_db[:, [stems.index(stem) for stem in targets]] = found.errors_db
             self._hypotheses[stems] = replace(found, errors_db=errors_db)
         return self._hypotheses[stems]
+
+    def _claim_likelihood(self, claim: Claim, stems: Sequence[str], known: Hypotheses) -> NDArray[np.float64]:
+        """The probability that a user says this under each hypothesis, shape (hypotheses,).
+
+        A right claim is any one of the right ones, a wrong claim any one of the others.
+        """
+        signs = np.sign(known.errors_db)
+        right = np.maximum(1, np.count_nonzero(signs, axis=1))
+        wrong = 2 * len(stems) + 1 - right
+        if claim.stem is None:
+            holds = ~signs.any(axis=1)
+        elif claim.stem in stems:
+            holds = signs[:, stems.index(claim.stem)] == (1.0 if claim.state is State.TOO_LOUD else -1.0)
+        else:
+            return np.ones(len(signs))
+        return np.where(holds, self.right_claim_share / right, (1.0 - self.right_claim_share) / wrong)
 
     def _answer(self, stems: Sequence[str], errors_db: NDArray[np.float64], weights: NDArray[np.float64]) -> Advice:
         """Advice of a class, by the hypotheses in it: shapes (hypotheses, stems) and (hypotheses,)."""

@@ -29,6 +29,7 @@ class Ridge(Baseline):
     """
 
     name = "ridge"
+    reads_claims = True
 
     def __init__(self, rounding_db: float = 1.0, folds: int = 5) -> None:
         super().__init__(rounding_db)
@@ -64,7 +65,7 @@ class Ridge(Baseline):
         for anchor, rows in _rows_by_anchor(items).items():
             if anchor in self._regressions:
                 estimates[rows] = self._regressions[anchor].predict(features[rows]).reshape(len(rows), -1)
-        return self._decision.advise(self._candidates_only(estimates, items))
+        return self._decision.advise(self._candidates_only(estimates, items), [item.problem for item in items])
 
     def _held_out(
         self, anchor: str, features: NDArray[np.float64], targets: NDArray[np.float64], songs: NDArray[np.str_]

@@ -1,0 +1,18 @@
+"""Room evaluation: probes, which ask whether a model listens, uses the anchor and holds its ground."""
+
+from mixlab.evaluation.probes.anchors import anchor_swap_probe
+from mixlab.evaluation.probes.audio import global_gain_probe, other_audio, shuffled_audio_probe
+from mixlab.evaluation.probes.base import Ask, Probe, spread, write_probes
+from mixlab.evaluation.probes.claims import claim_swap_probe
+
+__all__ = [
+    "Ask",
+    "Probe",
+    "anchor_swap_probe",
+    "claim_swap_probe",
+    "global_gain_probe",
+    "other_audio",
+    "shuffled_audio_probe",
+    "spread",
+    "write_probes",
+]

@@ -1,0 +1,89 @@
+"""Room evaluation: does a model listen: another item's audio, and the same audio at another level."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from mixlab.evaluation.probes.base import Ask, Probe, probe_of, stays
+from mixlab.language.advice import Advice
+from mixlab.scoring.metrics import outcomes
+from mixlab.scoring.prediction import Prediction
+from mixlab.synthesis.problem import Problem
+from mixlab.synthesis.seeds import generator
+
+
+def other_audio(problems: Sequence[Problem], seed: int) -> list[Problem] | None:
+    """For each problem one of another song whose clips can take its clips' place; None where there is one song only.
+
+    Clips are exchanged among problems of the same stems and anchor, so that the labels of the clips say nothing; only
+    where those are all of one song, among all problems.
+    """
+    rng = generator(seed, "other audio")
+    alike: dict[tuple[str, ...], list[int]] = {}
+    for index in rng.permutation(len(problems)).tolist():
+        alike.setdefault(problems[index].stems, []).append(index)
+    found: dict[int, Problem] = {}
+    left: list[int] = []
+    for indices in alike.values():
+        songs = Counter(problems[index].song_id for index in indices)
+        most = max(songs.values())
+        if len(indices) < 2 * most:
+            left += indices
+            continue
+        # Songs stand together, so that a step as long as the longest of them always ends in another song.
+        places = {song: place for place, song in enumerate(songs)}
+        line = sorted(indices, key=lambda index: places[problems[index].song_id])
+        found |= {index: problems[line[(i + most) % len(line)]] for i, index in enumerate(line)}
+    for index in left:
+        others = [problem for problem in problems if problem.song_id != problems[index].song_id]
+        if not others:
+            return None
+        found[index] = others[rng.integers(len(others))]
+    return [found[index] for index in range(len(problems))]
+
+
+def shuffled_audio_probe(heard: Sequence[Prediction], shuffled: Sequence[Prediction], resamples: int) -> Probe:
+    """Does it listen: its answers to the audio beside those to another item's audio, for the same prompts.
+
+    Figures: ``joint_accuracy`` with the other audio; ``drop``, what its own audio adds to that; ``same_advice``, the
+    share of items where both answers move the same stems in the same directions.
+    """
+    songs = [prediction.problem.song_id for prediction in heard]
+    own, other = (outcomes(predictions)["joint_accuracy"] for predictions in (heard, shuffled))
+    same = [stays([a.advice, b.advice]) for a, b in zip(heard, shuffled, strict=True)]
+    figures: dict[str, ArrayLike] = {"joint_accuracy": other, "drop": own - other, "same_advice": same}
+    return probe_of("audio_shuffled", songs, {"": figures}, resamples)
+
+
+def global_gain_probe(
+    problems: Sequence[Problem], methods: Mapping[str, Ask], levels_db: Sequence[float], resamples: int
+) -> Probe:
+    """Does the master level change the advice: the same item at 0 dB and at each of `levels_db`.
+
+    Figures: ``stays``, the share of items with the same stems and directions at all levels; ``stays_at_db=<level>``, at
+    that level and at 0 dB; ``gain_change_db``, how far advised gains move on average, over levels and candidates.
+    """
+    levels = (0.0, *levels_db)
+    asked = [[replace(problem, master_gain_db=level_db) for level_db in levels] for problem in problems]
+    flat = [variant for variants in asked for variant in variants]
+    figures = {}
+    for method, ask in methods.items():
+        answers = iter(ask(flat))
+        rows = []
+        for variants in asked:
+            first, *others = [next(answers) for _ in variants]
+            changes = [
+                abs((other or Advice()).gain_db(stem) - (first or Advice()).gain_db(stem))
+                for other in others
+                for stem in variants[0].candidates
+            ]
+            at_level = [stays([first, other]) for other in others]
+            rows.append((stays([first, *others]), *at_level, np.mean(changes)))
+        names = ("stays", *(f"stays_at_db={level_db:g}" for level_db in levels_db), "gain_change_db")
+        figures[method] = dict(zip(names, np.array(rows, dtype=float).T, strict=True))
+    return probe_of("global_gain", [problem.song_id for problem in problems], figures, resamples)

@@ -1,0 +1,71 @@
+"""Room scoring: categories of errors: the range that a gain should lie in, and which category advice amounts to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from mixlab.scoring.prediction import Prediction
+from mixlab.synthesis.problem import Problem
+
+Ranges = Mapping[str, tuple[float, float]]
+"""Category of error -> the lowest and highest gain error in dB."""
+
+OTHER_STEM, UNREADABLE = "other_stem", "unreadable"
+
+
+def needed_ranges_db(problem: Problem, ranges_db: Ranges) -> dict[str, tuple[float, float]]:
+    """For each stem out of balance, the gains in dB that its error's category needs, counting the anchor's."""
+    categories = {error.stem: error.category for error in problem.errors}
+    anchor_low_db, anchor_high_db = ranges_db.get(categories.get(problem.anchor, ""), (0.0, 0.0))
+    found = {}
+    for stem in problem.needed_gains_db:
+        low_db, high_db = ranges_db.get(categories.get(stem, ""), (0.0, 0.0))
+        found[stem] = (anchor_low_db - high_db, anchor_high_db - low_db)
+    return found
+
+
+def implied_category(error_db: float, ranges_db: Ranges) -> str:
+    """The category whose range is nearest to an error; of two that share an edge, the one of smaller errors."""
+
+    def rank(name: str) -> tuple[float, float]:
+        low_db, high_db = ranges_db[name]
+        return max(low_db - error_db, error_db - high_db, 0.0), abs(low_db + high_db)
+
+    return min(ranges_db, key=rank)
+
+
+def category_confusion(predictions: Sequence[Prediction], ranges_db: Ranges) -> dict[str, dict[str, int]]:
+    """How often errors of each category were taken for which one.
+
+    Every faulty stem counts once, by the gain advised for it; where it was left and another stem moved, as
+    `OTHER_STEM`. A balanced mix counts once, by its largest move. Errors relative to an anchor that has one of its own
+    are of no category and left out.
+
+    Returns:
+        True category -> category implied by the advice (or `OTHER_STEM`, `UNREADABLE`) -> count.
+    """
+    counts: dict[str, dict[str, int]] = {}
+    for prediction in predictions:
+        problem = prediction.problem
+        if any(error.category not in ranges_db or error.stem == problem.anchor for error in problem.errors):
+            continue
+        if not problem.errors and problem.error_category not in ranges_db:
+            continue
+        pairs = [(error.category, _taken_for(prediction, error.stem, ranges_db)) for error in problem.errors]
+        for true, taken in pairs or [(problem.error_category, _taken_for(prediction, None, ranges_db))]:
+            row = counts.setdefault(true, {})
+            row[taken] = row.get(taken, 0) + 1
+    order = [*ranges_db, OTHER_STEM, UNREADABLE]
+    return {true: {name: counts[true].get(name, 0) for name in order} for true in ranges_db if true in counts}
+
+
+def _taken_for(prediction: Prediction, stem: str | None, ranges_db: Ranges) -> str:
+    """The category that the advice implies for a faulty stem, or for a balanced mix."""
+    advice = prediction.advice
+    if advice is None:
+        return UNREADABLE
+    gains_db = [move.gain_db for move in advice.moves]
+    gain_db = max(gains_db, key=abs, default=0.0) if stem is None else advice.gain_db(stem)
+    if gain_db == 0 and gains_db:
+        return OTHER_STEM
+    return implied_category(-gain_db, ranges_db)
