@@ -119,7 +119,8 @@ class CallLog:
                 continue
             try:
                 record = json.loads(line)
-                self._replies[record.pop("key")] = Reply(**record)
+                key = record.pop("key")
+                self._replies[key] = Reply(**record)
             except (ValueError, TypeError, KeyError, AttributeError) as error:
                 raise InputFileError(
                     f"{self.path}, line {number} is no answer of a judge ({error}); remove the line, and only that "

@@ -116,7 +116,7 @@ def verdict_grids(found: Verdicts, criteria: Sequence[str]) -> list[Grid]:
             for name, figures in found.aucs.items()
         ]
         grids.append(
-            Grid("Right advice against it wrong in one respect: AUC (0.5: not told apart)", ["", *criteria], lines)
+            Grid("Right advice above the same with one thing wrong: AUC (0.5: not told apart)", ["", *criteria], lines)
         )
     trust = [("draw against draw", found.self_agreement)]
     if found.people:

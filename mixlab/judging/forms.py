@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema, create_model
 
-Score = Literal[1, 2, 3, 4, 5]
+# Not every server knows bounds of numbers, but all know lists of values.
+Score = Annotated[int, Field(ge=1, le=5), WithJsonSchema({"type": "integer", "enum": [1, 2, 3, 4, 5]})]
 
 
 class Malformed(Exception):
@@ -33,8 +34,9 @@ def form_words(form: type[BaseModel]) -> str:
     """How a form is asked for in words."""
     parts = []
     for name, field in form.model_json_schema()["properties"].items():
-        values = (json.dumps(value) for value in field.get("enum", ["<one short sentence>"]))
-        parts.append(f'"{name}": {" | ".join(values)}')
+        values = [json.dumps(value) for value in field.get("enum", [])]
+        shown = f"<{', '.join(values[:-1])} or {values[-1]}>" if values else '"<one short sentence>"'
+        parts.append(f'"{name}": {shown}')
     return "Answer with one JSON object and nothing else, in this form: {" + ", ".join(parts) + "}"
 
 

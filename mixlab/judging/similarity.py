@@ -21,11 +21,12 @@ from mixlab.language.parse import parse
 Compare = Callable[[Sequence[tuple[str, str]]], Mapping[str, NDArray[np.float64]]]
 
 ROWS = {
-    "predictions": "predictions against annotations",
-    "annotators": "annotator against annotator",
-    "other_songs": "predictions against another song's annotations",
+    "predictions": "predictions",
+    "annotators": "annotators, each other",
+    "other_songs": "predictions, other songs",
 }
-"""What is compared: the model, the human row, and what similarity any two texts about a mix have."""
+"""What is compared with annotations: what was predicted for the item; the annotations themselves, with each other (the
+human row); and predictions with another song's, since any two texts about a mix are somewhat alike."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ class Similarities:
             [control.replace("_", " "), *(figure_text(figures[m]) for m in measures), str(figures[measures[0]].items)]
             for control, figures in self.aucs.items()
         ]
-        title = "The annotator's own advice against the same advice wrong in one respect: AUC (0.5: not told apart)"
+        title = "What annotators advise, in our words, above the same with one thing wrong: AUC (0.5: not told apart)"
         return [*grids, Grid(title, ["", *measures, "texts"], lines)]
 
 
