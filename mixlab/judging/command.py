@@ -10,6 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import yaml
 from hydra.core.hydra_config import HydraConfig
 from rich.console import Console
 from rich.progress import Progress
@@ -94,7 +95,7 @@ def judge(settings: JudgeSchema) -> None:
             "scores.jsonl": [row for row in rows if "subject" in row],
             "preferences.jsonl": [row for row in rows if "first" in row],
         },
-        {"questions.md": _examples(questions)},
+        {"questions.md": _examples(questions), "config.yaml": yaml.safe_dump(settings.model_dump(), sort_keys=False)},
     )
 
 
