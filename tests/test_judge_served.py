@@ -81,8 +81,8 @@ def test_a_real_server_is_asked_on_after_a_kill_without_repeating_or_losing_a_ca
     write_predictions(tmp_path / "run" / "predictions.jsonl", made)
     unasked = ("actionability", "conventions", "musicality", "helpfulness")
     base = [
-        "predictions=run", f"endpoint={url}", f"model={smollm2}", "draws=1", "attempts=1", "concurrency=2", "cache=cache",
-        "request.max_tokens=24", "timeout_s=300", *(f"~rubric.criteria.{name}" for name in unasked),
+        "predictions=run", f"endpoint={url}", f"model={smollm2}", "draws=1", "attempts=1", "concurrency=2",
+        "cache=cache", "request.max_tokens=24", "timeout_s=300", *(f"~rubric.criteria.{name}" for name in unasked),
     ]  # fmt: skip
 
     killed = command(tmp_path, *base, "outputs=killed")
