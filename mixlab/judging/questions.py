@@ -1,0 +1,152 @@
+"""Room judging: what a judge is asked: a text rated by the rubric, or two texts compared, each beside the truth."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from pydantic import BaseModel
+
+from mixlab.errors import InputFileError
+from mixlab.judging.controls import render_controls
+from mixlab.judging.forms import Preference, form_words, scores_form
+from mixlab.judging.schema import RubricSchema
+from mixlab.judging.truth import describe
+from mixlab.language.advice import Advice, Move
+from mixlab.language.parse import parse
+from mixlab.scoring.prediction import Prediction
+
+Message = Mapping[str, str]
+
+MODEL, RIGHT, OPPONENT = "model", "right", "opponent"
+"""Whose text is judged: the run's, the right advice in our words, the other run's; controls go by their own names."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """An item and the texts that are judged on it, by subject."""
+
+    prediction: Prediction
+    texts: Mapping[str, str]
+
+    @property
+    def item(self) -> str:
+        return self.prediction.problem.item_id
+
+    @property
+    def song(self) -> str:
+        return self.prediction.problem.song_id
+
+
+@dataclass(frozen=True)
+class Question:
+    """One thing asked once: a rating of a subject, or a comparison of two in the order in which they are shown."""
+
+    item: str
+    subjects: tuple[str, ...]
+    draw: int
+    messages: tuple[Message, ...]
+    form: type[BaseModel]
+
+
+def choose(predictions: Sequence[Prediction], items: int | None, seed: int) -> list[Prediction]:
+    """Some of the predictions; a larger number keeps those of a smaller one, so that answers are used again."""
+
+    def place(prediction: Prediction) -> str:
+        return hashlib.sha256(f"{seed} {prediction.problem.item_id}".encode()).hexdigest()
+
+    return sorted(predictions, key=place)[:items]
+
+
+def make_cases(
+    predictions: Sequence[Prediction], controls: Sequence[str], opponents: Sequence[Prediction] | None
+) -> list[Case]:
+    """The texts to judge on each item: the model's, the right advice, its controls and the opponent's.
+
+    Raises:
+        InputFileError: if the opponent did not answer one of the items, or answered it with other errors.
+    """
+    others = {prediction.problem.item_id: prediction for prediction in opponents or ()}
+    cases = []
+    for prediction in predictions:
+        problem = prediction.problem
+        rendered = render_controls(_right(prediction), problem.item_id, problem.candidates, problem.anchor)
+        texts = {MODEL: prediction.text, RIGHT: rendered.right}
+        texts |= {control: text for control, text in rendered.wrong.items() if control in controls}
+        if opponents is not None:
+            other = others.get(problem.item_id)
+            if other is None or other.problem.errors != problem.errors:
+                what = "has no answer to" if other is None else "has other errors in"
+                raise InputFileError(
+                    f"The opponent {what} the item '{problem.item_id}'; give a run evaluated on the same items."
+                )
+            texts[OPPONENT] = other.text
+        cases.append(Case(prediction, texts))
+    return cases
+
+
+def rating_questions(cases: Sequence[Case], rubric: RubricSchema, draws: int) -> Iterator[Question]:
+    """Each text of each item, rated by all criteria at once."""
+    form = scores_form(list(rubric.criteria))
+    lines = [f"{rubric.task}\n\nThe criteria, each scored from 1 to 5:"]
+    for name, criterion in rubric.criteria.items():
+        lines.append(f"{name}: {criterion.question}")
+        lines += [f"  {point}: {criterion.points[point]}" for point in sorted(criterion.points)]
+    system = "\n".join([*lines, "", form_words(form)])
+    for case in cases:
+        for subject, text in case.texts.items():
+            user = f"{_truth(case)}\n\nThe advice to judge:\n<advice>\n{_shown(text)}\n</advice>"
+            for draw in range(draws):
+                yield Question(case.item, (subject,), draw, _messages(system, user), form)
+
+
+def preference_questions(cases: Sequence[Case], rubric: RubricSchema, draws: int) -> Iterator[Question]:
+    """The model against the opponent, and the right advice against each control, in both orders."""
+    criteria = "\n".join(f"- {criterion.question}" for criterion in rubric.criteria.values())
+    system = (
+        f"{rubric.task}\n\nYou compare two texts. The better one is the one that does better on these questions taken "
+        f"together, the first of them before all others:\n{criteria}\n\n{form_words(Preference)}"
+    )
+    for case in cases:
+        for pair in compared(case.texts):
+            for first, second in (pair, pair[::-1]):
+                user = "".join(
+                    f"\n\nThe {name} advice:\n<advice>\n{_shown(case.texts[subject])}\n</advice>"
+                    for name, subject in (("first", first), ("second", second))
+                )
+                for draw in range(draws):
+                    yield Question(case.item, (first, second), draw, _messages(system, _truth(case) + user), Preference)
+
+
+def compared(texts: Mapping[str, str]) -> list[tuple[str, str]]:
+    """The pairs of subjects that are compared on an item."""
+    pairs = [(MODEL, OPPONENT)] if OPPONENT in texts else []
+    return pairs + [(RIGHT, subject) for subject in texts if subject not in (MODEL, RIGHT, OPPONENT)]
+
+
+def _right(prediction: Prediction) -> Advice:
+    """The right advice as the run had it; where it is not on record, what the problem needs to the nearest dB."""
+    problem = prediction.problem
+    reference = parse(prediction.reference, problem.stems).advice
+    if reference is not None:
+        return reference
+    return Advice(
+        tuple(
+            Move.of(stem, max(1.0, float(round(abs(gain_db)))) * (1.0 if gain_db > 0 else -1.0))
+            for stem, gain_db in problem.needed_gains_db.items()
+        )
+    )
+
+
+def _truth(case: Case) -> str:
+    return f"The truth about the mix:\n{describe(case.prediction.problem, case.prediction.prompt)}"
+
+
+def _shown(text: str) -> str:
+    """A text between its marks, which it cannot close by itself."""
+    return text.replace("</advice>", "< /advice>").strip() or "(nothing was said)"
+
+
+def _messages(system: str, user: str) -> tuple[Message, ...]:
+    return ({"role": "system", "content": system}, {"role": "user", "content": user})
