@@ -16,6 +16,7 @@ Baseline = Literal[
     "loudness_rule",
     "loudness_rule_genre",
     "ridge",
+    "conv_regressor",
     "oracle",
 ]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -198,6 +199,8 @@ class EvaluationSchema(Schema):
     tuning_items: PositiveCount
     baselines: list[Baseline]
     resamples: PositiveCount
+    loop_steps: PositiveCount
+    audio_examples: Annotated[int, Field(ge=0, le=6)]
 
 
 class PathsSchema(Schema):

@@ -24,7 +24,7 @@ from mixlab.data.module import MixDataModule
 from mixlab.errors import CheckpointError, ConfigError
 from mixlab.evaluation.run import Answerer, Evaluator, SplitResult, write_results
 from mixlab.evaluation.table import results_table
-from mixlab.loggers import make_loggers
+from mixlab.loggers import log_tables, make_loggers
 from mixlab.models.adapters import parameter_table
 from mixlab.models.checkpoints import ADAPTER_FOLDER, Description, save_trained
 from mixlab.models.module import AdviceModule
@@ -85,7 +85,10 @@ def train(cfg: DictConfig) -> float:
         dataset="folder" if data.true_balance() is None else "demo",
         notes=_notes(data, results, time.monotonic() - started),
         config_yaml=OmegaConf.to_yaml(cfg, resolve=True),
+        heard=build.player(songs),
+        audio_examples=cfg.evaluation.audio_examples,
     )
+    log_tables(cfg, folder)
     _print_results(results, sentence, folder, time.monotonic() - started)
     return float(results[0].rows[0].scores.headline["joint_accuracy"])
 
@@ -177,7 +180,9 @@ def _evaluate(cfg: DictConfig, data: MixDataModule, answerers: list[Answerer]) -
     # Lightning has moved the model to the CPU by now.
     device = torch.device("cuda" if cfg.trainer.accelerator == "gpu" else "cpu")
     settings = cfg.evaluation
-    evaluator = Evaluator(data, settings.baselines, settings.tuning_items, settings.resamples, device)
+    evaluator = Evaluator(
+        data, settings.baselines, settings.tuning_items, settings.resamples, device, settings.loop_steps
+    )
     results = [evaluator.evaluate("test", answerers)]
     if data.segments.get("shifted"):
         results.append(evaluator.evaluate("shifted", answerers))

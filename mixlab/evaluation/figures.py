@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mixlab.evaluation.drawing import INK, MUTED, SERIES, draw, svg
-from mixlab.evaluation.table import Row
+from mixlab.evaluation.table import LABELS, Row
+from mixlab.scoring.loop_path import LoopFigures
 from mixlab.scoring.metrics import is_joint_right
 from mixlab.scoring.prediction import Prediction
 
@@ -86,6 +87,27 @@ def gain_figure(predictions: Sequence[Prediction]) -> str:
     if faulty:
         axes.legend(loc="upper left")
     return svg(figure, "gain")
+
+
+def loop_figure(loops: Mapping[str, LoopFigures]) -> str:
+    """What is left after each step of the closed loop, for mixes with an error and, dashed, balanced ones; or empty."""
+    if not loops:
+        return ""
+    figure, (axes,) = draw(1, height=3.2, margin_right=0.68)
+    for index, (method, found) in enumerate(loops.items()):
+        colour = SERIES[index % len(SERIES)]
+        for steps, style, what in ((found.residual_db, "o-", "with an error"), (found.harm_db, "o--", "balanced")):
+            xs = [step + 0.06 * (index - (len(loops) - 1) / 2) for step in range(len(steps))]
+            axes.plot(xs, [value for value, _, _ in steps], style, color=colour, linewidth=2, markersize=5,
+                      label=f"{LABELS.get(method, method)}, {what}")  # fmt: skip
+            for x, (_, low, high) in zip(xs, steps, strict=True):
+                axes.plot([x, x], [low, high], color=colour, linewidth=1.2, alpha=0.6)
+    most = max(max(len(found.residual_db), len(found.harm_db)) for found in loops.values())
+    axes.set_xticks(range(most), ["do nothing", *(f"step {step}" for step in range(1, most))])
+    axes.set_ylim(bottom=0)
+    axes.set_ylabel("RMS error left, dB")
+    axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
+    return svg(figure, "loop")
 
 
 def curve_figure(training_curve: Sequence[Mapping[str, Any]]) -> str:

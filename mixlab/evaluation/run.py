@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,19 +14,31 @@ import torch
 from mixlab.data.collate import move_batch
 from mixlab.data.dataset import EncodedExample
 from mixlab.data.module import MixDataModule
-from mixlab.evaluation.baselines import ListenedItem, build_baselines, predictions_of
-from mixlab.evaluation.report import write_report
+from mixlab.evaluation.baselines import Baseline, ListenedItem, build_baselines, predictions_of
+from mixlab.evaluation.listening import Heard
+from mixlab.evaluation.loop import Ask, loops
+from mixlab.evaluation.report import Evidence, run_sheets, write_report
+from mixlab.evaluation.sheets import Sheet, write_sheets
 from mixlab.evaluation.summary import headline_sentence
 from mixlab.evaluation.table import Row
 from mixlab.models.generate import predict
 from mixlab.multitrack.segments import Segment
+from mixlab.multitrack.statistics import usual_balance
 from mixlab.scoring.bootstrap import Difference
 from mixlab.scoring.closed_loop import closed_loop
+from mixlab.scoring.conventions import Conventions, conventions
+from mixlab.scoring.loop_path import LoopFigures
 from mixlab.scoring.prediction import Prediction
 from mixlab.scoring.scores import compare, score
 from mixlab.synthesis.problem import Problem
 
 log = logging.getLogger(__name__)
+
+RULES = {
+    "loudness_rule_genre": "the loudness rule that knows the genre",
+    "loudness_rule": "the loudness rule",
+}
+"""The rules that a model has to beat, the better one first, as sentences call them."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +61,10 @@ class SplitResult:
     rows: list[Row]
     predictions: dict[str, list[Prediction]]
     notes: list[str] = field(default_factory=list)
+    conventions: dict[str, Conventions] = field(default_factory=dict)
+    """By method; empty where nothing usual is known."""
+    loops: dict[str, LoopFigures] = field(default_factory=dict)
+    """Of the closed loop over several steps, by method; empty where there was one step only."""
 
     def metrics(self) -> dict[str, float]:
         """Flat figures: the model's under ``<split>/``, all others under ``baselines/<name>/`` (with the split's name
@@ -58,12 +74,16 @@ class SplitResult:
         for row in self.rows:
             if row.kind == "model":
                 flat |= row.scores.flat(self.split)
-                prefix = f"{lead}closed_loop"
+                prefix = lead
             else:
                 flat |= row.scores.flat(f"{lead}baselines/{row.method}", with_groups=False)
-                prefix = f"{lead}baselines/{row.method}/closed_loop"
+                prefix = f"{lead}baselines/{row.method}/"
             if row.closed_loop is not None:
-                flat |= row.closed_loop.flat(prefix)
+                flat |= row.closed_loop.flat(f"{prefix}closed_loop")
+            if row.method in self.loops:
+                flat |= self.loops[row.method].flat(f"{prefix}closed_loop")
+            if row.method in self.conventions:
+                flat |= self.conventions[row.method].flat(f"{prefix}conventions", with_genres=row.kind == "model")
             if row.lead is not None:
                 name = f"{lead}baselines/{row.method}/model_lead"
                 flat |= {name: row.lead.difference, f"{name}_low": row.lead.low, f"{name}_high": row.lead.high}
@@ -79,12 +99,19 @@ class Evaluator:
         tuning_items: items on training songs for fitting them.
         resamples: of the bootstrap over songs.
         device: on which models answer.
+        loop_steps: of the closed loop; each beyond the first is another round of answers.
     """
 
     def __init__(
-        self, data: MixDataModule, baselines: Sequence[str], tuning_items: int, resamples: int, device: torch.device
+        self,
+        data: MixDataModule,
+        baselines: Sequence[str],
+        tuning_items: int,
+        resamples: int,
+        device: torch.device,
+        loop_steps: int = 1,
     ) -> None:
-        self.data, self.resamples, self.device = data, resamples, device
+        self.data, self.resamples, self.device, self.loop_steps = data, resamples, device, loop_steps
         error = data.frozen.protocol.error
         truth = data.true_balance()
         self.baselines, missing = build_baselines(
@@ -94,11 +121,13 @@ class Evaluator:
             balance_db=None if truth is None else truth.balance_db,
             sigma_db=None if truth is None else truth.sigma_db,
             error=error,
+            cache_dir=data.cache_dir,
         )
         self.notes = [*missing, *data.notes()]
         self._segments = {
             (segment.song_id, segment.start_s): segment for split in data.segments.values() for segment in split
         }
+        self._usual = usual_balance(data.segments["train"])
         tuning = self._listen(data.tuning_problems(tuning_items))
         for name, baseline in self.baselines.items():
             log.info("Fitting the baseline %s", name)
@@ -134,7 +163,7 @@ class Evaluator:
         ]
         items = self._listen(problems)
         for name, baseline in self.baselines.items():
-            predictions[name] = predictions_of(items, baseline.advise(items))
+            predictions[name] = self._advised(baseline, items)
             rows.append(
                 Row(
                     name,
@@ -144,7 +173,27 @@ class Evaluator:
                     lead=lead(name),
                 )
             )
-        return SplitResult(split, rows, predictions, list(self.notes))
+        usual = {
+            name: conventions(found, self._segments, self._usual, self.resamples) for name, found in predictions.items()
+        }
+        return SplitResult(
+            split,
+            rows,
+            predictions,
+            list(self.notes),
+            {name: found for name, found in usual.items() if found is not None},
+            loops(predictions, self._asked(answerers[0]), self.loop_steps, self.data.frozen, self.resamples),
+        )
+
+    def _asked(self, model: Answerer) -> dict[str, Ask]:
+        """Who follows the closed loop: the model, and the loudness rule that it has to stand beside."""
+        asked: dict[str, Ask] = {model.name: lambda problems: self._answer(model, problems)}
+        if rule := next((name for name in RULES if name in self.baselines), None):
+            asked[rule] = lambda problems: self._advised(self.baselines[rule], self._listen(problems))
+        return asked
+
+    def _advised(self, baseline: Baseline, items: Sequence[ListenedItem]) -> list[Prediction]:
+        return predictions_of(items, baseline.advise(items))
 
     def _answer(self, answerer: Answerer, problems: Sequence[Problem]) -> list[Prediction]:
         from rich.progress import track
@@ -187,8 +236,16 @@ def write_results(
     dataset: str,
     notes: Sequence[str],
     config_yaml: str,
+    heard: Callable[[Prediction], Heard | None],
+    audio_examples: int,
+    more: Sequence[Sheet] = (),
 ) -> str:
-    """Write metrics.json, predictions and the report into a run folder.
+    """Write metrics.json, predictions, the report and its tables into a run folder.
+
+    Args:
+        heard: renders an example for the report's players.
+        audio_examples: how many of the best and of the worst examples get players.
+        more: further sheets for the report.
 
     Returns:
         The first line of the result: whether the model beats the loudness rule that knows the genre.
@@ -207,29 +264,29 @@ def write_results(
         write_predictions(folder / f"predictions{suffix}.jsonl", result.predictions[model])
     write_whole(folder / "metrics.json", json.dumps(metrics, indent=1, sort_keys=True) + "\n")
     sentence = verdict(main)
+    evidence = Evidence(
+        main.predictions[model], main.conventions, main.loops, read_curve(folder / "logs" / "metrics.csv"), more
+    )
+    write_sheets(folder / "tables", run_sheets(main.rows, evidence))
     write_report(
         folder / "report.html",
         title=title,
         headline_sentence=sentence,
         rows=main.rows,
-        scores=main.rows[0].scores,
-        predictions=main.predictions[model],
+        evidence=evidence,
         dataset=dataset,
-        training_curve=read_curve(folder / "logs" / "metrics.csv"),
         notes=notes,
         config_yaml=config_yaml,
+        heard=heard,
+        audio_examples=audio_examples,
     )
     return sentence
 
 
 def verdict(result: SplitResult) -> str:
     """The first line of a result; it names the rule without genre where no genre is known."""
-    rules: Mapping[str, str] = {
-        "loudness_rule_genre": "the loudness rule that knows the genre",
-        "loudness_rule": "the loudness rule",
-    }
     genres_known = any(prediction.problem.genre for prediction in result.predictions[result.rows[0].method])
-    for name, words in rules.items():
+    for name, words in RULES.items():
         if name in result.predictions and (genres_known or name == "loudness_rule"):
             return headline_sentence(result.predictions[result.rows[0].method], result.predictions[name], rule=words)
     return "No loudness rule was evaluated, so nothing is said about what the model adds to one."

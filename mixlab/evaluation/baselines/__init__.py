@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from mixlab.evaluation.baselines.base import Baseline, ListenedItem, predictions_of
 from mixlab.evaluation.baselines.constant import BestConstant, Chance, MostCommon, TextOnly
+from mixlab.evaluation.baselines.conv_regressor import ConvRegressor
 from mixlab.evaluation.baselines.loudness import LoudnessRule, LoudnessRuleGenre
 from mixlab.evaluation.baselines.oracle import Oracle
 from mixlab.evaluation.baselines.ridge import Ridge
@@ -13,7 +15,17 @@ from mixlab.synthesis.draw import ErrorProtocol
 
 BASELINES: dict[str, type[Baseline]] = {
     kind.name: kind
-    for kind in (Chance, MostCommon, BestConstant, TextOnly, LoudnessRule, LoudnessRuleGenre, Ridge, Oracle)
+    for kind in (
+        Chance,
+        MostCommon,
+        BestConstant,
+        TextOnly,
+        LoudnessRule,
+        LoudnessRuleGenre,
+        Ridge,
+        ConvRegressor,
+        Oracle,
+    )
 }
 """Every baseline by its name."""
 
@@ -31,6 +43,7 @@ def build_baselines(
     balance_db: Mapping[str, Mapping[str, float]] | None = None,
     sigma_db: float | None = None,
     error: ErrorProtocol | None = None,
+    cache_dir: Path | None = None,
 ) -> tuple[dict[str, Baseline], list[str]]:
     """The named baselines, unfitted, in the order of `names`.
 
@@ -41,6 +54,7 @@ def build_baselines(
         balance_db: genre -> stem -> loudness relative to the bass; None where it is not known.
         sigma_db: deviation of songs from it; None where it is not known.
         error: how errors are drawn; None where it is not known.
+        cache_dir: where trained baselines are kept; None keeps none.
 
     Returns:
         Name -> baseline, and sentences about those that are not available.
@@ -60,6 +74,8 @@ def build_baselines(
             baselines[name] = Oracle(balance_db, sigma_db, error, rounding_db)
         elif name == Chance.name:
             baselines[name] = Chance(rounding_db, seed)
+        elif name == ConvRegressor.name:
+            baselines[name] = ConvRegressor(rounding_db, cache_dir)
         else:
             baselines[name] = BASELINES[name](rounding_db)
     return baselines, notes
@@ -71,6 +87,7 @@ __all__ = [
     "Baseline",
     "BestConstant",
     "Chance",
+    "ConvRegressor",
     "ListenedItem",
     "LoudnessRule",
     "LoudnessRuleGenre",
