@@ -84,6 +84,9 @@ def write_report(
 
     headline = headline_predictions(evidence.predictions)
     results, confusion, *others = run_sheets(rows, evidence)
+    examples = shown_examples(evidence.predictions, heard, audio_examples)
+    contents = {sheet.name: sheet.title for sheet in (results, confusion, *others)}
+    contents |= {f"examples-{number}": heading for number, heading in enumerate(examples, 1) if examples[heading]}
     page = pages().get_template("report.html.j2").render(
         title=title,
         headline_sentence=headline_sentence,
@@ -97,7 +100,8 @@ def write_report(
         gain_figure=Markup(figures.gain_figure(headline)),
         loop_figure=Markup(figures.loop_figure(evidence.loops)),
         curve_figure=Markup(figures.curve_figure(evidence.training_curve)),
-        examples=shown_examples(evidence.predictions, heard, audio_examples),
+        contents=contents,
+        examples=examples,
         config_yaml=config_yaml,
     )  # fmt: skip
     write_whole(Path(path), page)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from mixlab.evaluation.sheets import Figure, Line, Sheet
-from mixlab.evaluation.table import COLUMNS, LABELS
+from mixlab.evaluation.table import COLUMNS, label_of
 from mixlab.language.advice import Direction
 from mixlab.scoring.conventions import STATES, Conventions
 from mixlab.scoring.loop_path import CONVERGED_DB, LoopFigures
@@ -13,12 +13,13 @@ from mixlab.scoring.prediction import Prediction
 from mixlab.scoring.scores import Scores
 
 AXES = {
-    "prompt_category": "By prompt",
-    "faulty_stem": "By faulty stem",
-    "size_db": "By size of the error in dB",
-    "error_category": "By category of error",
-    "genre": "By genre",
+    "prompt_category": "The model by prompt",
+    "faulty_stem": "The model by faulty stem",
+    "size_db": "The model by size of the error in dB",
+    "error_category": "The model by category of error",
+    "genre": "The model by genre",
 }
+LINE_LABELS = {"size_db": "size in dB", "prompt_category": "prompt", "error_category": "category"}
 GROUP_COLUMNS = ("joint_accuracy", "direction_accuracy", "stem_accuracy", "balanced_accuracy", "gain_mae_db",
                  "parse_rate", "verdict_balanced_accuracy")  # fmt: skip
 
@@ -42,7 +43,7 @@ def group_sheets(scores: Scores) -> list[Sheet]:
             for value, group in groups.items()
         ]
         headings = {"items": "items"} | {column: COLUMNS[column] for column in columns}
-        sheets.append(Sheet(axis, heading, headings, lines, axis.replace("_", " ")))
+        sheets.append(Sheet(axis, heading, headings, lines, LINE_LABELS.get(axis, axis.replace("_", " "))))
     return sheets
 
 
@@ -71,8 +72,8 @@ def confusion_sheet(predictions: Sequence[Prediction]) -> Sheet:
         {column: column for column in columns},
         lines,
         "right answer",
-        "Lines are right answers, columns the answers of the model; framed cells are right. The stronger the "
-        "colour, the larger the share of its line.",
+        "Rows are right answers, columns the answers of the model; framed cells are right. The stronger the "
+        "colour, the larger the share of its row.",
         counts=True,
     )
 
@@ -82,8 +83,8 @@ def conventions_sheets(found: Mapping[str, Conventions]) -> list[Sheet]:
     if not found:
         return []
     columns = {"items": "items", "closer_lu": "closer by LU", "closer_share": "brought closer"}
-    columns |= {f"distance_{state}_lu": f"{state}, LU" for state in STATES}
-    columns |= {f"deviations_{state}": f"{state}, deviations" for state in STATES}
+    columns |= {f"{state}_lu": f"{state}, LU" for state in STATES}
+    columns |= {f"{state}_deviations": f"{state}, deviations" for state in STATES}
 
     def lines(groups: Mapping[str, Conventions]) -> list[Line]:
         return [Line(name, {"items": (float(group.items),) * 3, **group.figures}) for name, group in groups.items()]
@@ -94,7 +95,7 @@ def conventions_sheets(found: Mapping[str, Conventions]) -> list[Sheet]:
             "conventions",
             "Closer to what is usual in the genre?",
             columns,
-            lines({LABELS.get(method, method): group for method, group in found.items()}),
+            lines({label_of(method): group for method, group in found.items()}),
             "method",
             "Root mean square distance of the stems' loudness above the anchor from the mean of the training songs "
             "of the genre: of the mix as it was made, before the advice (with its error) and after it; in LU and "
@@ -104,7 +105,7 @@ def conventions_sheets(found: Mapping[str, Conventions]) -> list[Sheet]:
         ),
         Sheet(
             "conventions_genre",
-            f"The same by genre, {LABELS.get(first, first)}",
+            f"The same by genre, {label_of(first)}",
             columns,
             lines(found[first].genres),
             "genre",
@@ -126,7 +127,7 @@ def loop_sheets(loops: Mapping[str, LoopFigures]) -> list[Sheet]:
             left = found.residual_db if is_faulty else found.harm_db
             cells: dict[str, Figure | None] = {f"step_{step}_db": figure for step, figure in enumerate(left)}
             cells["stopped_db"] = found.stopped_residual_db if is_faulty else found.stopped_harm_db
-            lines.append(Line(f"{LABELS.get(method, method)}, {what}", cells if left else {}))
+            lines.append(Line(f"{label_of(method)}, {what}", cells if left else {}))
     behaviour = {
         "converged_share": f"at most {CONVERGED_DB:g} dB left",
         "stopped_share": "called balanced",
@@ -149,10 +150,7 @@ def loop_sheets(loops: Mapping[str, LoopFigures]) -> list[Sheet]:
             "closed_loop_behaviour",
             "Does it settle?",
             behaviour,
-            [
-                Line(LABELS.get(method, method), {**found.shares, "drift_db": found.drift_db})
-                for method, found in loops.items()
-            ],
+            [Line(label_of(method), {**found.shares, "drift_db": found.drift_db}) for method, found in loops.items()],
             "method",
             "Mixes with an error. To and fro: a stem was turned one way in a step and the other way in the next. "
             "Drift: what is left at the end beyond the least that was left on the way.",

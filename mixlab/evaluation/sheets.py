@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -90,7 +91,10 @@ class Sheet:
             row: list[Any] = [line.label]
             for column in self.columns:
                 cell = line.cells.get(column)
-                ends = list(cell) if isinstance(cell, tuple) else [cell, None, None]
+                if isinstance(cell, tuple) and math.isfinite(cell[0]):
+                    ends: list[Any] = list(cell)
+                else:
+                    ends = [cell if isinstance(cell, str) else None, None, None]
                 row += ends if column in with_interval else ends[:1]
             rows.append(row)
         return names, rows
@@ -105,25 +109,31 @@ class Sheet:
 
 def cell_text(cell: Cell, column: str) -> tuple[str, str]:
     """A cell as text: its value and its interval; the interval is empty where it has no width or nothing applies."""
-    if cell is None:
-        return MISSING, ""
     if isinstance(cell, str):
         return cell, ""
+    if cell is None or not math.isfinite(cell[0]):
+        return MISSING, ""
     value, low, high = cell
-    interval = "" if low == high else f"{number(low, column)}\N{EN DASH}{number(high, column)}"
+    # A dash between numbers that carry signs would be read as one of them.
+    between = " to " if column in SIGNED or low < 0 else "\N{EN DASH}"
+    interval = "" if low == high else f"{number(low, column)}{between}{number(high, column)}"
     return number(value, column), interval
 
 
-SIGNED = ("model_lead", "difference", "closer_lu")
+SIGNED = ("model_lead", "difference", "difference_db", "closer_lu")
 COUNTS = ("items", "songs", "count")
+TWO_DECIMALS = ("_db", "_lu", "_deviations")
 
 
 def number(value: float, column: str) -> str:
     """A share with three decimals, a level in dB or LU with two, a count without, a difference with its sign."""
     if column in COUNTS:
         return f"{value:.0f}"
+    if column in ("p", "p_holm") and value < 0.001:
+        return "<0.001"
     sign = "+" if column in SIGNED else ""
-    return f"{value:{sign}.2f}" if column.endswith(("_db", "_lu")) else f"{value:{sign}.3f}"
+    text = f"{value:{sign}.2f}" if column.endswith(TWO_DECIMALS) else f"{value:{sign}.3f}"
+    return text.replace("-", "\N{MINUS SIGN}")
 
 
 def write_sheets(folder: Path, sheets: Sequence[Sheet]) -> None:

@@ -87,7 +87,7 @@ class Row:
     @property
     def label(self) -> str:
         """What people read."""
-        label = LABELS.get(self.method, self.method.replace("_", " "))
+        label = label_of(self.method)
         return f"{label}, {self.detail}" if self.detail else label
 
     def figure(self, column: str) -> Figure | None:
@@ -100,6 +100,11 @@ class Row:
         if f"/{column}" not in flat:
             return None
         return flat[f"/{column}"], flat[f"/{column}_low"], flat[f"/{column}_high"]
+
+
+def label_of(method: str) -> str:
+    """What people read for the name of a method."""
+    return LABELS.get(method, method.replace("_", " "))
 
 
 def used_columns(rows: Sequence[Row]) -> list[str]:

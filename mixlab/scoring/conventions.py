@@ -26,11 +26,11 @@ STATES = ("original", "before", "after")
 class Conventions:
     """Figures of conventions, each with its 95 % interval by song; NaN where one applies to no item.
 
-    - ``distance_original_lu``, ``distance_before_lu``, ``distance_after_lu``: over the stems beside the anchor, the RMS
+    - ``original_lu``, ``before_lu``, ``after_lu``: over the stems beside the anchor, the RMS
       distance of their loudness above the anchor from the mean of the genre's training songs. Songs differ, so that
       not even the original is at zero; an advice that beats it has made the song more ordinary than it was.
-    - ``deviations_original``, ...: the same in standard deviations of the genre's songs.
-    - ``closer_lu``: ``distance_before_lu`` minus ``distance_after_lu``; above zero the advice brings the mix closer.
+    - ``original_deviations``, ...: the same in standard deviations of the genre's songs.
+    - ``closer_lu``: ``before_lu`` minus ``after_lu``; above zero the advice brings the mix closer.
     - ``closer_share``: the share of items with advice to move something that it brings closer.
     """
 
@@ -112,11 +112,11 @@ def _distances(prediction: Prediction, segment: Segment, usual: UsualBalance) ->
         spread_lu.append(spread.deviation_lu)
     if not spread_lu:
         return None
-    distances = {f"distance_{state}_lu": _rms(np.array(values)) for state, values in away_lu.items()}
+    distances = {f"{state}_lu": _rms(np.array(values)) for state, values in away_lu.items()}
     deviations = {
-        f"deviations_{state}": _rms(np.array(values) / np.array(spread_lu)) for state, values in away_lu.items()
+        f"{state}_deviations": _rms(np.array(values) / np.array(spread_lu)) for state, values in away_lu.items()
     }
-    closer_lu = distances["distance_before_lu"] - distances["distance_after_lu"]
+    closer_lu = distances["before_lu"] - distances["after_lu"]
     is_moved = away_lu["before"] != away_lu["after"]
     return (
         distances
