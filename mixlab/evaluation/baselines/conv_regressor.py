@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,7 +60,8 @@ class ConvRegressor(Baseline):
         candidates = sorted({stem for item in train_items for stem in item.problem.candidates})
         held_out = _held_out(train_items)
         self._net = self._trained(Clips.of(train_items, self._stems), np.flatnonzero(~held_out))
-        tuning = [item for item, is_held_out in zip(train_items, held_out, strict=True) if is_held_out]
+        # A miniature of one song has nothing else to tune on.
+        tuning = [item for item, is_out in zip(train_items, held_out, strict=True) if is_out] or train_items
         self._decision = ThresholdDecision(candidates, self.rounding_db)
         self._decision.fit(self._estimates_db(tuning), [item.problem for item in tuning])
 
@@ -106,14 +108,8 @@ class ConvRegressor(Baseline):
 
 
 def _held_out(items: Sequence[ListenedItem]) -> NDArray[np.bool_]:
-    """Which items belong to the songs that are held out.
-
-    Raises:
-        ValueError: if all items are of one song, so that none could be held out.
-    """
+    """Which items belong to the songs that are held out; none where there is one song alone."""
     songs = sorted({item.problem.song_id for item in items})
-    if len(songs) < 2:
-        raise ValueError(f"the baseline {ConvRegressor.name!r} needs items of two songs or more, got {songs}")
-    chosen = np.random.default_rng(0).permutation(len(songs))[: max(1, round(HELD_OUT_SHARE * len(songs)))]
+    chosen = np.random.default_rng(0).permutation(len(songs))[: math.ceil(HELD_OUT_SHARE * (len(songs) - 1))]
     names = {songs[index] for index in chosen}
     return np.array([item.problem.song_id in names for item in items])

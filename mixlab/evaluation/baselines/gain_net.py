@@ -117,9 +117,7 @@ class GainNet(nn.Module):
 
     def __init__(self, mels: int, stems: int) -> None:
         super().__init__()
-        self.convolutions = nn.Sequential(
-            nn.Conv1d(mels, WIDTH, 5, stride=2), nn.GELU(), nn.Conv1d(WIDTH, WIDTH, 5, stride=2), nn.GELU()
-        )
+        self.convolutions = nn.Sequential(_convolution(mels), nn.GELU(), _convolution(WIDTH), nn.GELU())
         self.clip = nn.Sequential(nn.Linear(2 * WIDTH + mels + 1 + stems, WIDTH), nn.GELU(), nn.Dropout(DROPOUT))
         self.head = nn.Sequential(nn.Linear(2 * WIDTH + 2 * stems, WIDTH), nn.GELU(), nn.Linear(WIDTH, 1))
 
@@ -141,6 +139,11 @@ class GainNet(nn.Module):
         names = torch.eye(stems).expand(items, -1, -1)
         common = torch.cat([context, batch.anchor], dim=-1)[:, None].expand(-1, stems, -1)
         return self.head(torch.cat([own, common, names], dim=-1))[..., 0] * ERROR_UNIT_DB
+
+
+def _convolution(channels: int) -> nn.Conv1d:
+    # Ends are repeated, since zeros would be a level of their own.
+    return nn.Conv1d(channels, WIDTH, 5, stride=2, padding=2, padding_mode="replicate")
 
 
 def train(clips: Clips, rows: NDArray[np.int_], steps: int, seed: int = 0) -> GainNet:
