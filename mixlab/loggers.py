@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlparse
 
 from lightning.pytorch.loggers import CSVLogger, Logger
+from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
 
@@ -41,6 +42,7 @@ def wandb_id(folder: Path) -> str:
     return hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]
 
 
+@rank_zero_only
 def log_tables(cfg: DictConfig, folder: Path) -> None:
     """Log the tables in a run folder (``tables/*.csv``) to the W&B run of its training; nothing without that logger."""
     if cfg.logger.wandb is None:

@@ -13,6 +13,7 @@ from mixlab.evaluation.baselines import (
     BASELINES,
     BestConstant,
     Chance,
+    ConvRegressor,
     LoudnessRule,
     LoudnessRuleGenre,
     MostCommon,
@@ -28,6 +29,12 @@ from mixlab.language.advice import Advice, Move, State, Verdict
 from mixlab.scoring import compare, score
 from mixlab.synthesis.draw import ErrorCategory, ErrorProtocol
 from mixlab.synthesis.problem import GainError, PromptCategory
+
+
+@pytest.fixture(autouse=True)
+def _short_training(monkeypatch):
+    """What holds for every baseline holds for a network that was hardly trained."""
+    monkeypatch.setattr(ConvRegressor, "steps", 3)
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +19,6 @@ from mixlab.storage import write_whole
 
 if TYPE_CHECKING:
     from mixlab.evaluation.baselines.gain_net import Clips, GainNet
-
-STEPS = 600
-"""Steps of training, of 64 items each: half a minute on one core, and more of them fit the training songs only."""
 
 HELD_OUT_SHARE = 0.2
 """Share of the training songs that the network never sees and the decision is tuned on."""
@@ -39,14 +36,15 @@ class ConvRegressor(Baseline):
     Args:
         rounding_db: of the advised gain.
         cache_dir: where trained networks are kept, by what they were trained on; None keeps none.
-        steps: of training.
     """
 
     name = "conv_regressor"
+    steps: ClassVar[int] = 600
+    """Of training, of 64 items each: half a minute on one core; more of them fit the training songs only."""
 
-    def __init__(self, rounding_db: float = 1.0, cache_dir: Path | None = None, steps: int = STEPS) -> None:
+    def __init__(self, rounding_db: float = 1.0, cache_dir: Path | None = None) -> None:
         super().__init__(rounding_db)
-        self.cache_dir, self.steps = cache_dir, steps
+        self.cache_dir = cache_dir
         self._stems: list[str] = []
         self._net: GainNet | None = None
         self._decision: ThresholdDecision | None = None
