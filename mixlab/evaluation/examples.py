@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from mixlab.errors import MixlabError
 from mixlab.evaluation.listening import Heard
 from mixlab.language.advice import Advice
 from mixlab.scoring.closed_loop import residuals_db
 from mixlab.scoring.metrics import gain_distance_db, is_joint_right
 from mixlab.scoring.prediction import Prediction
+
+log = logging.getLogger(__name__)
 
 EXAMPLES = 6
 """How many of the best and of the worst predictions are shown."""
@@ -35,11 +39,23 @@ class Example:
 def shown_examples(
     predictions: Sequence[Prediction], heard: Callable[[Prediction], Heard | None], audio_examples: int
 ) -> dict[str, list[Example]]:
-    """The worst and the best predictions under their headings; the first `audio_examples` of each with sound."""
+    """The worst and the best predictions under their headings; the first `audio_examples` of each with sound.
+
+    An example whose song cannot be read has none, and the log says why.
+    """
+
+    def sound(prediction: Prediction) -> Heard | None:
+        try:
+            return heard(prediction)
+        except MixlabError as error:
+            # What was measured in hours is not lost because a song has been moved since.
+            log.warning("%s has no players in the report. %s", prediction.problem.item_id, error)
+            return None
+
     best, worst = best_and_worst(predictions)
     return {
         heading: [
-            _example(prediction, heard(prediction) if number < audio_examples else None)
+            _example(prediction, sound(prediction) if number < audio_examples else None)
             for number, prediction in enumerate(chosen)
         ]
         for heading, chosen in (("Furthest from right", worst), ("Closest to right", best))

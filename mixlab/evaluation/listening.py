@@ -7,13 +7,14 @@ import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
 from mixlab.audio.levels import amplitude_to_db, apply_gain
-from mixlab.multitrack.song import LoadedSong, MultitrackSource
+from mixlab.multitrack.song import LoadedSong, MultitrackSource, SongEntry
 from mixlab.multitrack.store import as_float32
 from mixlab.scoring.closed_loop import applied
 from mixlab.scoring.prediction import Prediction
@@ -62,7 +63,10 @@ class SongPlayer:
 
     def __init__(self, source: MultitrackSource) -> None:
         self.source = source
-        self._entries = {entry.song_id: entry for entry in source.entries()}
+
+    @cached_property
+    def _entries(self) -> dict[str, SongEntry]:
+        return {entry.song_id: entry for entry in self.source.entries()}
 
     def heard(self, prediction: Prediction) -> Heard | None:
         """The mix with its error, after the advice, and as it was: the stems that the item is about, summed.

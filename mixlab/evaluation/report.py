@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -112,3 +113,11 @@ def pages() -> Any:
     from jinja2 import Environment, PackageLoader
 
     return Environment(loader=PackageLoader("mixlab.evaluation"), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+
+
+def read_curve(path: Path) -> list[dict[str, Any]]:
+    """The rows of Lightning's CSV log, numbers as floats, empty cells left out."""
+    if not path.is_file():
+        return []
+    with path.open(newline="") as handle:
+        return [{key: float(value) for key, value in row.items() if value} for row in csv.DictReader(handle)]

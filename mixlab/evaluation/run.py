@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -13,11 +12,12 @@ import torch
 
 from mixlab.data.collate import move_batch
 from mixlab.data.dataset import EncodedExample
+from mixlab.data.exported import ExportedDataModule
 from mixlab.data.module import MixDataModule
 from mixlab.evaluation.baselines import Baseline, ListenedItem, build_baselines, predictions_of
 from mixlab.evaluation.listening import Heard
 from mixlab.evaluation.loop import Ask, loops
-from mixlab.evaluation.report import Evidence, run_sheets, write_report
+from mixlab.evaluation.report import Evidence, read_curve, run_sheets, write_report
 from mixlab.evaluation.sheets import Sheet, write_sheets
 from mixlab.evaluation.summary import headline_sentence
 from mixlab.evaluation.table import Row
@@ -83,7 +83,7 @@ class SplitResult:
             if row.method in self.loops:
                 flat |= self.loops[row.method].flat(f"{prefix}closed_loop")
             if row.method in self.conventions:
-                flat |= self.conventions[row.method].flat(f"{prefix}conventions", with_genres=row.kind == "model")
+                flat |= self.conventions[row.method].flat(f"{prefix}conventions")
             if row.lead is not None:
                 name = f"{lead}baselines/{row.method}/model_lead"
                 flat |= {name: row.lead.difference, f"{name}_low": row.lead.low, f"{name}_high": row.lead.high}
@@ -111,7 +111,9 @@ class Evaluator:
         device: torch.device,
         loop_steps: int = 1,
     ) -> None:
-        self.data, self.resamples, self.device, self.loop_steps = data, resamples, device, loop_steps
+        self.data, self.resamples, self.device = data, resamples, device
+        # Exported clips are as they are: what advice makes of them cannot be heard.
+        self.loop_steps = 1 if isinstance(data, ExportedDataModule) else loop_steps
         error = data.frozen.protocol.error
         truth = data.true_balance()
         self.baselines, missing = build_baselines(
@@ -124,6 +126,8 @@ class Evaluator:
             cache_dir=data.cache_dir,
         )
         self.notes = [*missing, *data.notes()]
+        if self.loop_steps < loop_steps:
+            self.notes.append("The closed loop has one step: exported clips cannot be heard with other gains.")
         self._segments = {
             (segment.song_id, segment.start_s): segment for split in data.segments.values() for segment in split
         }
@@ -174,7 +178,8 @@ class Evaluator:
                 )
             )
         usual = {
-            name: conventions(found, self._segments, self._usual, self.resamples) for name, found in predictions.items()
+            name: conventions(found, self._segments, self._usual, self.resamples, by_genre=name == model)
+            for name, found in predictions.items()
         }
         return SplitResult(
             split,
@@ -264,10 +269,12 @@ def write_results(
         write_predictions(folder / f"predictions{suffix}.jsonl", result.predictions[model])
     write_whole(folder / "metrics.json", json.dumps(metrics, indent=1, sort_keys=True) + "\n")
     sentence = verdict(main)
-    evidence = Evidence(
-        main.predictions[model], main.conventions, main.loops, read_curve(folder / "logs" / "metrics.csv"), more
-    )
+    curve = read_curve(folder / "logs" / "metrics.csv")
+    evidence = Evidence(main.predictions[model], main.conventions, main.loops, curve, more)
     write_sheets(folder / "tables", run_sheets(main.rows, evidence))
+    for other in results[1:]:
+        shown = Evidence(other.predictions[model], other.conventions, other.loops)
+        write_sheets(folder / "tables" / other.split, run_sheets(other.rows, shown))
     write_report(
         folder / "report.html",
         title=title,
@@ -290,11 +297,3 @@ def verdict(result: SplitResult) -> str:
         if name in result.predictions and (genres_known or name == "loudness_rule"):
             return headline_sentence(result.predictions[result.rows[0].method], result.predictions[name], rule=words)
     return "No loudness rule was evaluated, so nothing is said about what the model adds to one."
-
-
-def read_curve(path: Path) -> list[dict[str, Any]]:
-    """The rows of Lightning's CSV log, numbers as floats, empty cells left out."""
-    if not path.is_file():
-        return []
-    with path.open(newline="") as handle:
-        return [{key: float(value) for key, value in row.items() if value} for row in csv.DictReader(handle)]

@@ -37,15 +37,15 @@ class Conventions:
     items: int
     figures: Mapping[str, tuple[float, float, float]]
     genres: Mapping[str, Conventions]
-    """The same for the items of each genre; empty within a genre."""
+    """The same for the items of each genre; empty within a genre, or where they were not asked for."""
 
-    def flat(self, prefix: str = "conventions", with_genres: bool = True) -> dict[str, float]:
+    def flat(self, prefix: str = "conventions") -> dict[str, float]:
         """``prefix/closer_lu``, ``prefix/genre=rock/closer_lu`` and so on, with ``_low`` and ``_high``."""
         flat = {f"{prefix}/items": float(self.items)}
         for name, (value, low, high) in self.figures.items():
             if np.isfinite(value):
                 flat |= {f"{prefix}/{name}": value, f"{prefix}/{name}_low": low, f"{prefix}/{name}_high": high}
-        for genre, found in self.genres.items() if with_genres else ():
+        for genre, found in self.genres.items():
             flat |= found.flat(f"{prefix}/genre={genre}")
         return flat
 
@@ -56,12 +56,14 @@ def conventions(
     usual: UsualBalance,
     resamples: int = RESAMPLES,
     seed: int = 0,
+    by_genre: bool = True,
 ) -> Conventions | None:
     """How close the headline items are to what is usual, before and after their advice.
 
     Args:
         segments: of the items, by song and start, with the loudness of their unmodified stems.
         usual: the balance of the training songs.
+        by_genre: whether each genre gets figures of its own.
 
     Returns:
         None where nothing usual is known of any item.
@@ -78,14 +80,14 @@ def conventions(
     columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
     songs = [prediction.problem.song_id for prediction in kept]
     genres = np.array([prediction.problem.genre or UNKNOWN_GENRE for prediction in kept])
-    by_genre = {}
-    for genre in sorted(set(genres.tolist())):
+    groups = {}
+    for genre in sorted(set(genres.tolist())) if by_genre else ():
         members = np.flatnonzero(genres == genre)
         part = {name: column[members] for name, column in columns.items()}
-        by_genre[genre] = Conventions(
+        groups[genre] = Conventions(
             len(members), _figures(part, [songs[member] for member in members], resamples, seed), {}
         )
-    return Conventions(len(kept), _figures(columns, songs, resamples, seed), by_genre)
+    return Conventions(len(kept), _figures(columns, songs, resamples, seed), groups)
 
 
 def _figures(

@@ -10,8 +10,9 @@ from html.parser import HTMLParser
 import pytest
 from rich.console import Console
 
+from mixlab.errors import InputFileError
 from mixlab.evaluation.baselines import Chance, Oracle, predictions_of
-from mixlab.evaluation.examples import EXAMPLES, best_and_worst
+from mixlab.evaluation.examples import EXAMPLES, best_and_worst, shown_examples
 from mixlab.evaluation.listening import Heard
 from mixlab.evaluation.report import Evidence, run_sheets, write_report
 from mixlab.evaluation.run_sheets import confusion_sheet
@@ -247,3 +248,12 @@ def test_the_worst_are_those_with_most_error_left_and_the_best_those_nearest_in_
     assert len(best) == EXAMPLES
     assert all(p.problem.needed_gains_db for p in best)
     assert not set(map(id, best)) & set(map(id, worst))
+
+
+def test_a_song_that_is_gone_costs_its_players_and_not_the_report(methods, caplog):
+    def gone(prediction):
+        raise InputFileError("/songs/one/bass.wav is not a file; check the path.")
+
+    shown = shown_examples(methods["model"], gone, 2)
+    assert all(example.heard is None for examples in shown.values() for example in examples)
+    assert "bass.wav is not a file" in caplog.text
