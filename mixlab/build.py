@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from mixlab.data.encoder import ChatEncoder
 from mixlab.data.exported import ExportedDataModule, ExportedSet
 from mixlab.data.module import DataSettings, FrozenItems, MixDataModule
 from mixlab.errors import ConfigError, MixlabError
+from mixlab.evaluation.listening import Heard, SongPlayer
 from mixlab.models.backbones.base import Backbone, bare
 from mixlab.models.backbones.tiny import fold_feature_statistics
 from mixlab.models.checkpoints import BUILDERS, Description
@@ -27,6 +28,7 @@ from mixlab.models.compute import Compute
 from mixlab.models.module import AdviceModule
 from mixlab.multitrack.segments import Gates
 from mixlab.multitrack.song import STEMS, MultitrackSource
+from mixlab.scoring.prediction import Prediction
 from mixlab.synthesis.anchor import fixed_anchor
 from mixlab.synthesis.augment import Augmentation
 from mixlab.synthesis.draw import ErrorCategory, ErrorProtocol, LevelProtocol, ProblemProtocol, PromptProtocol
@@ -34,7 +36,7 @@ from mixlab.synthesis.example import Inputs
 
 SERVING = {
     "data": ("batch_size", "eval_batch_size", "examples_per_epoch", "workers", "prepare_workers"),
-    "evaluation": ("baselines", "resamples", "tuning_items", "protocol"),
+    "evaluation": ("baselines", "resamples", "tuning_items", "protocol", "loop_steps", "audio_examples"),
 }
 """Keys that say how items are served and judged, not which items there are."""
 
@@ -65,6 +67,11 @@ def made(node: DictConfig, key: str, **arguments: Any) -> Any:
 def source(cfg: DictConfig) -> MultitrackSource | ExportedSet:
     """The source of songs, or the exported data set, that `dataset` names."""
     return made(cfg.dataset, "dataset")
+
+
+def player(songs: MultitrackSource | ExportedSet) -> Callable[[Prediction], Heard | None]:
+    """What renders examples for a report from the songs' own files; an exported data set has clips and no songs."""
+    return (lambda prediction: None) if isinstance(songs, ExportedSet) else SongPlayer(songs).heard
 
 
 def trainer(cfg: DictConfig, **arguments: Any) -> lightning.Trainer:

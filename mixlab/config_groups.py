@@ -19,6 +19,7 @@ Baseline = Literal[
     "loudness_rule_source",
     "loudness_rule_source_genre",
     "ridge",
+    "conv_regressor",
     "oracle",
 ]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -210,6 +211,8 @@ class EvaluationSchema(Schema):
     tuning_items: PositiveCount
     baselines: list[Baseline]
     resamples: PositiveCount
+    loop_steps: PositiveCount
+    audio_examples: Annotated[int, Field(ge=0, le=6)]
     protocol: Literal["mixingbuddy"] | None = None
 
     @model_validator(mode="after")

@@ -17,6 +17,7 @@ from yaml import YAMLError
 
 from mixlab import build
 from mixlab.config import EvaluateSchema, check
+from mixlab.data.chat import Chat
 from mixlab.data.encoder import ChatEncoder
 from mixlab.data.module import MixDataModule
 from mixlab.errors import CheckpointError, ConfigError
@@ -24,7 +25,7 @@ from mixlab.evaluation.probes.base import probes_table
 from mixlab.evaluation.probing import ProbeSettings, run_probes
 from mixlab.evaluation.run import Answerer, Evaluator, SplitResult, write_results
 from mixlab.evaluation.table import results_table
-from mixlab.models.backbone import tiny
+from mixlab.models.backbones.tiny import Tiny
 from mixlab.models.checkpoints import (
     ADAPTER_FOLDER,
     DESCRIPTION,
@@ -48,7 +49,7 @@ class Subject:
 
     title: str
     answerers: list[Answerer]
-    processor: Any
+    chat: Chat
     anchors: list[str] | None = None
     """That the model was trained on; None where it was not."""
 
@@ -77,7 +78,7 @@ def evaluate(cfg: DictConfig, overrides: Sequence[str]) -> float:
     assert folder is not None
     songs = build.source(cfg)
     subject = _untrained(cfg) if description is None else _trained(Path(cfg.checkpoint), description, run)
-    data = build.data_module(cfg, songs, ChatEncoder(subject.processor), features_in_worker=True)
+    data = build.data_module(cfg, songs, ChatEncoder(subject.chat), features_in_worker=True)
     data.prepare_data()
     data.setup()
     require_test_items(data)
@@ -94,6 +95,9 @@ def evaluate(cfg: DictConfig, overrides: Sequence[str]) -> float:
         dataset="folder" if data.true_balance() is None else "demo",
         notes=[*run_notes(data, results), f"This evaluation took {seconds / 60:.1f} minutes."],
         config_yaml=config_yaml,
+        protocol=cfg.evaluation.get("protocol"),
+        heard=build.player(songs),
+        audio_examples=cfg.evaluation.audio_examples,
     )
     print_results(results, sentence, folder, time.monotonic() - started)
     return float(results[0].rows[0].scores.headline["joint_accuracy"])
@@ -118,7 +122,7 @@ def evaluate_splits(
     device = torch.device("cuda" if cfg.trainer.accelerator == "gpu" else "cpu")
     settings = cfg.evaluation
     names = [*settings.baselines, *([baseline] if baseline and baseline not in settings.baselines else [])]
-    evaluator = Evaluator(data, names, settings.tuning_items, settings.resamples, device)
+    evaluator = Evaluator(data, names, settings.tuning_items, settings.resamples, device, settings.loop_steps)
     if baseline is not None and baseline not in evaluator.baselines:
         raise ConfigError(f"baseline is '{baseline}', which these songs do not allow. {' '.join(evaluator.notes)}")
     asks = probes is not None and bool(answerers)
@@ -247,12 +251,13 @@ def _folder(cfg: DictConfig) -> Path:
 def _untrained(cfg: DictConfig) -> Subject:
     """A baseline, or a model as it comes."""
     if cfg.baseline is not None:
-        # Only the rate of the clips and the features are the processor's.
-        return Subject(cfg.baseline, [], tiny("listener").processor)
+        # Only the rate of the clips and the features are the model's.
+        return Subject(cfg.baseline, [], Tiny("listener").read_chat())
     backbone = build.backbone(cfg)
     title = str(cfg.model.arguments.get("name") or cfg.model.builder)
-    answerer = Answerer("model", "model", backbone.model.eval(), backbone.processor, cfg.model.max_new_tokens)
-    return Subject(f"{title}, zero-shot", [answerer], backbone.processor)
+    backbone.model.eval()
+    answerer = Answerer("model", "model", backbone, cfg.model.max_new_tokens)
+    return Subject(f"{title}, zero-shot", [answerer], backbone.chat)
 
 
 def _trained(checkpoint: Path, description: Description, run: DictConfig | None) -> Subject:
@@ -260,16 +265,17 @@ def _trained(checkpoint: Path, description: Description, run: DictConfig | None)
     checkpoint = checkpoint.expanduser()
     trained = load_trained(checkpoint)
     tokens = description.max_new_tokens
-    base = description.build().model.eval()
+    base = description.build()
+    base.model.eval()
     answerers = [
-        Answerer("model", "model", trained.model, trained.processor, tokens),
-        Answerer("base_unadapted", "control", base, trained.processor, tokens),
+        Answerer("model", "model", trained.backbone, tokens),
+        Answerer("base_unadapted", "control", base, tokens),
     ]
     for folder in sorted((checkpoint / "controls").glob(f"*/{ADAPTER_FOLDER}")) if run is not None else ():
         assert run is not None
         control = load_trained(folder)
         steps = min(run.control_steps, run.trainer.max_steps)
         detail = "" if steps == run.trainer.max_steps else f"{steps} steps"
-        answerers.append(Answerer(folder.parent.name, "control", control.model, control.processor, tokens, detail))
+        answerers.append(Answerer(folder.parent.name, "control", control.backbone, tokens, detail))
     title = str(run.name) if run is not None else checkpoint.absolute().name
-    return Subject(title, answerers, trained.processor, description.anchors)
+    return Subject(title, answerers, trained.backbone.chat, description.anchors)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import hashlib
 import netrc
 import os
 import sys
@@ -9,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlparse
 
 from lightning.pytorch.loggers import CSVLogger, Logger
+from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
 
@@ -26,11 +29,51 @@ def make_loggers(cfg: DictConfig, folder: Path) -> list[Logger]:
                 project=cfg.logger.wandb.project,
                 tags=list(cfg.logger.wandb.tags),
                 save_dir=folder,
+                id=wandb_id(folder),
                 offline=offline,
                 config=OmegaConf.to_container(cfg, resolve=True),
             )
         )
     return loggers
+
+
+def wandb_id(folder: Path) -> str:
+    """The id of a run folder's W&B run, so that what is measured after training joins what was logged in it."""
+    return hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]
+
+
+@rank_zero_only
+def log_tables(cfg: DictConfig, folder: Path) -> None:
+    """Log the tables in a run folder (``tables/*.csv``) to the W&B run of its training; nothing without that logger."""
+    if cfg.logger.wandb is None:
+        return
+    import wandb
+
+    offline = os.environ.get("WANDB_MODE") == "offline" or not has_wandb_key()
+    run = wandb.init(
+        project=cfg.logger.wandb.project,
+        dir=folder,
+        id=wandb_id(folder),
+        resume="allow",
+        mode="offline" if offline else "online",
+        settings=wandb.Settings(silent=True),
+    )
+    try:
+        for path in sorted((folder / "tables").glob("*.csv")):
+            with path.open(newline="", encoding="utf-8") as handle:
+                names, *rows = csv.reader(handle)
+            table = wandb.Table(list(names), [[_value(cell) for cell in row] for row in rows])
+            run.log({f"tables/{path.stem}": table})
+    finally:
+        run.finish()
+
+
+def _value(cell: str) -> float | str | None:
+    """A cell of a CSV file as W&B has it: a number, a text, or nothing."""
+    try:
+        return float(cell) if cell else None
+    except ValueError:
+        return cell
 
 
 def has_wandb_key() -> bool:

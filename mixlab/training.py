@@ -20,10 +20,10 @@ from mixlab import build
 from mixlab.checkpointing import BestCheckpoint, SaveAdapter, SaveLast, save_whole
 from mixlab.data.encoder import ChatEncoder
 from mixlab.data.module import MixDataModule
-from mixlab.errors import CheckpointError, ConfigError
+from mixlab.errors import CheckpointError
 from mixlab.evaluating import evaluate_splits, print_results, require_test_items, run_notes
 from mixlab.evaluation.run import Answerer, write_results
-from mixlab.loggers import make_loggers
+from mixlab.loggers import log_tables, make_loggers
 from mixlab.models.adapters import parameter_table
 from mixlab.models.checkpoints import ADAPTER_FOLDER, Description, save_trained
 from mixlab.models.module import AdviceModule
@@ -80,7 +80,10 @@ def train(cfg: DictConfig) -> float:
         notes=[*run_notes(data, results), f"The whole run took {(time.monotonic() - started) / 60:.1f} minutes."],
         config_yaml=OmegaConf.to_yaml(cfg, resolve=True),
         protocol=cfg.evaluation.get("protocol"),
+        heard=build.player(songs),
+        audio_examples=cfg.evaluation.audio_examples,
     )
+    log_tables(cfg, folder)
     print_results(results, sentence, folder, time.monotonic() - started)
     return float(results[0].rows[0].scores.headline["joint_accuracy"])
 

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from mixlab.evaluation.table import label_of, number
+from mixlab.evaluation.sheets import number
+from mixlab.evaluation.table import label_of
 from mixlab.scoring.bootstrap import RESAMPLES
 from mixlab.scoring.metrics import METRICS, outcomes
 from mixlab.scoring.paired import ALPHA, PERMUTATIONS, Difference, all_pairs

@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mixlab.evaluation.drawing import INK, MUTED, SERIES, draw, svg
-from mixlab.evaluation.table import Row
+from mixlab.evaluation.sheets import Figure
+from mixlab.evaluation.table import Row, label_of
+from mixlab.scoring.loop_path import LoopFigures
 from mixlab.scoring.metrics import is_joint_right
 from mixlab.scoring.prediction import Prediction
 
@@ -20,27 +22,37 @@ MOST_POINTS = 2000
 
 def methods_figure(rows: Sequence[Row]) -> str:
     """Joint accuracy of every method with its interval, the best on top."""
-    found = [(row, row.figure("joint_accuracy")) for row in rows]
-    shown = sorted(((row, f) for row, f in found if f is not None), key=lambda pair: pair[1][0])
+    colours = {"model": SERIES[0], "control": SERIES[1]}
+    found = [(row.label, row.figure("joint_accuracy"), colours.get(row.kind, MUTED)) for row in rows]
+    return _ranked(found, "methods")
+
+
+def runs_figure(found: Mapping[str, Figure | None]) -> str:
+    """Joint accuracy of every run with its interval, the best on top."""
+    return _ranked([(name, figure, SERIES[0]) for name, figure in found.items()], "runs")
+
+
+def _ranked(found: Sequence[tuple[str, Figure | None, str]], name: str) -> str:
+    """Labels with their figures and colours, as points with intervals."""
+    shown = sorted(((label, f, colour) for label, f, colour in found if f is not None), key=lambda entry: entry[1][0])
     figure, (axes,) = draw(1, height=0.6 + 0.32 * max(3, len(shown)), margin_left=0.34)
-    for index, (row, (value, low, high)) in enumerate(shown):
-        colour = {"model": SERIES[0], "control": SERIES[1]}.get(row.kind, MUTED)
+    for index, (_, (value, low, high), colour) in enumerate(shown):
         axes.plot([low, high], [index, index], color=colour, linewidth=2, solid_capstyle="round")
         axes.plot(value, index, "o", color=colour, markersize=7)
         axes.annotate(f"{value:.3f}", (max(value, high), index), (8, 0), textcoords="offset points", va="center",
                       color=INK, fontsize=9)  # fmt: skip
-    axes.set_yticks(range(len(shown)), [row.label for row, _ in shown])
+    axes.set_yticks(range(len(shown)), [label for label, _, _ in shown])
     axes.set_xlim(0, 1.08)
     axes.set_ylim(-0.6, len(shown) - 0.4)
     axes.set_xticks([0, 0.2, 0.4, 0.6, 0.8, 1.0])
     axes.set_xlabel("joint accuracy (stem and direction), 95 % interval by song")
     axes.grid(axis="y", visible=False)
-    return svg(figure, "methods")
+    return svg(figure, name)
 
 
 def size_figure(rows: Sequence[Row]) -> str:
     """Joint accuracy against the size of the error, for the model and the methods that it has to stand beside."""
-    figure, (axes,) = draw(1, height=3.2, margin_right=0.72)
+    figure, (axes,) = draw(1, height=3.6, width=6.2)
     chosen = [row for name in BY_SIZE for row in rows if row.method == name or (name == "model" and row.kind == name)]
     sizes = list(dict.fromkeys(size for row in chosen for size in row.scores.groups.get("size_db", {})))
     for index, row in enumerate(chosen):
@@ -57,7 +69,7 @@ def size_figure(rows: Sequence[Row]) -> str:
     axes.set_ylabel("joint accuracy")
     axes.set_xlabel("size of the error")
     if chosen:
-        axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
+        axes.legend(loc="lower right")
     return svg(figure, "size")
 
 
@@ -86,6 +98,27 @@ def gain_figure(predictions: Sequence[Prediction]) -> str:
     if faulty:
         axes.legend(loc="upper left")
     return svg(figure, "gain")
+
+
+def loop_figure(loops: Mapping[str, LoopFigures]) -> str:
+    """What is left after each step of the closed loop, for mixes with an error and, dashed, balanced ones; or empty."""
+    if not loops:
+        return ""
+    figure, (axes,) = draw(1, height=3.2, margin_right=0.68)
+    for index, (method, found) in enumerate(loops.items()):
+        colour = SERIES[index % len(SERIES)]
+        for steps, style, what in ((found.residual_db, "o-", "with an error"), (found.harm_db, "o--", "balanced")):
+            xs = [step + 0.06 * (index - (len(loops) - 1) / 2) for step in range(len(steps))]
+            axes.plot(xs, [value for value, _, _ in steps], style, color=colour, linewidth=2, markersize=5,
+                      label=f"{label_of(method)}, {what}")  # fmt: skip
+            for x, (_, low, high) in zip(xs, steps, strict=True):
+                axes.plot([x, x], [low, high], color=colour, linewidth=1.2, alpha=0.6)
+    most = max(max(len(found.residual_db), len(found.harm_db)) for found in loops.values())
+    axes.set_xticks(range(most), ["do nothing", *(f"step {step}" for step in range(1, most))])
+    axes.set_ylim(bottom=0)
+    axes.set_ylabel("RMS error left, dB")
+    axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
+    return svg(figure, "loop")
 
 
 def curve_figure(training_curve: Sequence[Mapping[str, Any]]) -> str:

@@ -1,17 +1,22 @@
-"""Room evaluation: the report, one HTML page that needs nothing beside itself."""
+"""Room evaluation: the report, one HTML page that needs nothing beside itself, and its tables as files."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import csv
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mixlab.evaluation.table import COLUMNS, Row, cell, used_columns
-from mixlab.language.advice import Advice, Direction
-from mixlab.scoring.closed_loop import residuals_db
-from mixlab.scoring.metrics import gain_distance_db, is_joint_right
+from mixlab.evaluation.examples import shown_examples
+from mixlab.evaluation.listening import Heard
+from mixlab.evaluation.run_sheets import confusion_sheet, conventions_sheets, group_sheets, loop_sheets
+from mixlab.evaluation.sheets import Sheet
+from mixlab.evaluation.table import Row, results_sheet
+from mixlab.scoring.conventions import Conventions
+from mixlab.scoring.loop_path import LoopFigures
 from mixlab.scoring.prediction import Prediction
-from mixlab.scoring.scores import Scores, headline_predictions
+from mixlab.scoring.scores import headline_predictions
 from mixlab.storage import write_whole
 
 DEMO_STATEMENT = (
@@ -19,18 +24,31 @@ DEMO_STATEMENT = (
     "only music can show that a language model helps to mix."
 )
 
-SAMPLES = 6
-"""How many of the best and of the worst predictions are shown."""
 
-AXES = {
-    "prompt_category": "By prompt",
-    "faulty_stem": "By faulty stem",
-    "size_db": "By size of the error in dB",
-    "error_category": "By category of error",
-    "genre": "By genre",
-}
-GROUP_COLUMNS = ("joint_accuracy", "direction_accuracy", "stem_accuracy", "balanced_accuracy", "gain_mae_db",
-                 "parse_rate", "verdict_balanced_accuracy")  # fmt: skip
+@dataclass(frozen=True)
+class Evidence:
+    """What a report shows beside the results table.
+
+    Attributes:
+        predictions: the model's.
+        conventions: by method, the model first; empty where nothing usual is known.
+        loops: of the closed loop over several steps, by method; empty where there was one step only.
+        training_curve: rows of the training log (see `figures.curve_figure`).
+        more: further sheets, in their order.
+    """
+
+    predictions: Sequence[Prediction]
+    conventions: Mapping[str, Conventions] = field(default_factory=dict)
+    loops: Mapping[str, LoopFigures] = field(default_factory=dict)
+    training_curve: Sequence[Mapping[str, Any]] = ()
+    more: Sequence[Sheet] = ()
+
+
+def run_sheets(rows: Sequence[Row], evidence: Evidence) -> list[Sheet]:
+    """All tables of a run's report, in its order; the first row is the model's."""
+    found = [results_sheet(rows), confusion_sheet(headline_predictions(evidence.predictions))]
+    found += group_sheets(rows[0].scores)
+    return [*found, *conventions_sheets(evidence.conventions), *loop_sheets(evidence.loops), *evidence.more]
 
 
 def write_report(
@@ -39,12 +57,12 @@ def write_report(
     title: str,
     headline_sentence: str,
     rows: Sequence[Row],
-    scores: Scores,
-    predictions: Sequence[Prediction],
+    evidence: Evidence,
     dataset: str,
-    training_curve: Sequence[Mapping[str, Any]] = (),
     notes: Sequence[str] = (),
     config_yaml: str = "",
+    heard: Callable[[Prediction], Heard | None] = lambda prediction: None,
+    audio_examples: int = 0,
 ) -> None:
     """Write the report of a run as one self-contained HTML page.
 
@@ -52,146 +70,54 @@ def write_report(
         path: of the page; its folder is created, and the page appears whole or not at all.
         title: of the page, such as the run's name.
         headline_sentence: the first line, from `summary.headline_sentence`.
-        rows: the results table: the model, its controls and the baselines, in the order to show them.
-        scores: the model's.
-        predictions: the model's.
+        rows: the results: the model, its controls and the baselines, in the order to show them.
+        evidence: what stands behind them.
         dataset: where the songs come from; for ``demo`` the page says what demo songs can show.
-        training_curve: rows of the training log (see `figures.curve_figure`).
         notes: sentences about the run, such as songs that were dropped.
         config_yaml: the resolved configuration.
+        heard: renders an example for players.
+        audio_examples: how many of the best and of the worst examples get players.
     """
     # Imported here because matplotlib takes a second, which no `--help` should wait for.
-    from jinja2 import Environment, PackageLoader
     from markupsafe import Markup
 
     from mixlab.evaluation import figures
 
-    environment = Environment(
-        loader=PackageLoader("mixlab.evaluation"), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
-    headline = headline_predictions(predictions)
-    best, worst = samples(predictions)
-    page = environment.get_template("report.html.j2").render(
+    headline = headline_predictions(evidence.predictions)
+    results, confusion, *others = run_sheets(rows, evidence)
+    examples = shown_examples(evidence.predictions, heard, audio_examples)
+    contents = {sheet.name: sheet.title for sheet in (results, confusion, *others)}
+    contents |= {f"examples-{number}": heading for number, heading in enumerate(examples, 1) if examples[heading]}
+    page = pages().get_template("report.html.j2").render(
         title=title,
         headline_sentence=headline_sentence,
         demo_statement=DEMO_STATEMENT if dataset == "demo" else "",
         notes=notes,
-        results=_results(rows),
+        results=results,
+        confusion=confusion,
+        sheets=others,
         methods_figure=Markup(figures.methods_figure(rows)),
         size_figure=Markup(figures.size_figure(rows)),
         gain_figure=Markup(figures.gain_figure(headline)),
-        curve_figure=Markup(figures.curve_figure(training_curve)),
-        confusion=confusion_matrix(headline),
-        groups=_groups(scores),
-        samples=[("Furthest from right", worst), ("Closest to right", best)],
+        loop_figure=Markup(figures.loop_figure(evidence.loops)),
+        curve_figure=Markup(figures.curve_figure(evidence.training_curve)),
+        contents=contents,
+        examples=examples,
         config_yaml=config_yaml,
-    )
+    )  # fmt: skip
     write_whole(Path(path), page)
 
 
-def confusion_matrix(predictions: Sequence[Prediction]) -> tuple[list[str], list[tuple[str, list[int]]]]:
-    """How often each right answer (a row) was given each answer (a column).
+def pages() -> Any:
+    """The Jinja environment of all pages: what is filled in is text and never markup."""
+    from jinja2 import Environment, PackageLoader
 
-    Where mixes need several moves at once there are too many answers to tell apart: then each candidate counts for
-    itself, as raise, lower or leave.
-
-    Returns:
-        The names of the columns, and for each row its name and its counts.
-    """
-    if any(len(prediction.problem.needed_gains_db) > 1 for prediction in predictions):
-        pairs = [pair for prediction in predictions for pair in _directions(prediction)]
-    else:
-        pairs = [(describe(p.problem.needed_gains_db), _given_class(p)) for p in predictions]
-    given = {name for _, name in pairs}
-    names = {name for pair in pairs for name in pair} - {SEVERAL, UNREAD}
-    columns = sorted(names, key=lambda name: (name not in ("balanced", Direction.LEAVE), name))
-    columns += [name for name in (SEVERAL, UNREAD) if name in given]
-    right = {name for name, _ in pairs}
-    rows = [name for name in columns if name in right]
-    return columns, [(row, [pairs.count((row, column)) for column in columns]) for row in rows]
+    return Environment(loader=PackageLoader("mixlab.evaluation"), autoescape=True, trim_blocks=True, lstrip_blocks=True)
 
 
-SEVERAL, UNREAD = "several stems", "not readable"
-
-
-def describe(moves: Mapping[str, float]) -> str:
-    """Directions of gains in dB by stem, in words: ``raise vocals``, or ``balanced`` without any."""
-    words = [f"{'raise' if gain_db > 0 else 'lower'} {stem}" for stem, gain_db in sorted(moves.items())]
-    return ", ".join(words) or "balanced"
-
-
-def samples(predictions: Sequence[Prediction]) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
-    """The best predictions (jointly right, closest in dB) and the worst (wrong, most error left), as words."""
-    left_db = {id(p): float(left) for p, left in zip(predictions, residuals_db(predictions), strict=True)}
-    right = [p for p in predictions if is_joint_right(p)]
-    wrong = [p for p in predictions if not is_joint_right(p)]
-    # A balanced item has no distance; it comes after the items with an error, which say more.
-    right.sort(key=lambda p: gain_distance_db(p) if p.problem.needed_gains_db else float("inf"))
-    wrong.sort(key=lambda p: -left_db[id(p)])
-    return ([_sample(p, left_db[id(p)]) for p in chosen[:SAMPLES]] for chosen in (right, wrong))  # type: ignore[return-value]
-
-
-def _sample(prediction: Prediction, left_db: float) -> dict[str, str]:
-    problem, advice = prediction.problem, prediction.advice
-    errors = [f"{stem} {-gain_db:+.1f} dB" for stem, gain_db in problem.needed_gains_db.items()]
-    return {
-        "item": problem.item_id,
-        "genre": problem.genre or "genre unknown",
-        "prompt": prediction.prompt,
-        "category": str(problem.prompt_category).replace("_", " "),
-        "error": ", ".join(errors) or "none, the mix is balanced",
-        "text": prediction.text,
-        "reference": prediction.reference,
-        "understood": "nothing" if advice is None else _in_db(advice),
-        "left": f"{left_db:.1f} dB",
-    }
-
-
-def _in_db(advice: Advice) -> str:
-    return ", ".join(f"{move.stem} {move.gain_db:+g} dB" for move in advice.moves) or "balanced"
-
-
-def _directions(prediction: Prediction) -> list[tuple[str, str]]:
-    """For each candidate the direction that it needs and the one that was advised."""
-    problem, advice = prediction.problem, prediction.advice
-    return [
-        (
-            str(Direction.of(problem.needed_gains_db.get(stem, 0.0))),
-            UNREAD if advice is None else str(Direction.of(advice.gain_db(stem))),
-        )
-        for stem in problem.candidates
-    ]
-
-
-def _given_class(prediction: Prediction) -> str:
-    if prediction.advice is None:
-        return UNREAD
-    moves = {move.stem: move.gain_db for move in prediction.advice.moves}
-    return SEVERAL if len(moves) > 1 else describe(moves)
-
-
-def _results(rows: Sequence[Row]) -> dict[str, Any]:
-    """The results table as headings and cells of (figure, interval)."""
-    columns = used_columns(rows)
-    lines = [
-        {"label": row.label, "kind": row.kind, "cells": [cell(row.figure(column), column) for column in columns]}
-        for row in rows
-    ]
-    return {"headings": [COLUMNS[column] for column in columns], "lines": lines}
-
-
-def _groups(scores: Scores) -> list[dict[str, Any]]:
-    """A table for each axis that has any items."""
-    tables = []
-    for axis, heading in AXES.items():
-        groups = {value: group for value, group in scores.groups.get(axis, {}).items() if group.items}
-        columns = [column for column in GROUP_COLUMNS if any(column in group.values for group in groups.values())]
-        if not groups:
-            continue
-        lines = []
-        for value, group in groups.items():
-            found = {c: (group.values[c], *group.intervals[c]) for c in columns if c in group.values}
-            cells = [cell(found.get(column), column) for column in columns]
-            lines.append({"label": value.replace("_", " "), "count": group.items, "cells": cells})
-        tables.append({"heading": heading, "headings": [COLUMNS[c] for c in columns], "lines": lines})
-    return tables
+def read_curve(path: Path) -> list[dict[str, Any]]:
+    """The rows of Lightning's CSV log, numbers as floats, empty cells left out."""
+    if not path.is_file():
+        return []
+    with path.open(newline="") as handle:
+        return [{key: float(value) for key, value in row.items() if value} for row in csv.DictReader(handle)]

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from mixlab.data.collate import move_batch
 from mixlab.data.dataset import EncodedExample
+from mixlab.data.exported import ExportedDataModule
 from mixlab.data.module import MixDataModule
 from mixlab.evaluation.baselines import (
+    Baseline,
     ListenedItem,
     LoudnessRuleSource,
     LoudnessRuleSourceGenre,
@@ -22,16 +22,22 @@ from mixlab.evaluation.baselines import (
     predictions_of,
 )
 from mixlab.evaluation.comparison import Comparison, compare_methods, write_comparisons
+from mixlab.evaluation.listening import Heard
+from mixlab.evaluation.loop import Ask, loops
 from mixlab.evaluation.mixingbuddy import protocol_tables, tables_markdown
 from mixlab.evaluation.probes import Probe, other_audio, write_probes
-from mixlab.evaluation.report import write_report
+from mixlab.evaluation.report import Evidence, read_curve, run_sheets, write_report
+from mixlab.evaluation.sheets import Sheet, write_sheets
 from mixlab.evaluation.summary import headline_sentence
 from mixlab.evaluation.table import Row
 from mixlab.models.backbones.base import Backbone
 from mixlab.models.generate import predict
 from mixlab.multitrack.segments import Segment
+from mixlab.multitrack.statistics import usual_balance
 from mixlab.scoring.categories import category_confusion
 from mixlab.scoring.closed_loop import closed_loop
+from mixlab.scoring.conventions import Conventions, conventions
+from mixlab.scoring.loop_path import LoopFigures
 from mixlab.scoring.prediction import Prediction
 from mixlab.scoring.scores import headline_predictions, score
 from mixlab.synthesis.problem import Problem, PromptCategory
@@ -49,6 +55,12 @@ SAME_AT_SOURCE = (
 )
 
 log = logging.getLogger(__name__)
+
+RULES = {
+    "loudness_rule_genre": "the loudness rule that knows the genre",
+    "loudness_rule": "the loudness rule",
+}
+"""The rules that a model has to beat, the better one first, as sentences call them."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +86,10 @@ class SplitResult:
     confusion: dict[str, dict[str, int]] = field(default_factory=dict)
     """Category of error -> what the model took it for -> how often."""
     probes: list[Probe] = field(default_factory=list)
+    conventions: dict[str, Conventions] = field(default_factory=dict)
+    """By method; empty where nothing usual is known."""
+    loops: dict[str, LoopFigures] = field(default_factory=dict)
+    """Of the closed loop over several steps, by method; empty where there was one step only."""
 
     def metrics(self) -> dict[str, float]:
         """Flat figures: the model's under ``<split>/``, all others under ``baselines/<name>/`` (with the split's name
@@ -83,12 +99,16 @@ class SplitResult:
         for row in self.rows:
             if row.kind == "model":
                 flat |= row.scores.flat(self.split)
-                prefix = f"{lead}closed_loop"
+                prefix = lead
             else:
                 flat |= row.scores.flat(f"{lead}baselines/{row.method}", with_groups=False)
-                prefix = f"{lead}baselines/{row.method}/closed_loop"
+                prefix = f"{lead}baselines/{row.method}/"
             if row.closed_loop is not None:
-                flat |= row.closed_loop.flat(prefix)
+                flat |= row.closed_loop.flat(f"{prefix}closed_loop")
+            if row.method in self.loops:
+                flat |= self.loops[row.method].flat(f"{prefix}closed_loop")
+            if row.method in self.conventions:
+                flat |= self.conventions[row.method].flat(f"{prefix}conventions")
             if row.lead is not None:
                 name = f"{lead}baselines/{row.method}/model_lead"
                 flat |= {name: row.lead.difference, f"{name}_low": row.lead.low, f"{name}_high": row.lead.high}
@@ -109,12 +129,21 @@ class Evaluator:
         tuning_items: items on training songs for fitting them.
         resamples: of the bootstrap over songs.
         device: on which models answer.
+        loop_steps: of the closed loop; each beyond the first is another round of answers.
     """
 
     def __init__(
-        self, data: MixDataModule, baselines: Sequence[str], tuning_items: int, resamples: int, device: torch.device
+        self,
+        data: MixDataModule,
+        baselines: Sequence[str],
+        tuning_items: int,
+        resamples: int,
+        device: torch.device,
+        loop_steps: int = 1,
     ) -> None:
         self.data, self.resamples, self.device = data, resamples, device
+        # Exported clips are as they are: what advice makes of them cannot be heard.
+        self.loop_steps = 1 if isinstance(data, ExportedDataModule) else loop_steps
         error = data.frozen.protocol.error
         self.ranges_db = {name: error.range_db(name) for name in error.categories}
         truth = data.true_balance()
@@ -126,8 +155,11 @@ class Evaluator:
             sigma_db=None if truth is None else truth.sigma_db,
             error=error,
             right_claim_share=_right_claim_share(data.frozen.protocol.prompt.weights),
+            cache_dir=data.cache_dir,
         )
         self.notes = [*missing, *data.notes()]
+        if self.loop_steps < loop_steps:
+            self.notes.append("The closed loop has one step: exported clips cannot be heard with other gains.")
         self._segments = {
             (segment.song_id, segment.start_s): segment for split in data.segments.values() for segment in split
         }
@@ -136,6 +168,7 @@ class Evaluator:
             left_out = [name for name in SOURCE_RULES if self.baselines.pop(name, None) is not None]
             if left_out:
                 self.notes.append(f"{SAME_AT_SOURCE} ({', '.join(left_out)}).")
+        self._usual = usual_balance(data.segments["train"])
         for name, baseline in self.baselines.items():
             log.info("Fitting the baseline %s", name)
             baseline.fit(tuning)
@@ -183,8 +216,34 @@ class Evaluator:
             )
             for name, (kind, detail) in methods.items()
         ]
-        confusion = category_confusion(headline_predictions(predictions[main]), self.ranges_db)
-        return SplitResult(split, rows, predictions, list(self.notes), comparisons, confusion)
+        usual = {
+            name: conventions(found, self._segments, self._usual, self.resamples, by_genre=name == main)
+            for name, found in predictions.items()
+        }
+        return SplitResult(
+            split,
+            rows,
+            predictions,
+            list(self.notes),
+            comparisons,
+            category_confusion(headline_predictions(predictions[main]), self.ranges_db),
+            conventions={name: found for name, found in usual.items() if found is not None},
+            loops=loops(predictions, self._asked(main, answerers), self.loop_steps, self.data.frozen, self.resamples),
+        )
+
+    def _asked(self, main: str, answerers: Sequence[Answerer]) -> dict[str, Ask]:
+        """Who follows the closed loop: the model, and the loudness rule that it has to stand beside."""
+        asked: dict[str, Ask] = {}
+        if answerers:
+            model = answerers[0]
+            asked[model.name] = lambda problems: self.answer(model, problems)
+        rule = next((name for name in RULES if name in self.baselines), None)
+        for name in dict.fromkeys(name for name in (main, rule) if name in self.baselines):
+            asked[name] = lambda problems, name=name: self._advised(self.baselines[name], self.listen(problems))  # type: ignore[misc]
+        return asked
+
+    def _advised(self, baseline: Baseline, items: Sequence[ListenedItem]) -> list[Prediction]:
+        return predictions_of(items, baseline.advise(items))
 
     def answer(
         self, answerer: Answerer, problems: Sequence[Problem], audio_of: Sequence[Problem] | None = None
@@ -239,9 +298,17 @@ def write_results(
     dataset: str,
     notes: Sequence[str],
     config_yaml: str,
+    heard: Callable[[Prediction], Heard | None],
+    audio_examples: int,
+    more: Sequence[Sheet] = (),
     protocol: str | None = None,
 ) -> str:
-    """Write metrics.json, predictions and the report into a run folder.
+    """Write metrics.json, predictions, the report and its tables into a run folder.
+
+    Args:
+        heard: renders an example for the report's players.
+        audio_examples: how many of the best and of the worst examples get players.
+        more: further sheets for the report.
 
     Args:
         protocol: ``mixingbuddy`` adds the predecessor's five tables, as mixingbuddy.md and among the figures.
@@ -271,37 +338,31 @@ def write_results(
         write_probes(folder, main.probes)
     write_whole(folder / "metrics.json", json.dumps(metrics, indent=1, sort_keys=True) + "\n")
     sentence = verdict(main)
+    curve = read_curve(folder / "logs" / "metrics.csv")
+    evidence = Evidence(main.predictions[model], main.conventions, main.loops, curve, more)
+    write_sheets(folder / "tables", run_sheets(main.rows, evidence))
+    for other in results[1:]:
+        shown = Evidence(other.predictions[model], other.conventions, other.loops)
+        write_sheets(folder / "tables" / other.split, run_sheets(other.rows, shown))
     write_report(
         folder / "report.html",
         title=title,
         headline_sentence=sentence,
         rows=main.rows,
-        scores=main.rows[0].scores,
-        predictions=main.predictions[model],
+        evidence=evidence,
         dataset=dataset,
-        training_curve=read_curve(folder / "logs" / "metrics.csv"),
         notes=notes,
         config_yaml=config_yaml,
+        heard=heard,
+        audio_examples=audio_examples,
     )
     return sentence
 
 
 def verdict(result: SplitResult) -> str:
     """The first line of a result; it names the rule without genre where no genre is known."""
-    rules: Mapping[str, str] = {
-        "loudness_rule_genre": "the loudness rule that knows the genre",
-        "loudness_rule": "the loudness rule",
-    }
     genres_known = any(prediction.problem.genre for prediction in result.predictions[result.rows[0].method])
-    for name, words in rules.items():
+    for name, words in RULES.items():
         if name in result.predictions and (genres_known or name == "loudness_rule"):
             return headline_sentence(result.predictions[result.rows[0].method], result.predictions[name], rule=words)
     return "No loudness rule was evaluated, so nothing is said about what the model adds to one."
-
-
-def read_curve(path: Path) -> list[dict[str, Any]]:
-    """The rows of Lightning's CSV log, numbers as floats, empty cells left out."""
-    if not path.is_file():
-        return []
-    with path.open(newline="") as handle:
-        return [{key: float(value) for key, value in row.items() if value} for row in csv.DictReader(handle)]

@@ -1,4 +1,4 @@
-"""Room evaluation: the results table, for the screen and as Markdown."""
+"""Room evaluation: the results of all methods, as a sheet and for the screen."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from mixlab.evaluation.sheets import Figure, Line, Sheet, cell_text
 from mixlab.scoring.closed_loop import ClosedLoop
 from mixlab.scoring.paired import Difference
 from mixlab.scoring.scores import Scores
@@ -30,6 +31,7 @@ LABELS = {
     "loudness_rule_source": "loudness rule at the source's rate",
     "loudness_rule_source_genre": "the same by genre",
     "ridge": "ridge on log-mel",
+    "conv_regressor": "convolutional regressor",
     "oracle": "oracle",
 }
 """How tables call the methods that they know; another is called by its name with spaces."""
@@ -60,8 +62,17 @@ SCREEN_HEADINGS = {
 }
 """The columns for which a terminal has room."""
 
-MISSING = "\N{EN DASH}"
-"""Stands where a metric does not apply."""
+RESULTS_CAPTION = (
+    "Prompts without a claim only, except for the column of claims. Joint: stem and direction are right, and a "
+    "balanced mix is called balanced. Error: distance in dB between the gain advised for the faulty stem and the "
+    "one it needed, where advice on another stem counts as 0 dB; located: the same where stem and direction were "
+    "right. Left over and harm: root mean square error over the stems beside the anchor after the advice was "
+    "applied, for mixes with an error and for balanced ones. Intervals are 95 %, resampled by song. What could not "
+    "be read counts as wrong. The loudness rule compares BS.1770 loudness with what is usual, the rule by genre "
+    "with what is usual in the genre; the ridge regresses errors on log-mel statistics; text alone reads what the "
+    "user says and never listens; the oracle, where there is one, knows the exact loudness and the balance of the "
+    "genre, so what it misses nobody can hear for certain."
+)
 
 
 @dataclass(frozen=True)
@@ -85,7 +96,7 @@ class Row:
         label = label_of(self.method)
         return f"{label}, {self.detail}" if self.detail else label
 
-    def figure(self, column: str) -> tuple[float, float, float] | None:
+    def figure(self, column: str) -> Figure | None:
         """A figure with the ends of its interval, or None where it does not apply."""
         if column == "model_lead":
             return None if self.lead is None else (self.lead.difference, self.lead.low, self.lead.high)
@@ -102,21 +113,6 @@ def label_of(method: str) -> str:
     return LABELS.get(method, method.replace("_", " "))
 
 
-def number(value: float, column: str) -> str:
-    """A share with three decimals, a difference of shares with its sign, a figure in dB with two."""
-    if column == "model_lead":
-        return f"{value:+.3f}"
-    return f"{value:.2f}" if column.endswith("_db") else f"{value:.3f}"
-
-
-def cell(figure: tuple[float, float, float] | None, column: str) -> tuple[str, str]:
-    """A figure and its interval as text; the interval is empty where it has no width or nothing applies."""
-    if figure is None:
-        return MISSING, ""
-    value, low, high = figure
-    return number(value, column), "" if low == high else f"{number(low, column)}\N{EN DASH}{number(high, column)}"
-
-
 def used_columns(rows: Sequence[Row]) -> list[str]:
     """The columns that apply to at least one row."""
     return [column for column in COLUMNS if any(row.figure(column) is not None for row in rows)]
@@ -125,7 +121,7 @@ def used_columns(rows: Sequence[Row]) -> list[str]:
 def results_table(rows: Sequence[Row], title: str = "") -> Table:
     """The table for a terminal of 80 columns: one line a method, and a line between kinds of methods.
 
-    Of the intervals (95 %, resampled by song) only that of joint accuracy fits; `markdown_table` has all of them.
+    Of the intervals (95 %, resampled by song) only that of joint accuracy fits; `results_sheet` has all of them.
     """
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
@@ -148,7 +144,7 @@ def results_table(rows: Sequence[Row], title: str = "") -> Table:
     for index, row in enumerate(rows):
         cells: list[str] = []
         for column in columns:
-            value, interval = cell(row.figure(column), column)
+            value, interval = cell_text(row.figure(column), column)
             cells += [value, interval] if column == "joint_accuracy" else [value]
         kind_ends = index + 1 < len(rows) and rows[index + 1].kind != row.kind
         style = "bold" if row.kind == "model" else ""
@@ -156,17 +152,14 @@ def results_table(rows: Sequence[Row], title: str = "") -> Table:
     return table
 
 
-def markdown_table(rows: Sequence[Row]) -> str:
-    """The table as Markdown, each figure followed by its interval."""
+def results_sheet(rows: Sequence[Row]) -> Sheet:
+    """All figures of all methods with their intervals."""
     columns = used_columns(rows)
-    lines = [
-        "| method | " + " | ".join(COLUMNS[column] for column in columns) + " |",
-        "|---|" + "---:|" * len(columns),
-    ]
-    for row in rows:
-        cells = []
-        for column in columns:
-            value, interval = cell(row.figure(column), column)
-            cells.append(f"{value} ({interval})" if interval else value)
-        lines.append(f"| {row.label.replace('|', '/')} | " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+    return Sheet(
+        "results",
+        "All methods on the same items",
+        {column: COLUMNS[column] for column in columns},
+        [Line(row.label, {column: row.figure(column) for column in columns}, row.kind) for row in rows],
+        "method",
+        RESULTS_CAPTION,
+    )

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from itertools import combinations
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations, permutations
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mixlab.multitrack.index import MEASURES, SegmentIndex
-from mixlab.multitrack.segments import Gates
+from mixlab.multitrack.segments import Gates, Segment
 from mixlab.multitrack.song import STEMS
 
 PERCENTILES = (5, 25, 50, 75, 95)
 ALL_GENRES = "all"
 UNKNOWN_GENRE = "unknown"
+
+FEWEST_SONGS = 5
+"""Songs of a genre below which its balance is taken from all songs: a deviation of fewer says little."""
 
 Columns = Mapping[str, NDArray[Any]]
 Rows = NDArray[np.bool_]
@@ -44,6 +48,49 @@ def statistics(index: SegmentIndex, gates: Gates) -> dict[str, Any]:
         "relative_lufs": {s: _relative(columns, passing, rows, "lufs_source") for s, rows in chosen.items()},
         "relative_lufs_heard": {s: _relative(columns, passing, rows, "lufs") for s, rows in chosen.items()},
     }
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Loudness of one stem above another in LU over songs: their number, mean and standard deviation."""
+
+    songs: int
+    mean_lu: float
+    deviation_lu: float
+
+
+@dataclass(frozen=True)
+class UsualBalance:
+    """What songs of each genre do: for (genre, anchor, stem) the spread of the stem's loudness above the anchor."""
+
+    spreads: Mapping[tuple[str, str, str], Spread]
+
+    def of(self, genre: str | None, anchor: str, stem: str) -> Spread | None:
+        """The spread of a genre, that of all songs where it has fewer than `FEWEST_SONGS`; None where too few do."""
+        for name in (genre or UNKNOWN_GENRE, ALL_GENRES):
+            found = self.spreads.get((name, anchor, stem))
+            if found is not None and found.songs >= FEWEST_SONGS and found.deviation_lu > 0:
+                return found
+        return None
+
+
+def usual_balance(segments: Sequence[Segment]) -> UsualBalance:
+    """The balance of the songs that segments are of, as the model hears them; a song counts once, with its median."""
+    by_song: dict[tuple[str, str, str, str], list[float]] = {}
+    for segment in segments:
+        for anchor, stem in permutations(segment.lufs, 2):
+            key = (segment.genre or UNKNOWN_GENRE, segment.song_id, anchor, stem)
+            by_song.setdefault(key, []).append(segment.lufs[stem] - segment.lufs[anchor])
+    values: dict[tuple[str, str, str], list[float]] = {}
+    for (genre, _, anchor, stem), found in by_song.items():
+        for name in (genre, ALL_GENRES):
+            values.setdefault((name, anchor, stem), []).append(float(np.median(found)))
+    return UsualBalance(
+        {
+            key: Spread(len(songs), float(np.mean(songs)), float(np.std(songs, ddof=1)) if len(songs) > 1 else 0.0)
+            for key, songs in values.items()
+        }
+    )
 
 
 def _loud_enough(columns: Columns, stem: str, gates: Gates) -> Rows:

@@ -12,6 +12,7 @@ from mixlab.language.advice import Advice
 from mixlab.scoring.bootstrap import RESAMPLES, SongBootstrap, mean_outcome
 from mixlab.scoring.prediction import Prediction
 from mixlab.scoring.scores import headline_predictions
+from mixlab.synthesis.problem import GainError, Problem
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def residuals_db(predictions: Sequence[Prediction]) -> NDArray[np.float64]:
     Balance is relative to the anchor: a move of the anchor itself shifts all other stems the other way. Moves of stems
     that are not in the segment do nothing, and a response that did not parse moves nothing.
     """
-    return np.array([_residual_db(prediction) for prediction in predictions], dtype=np.float64)
+    return np.array([off_db(applied(p.problem, p.advice)) for p in predictions], dtype=np.float64)
 
 
 def closed_loop(predictions: Sequence[Prediction], resamples: int = RESAMPLES, seed: int = 0) -> ClosedLoop:
@@ -62,7 +63,7 @@ def closed_loop(predictions: Sequence[Prediction], resamples: int = RESAMPLES, s
         raise ValueError("no item has a headline prompt (audio_only, advice_seeking), so there is no loop to close")
     faulty = np.array([bool(prediction.problem.needed_gains_db) for prediction in predictions])
     after = residuals_db(predictions)
-    before = residuals_db([replace(prediction, advice=Advice()) for prediction in predictions])
+    before = np.array([off_db(prediction.problem) for prediction in predictions])
     bootstrap = SongBootstrap([prediction.problem.song_id for prediction in predictions], resamples, seed)
     residual, harm = np.where(faulty, after, np.nan), np.where(faulty, np.nan, after)
     nothing = np.where(faulty, before, np.nan)
@@ -76,10 +77,21 @@ def closed_loop(predictions: Sequence[Prediction], resamples: int = RESAMPLES, s
     )
 
 
-def _residual_db(prediction: Prediction) -> float:
-    problem, advice = prediction.problem, prediction.advice or Advice()
+def applied(problem: Problem, advice: Advice | None) -> Problem:
+    """The problem that is left once the faders are where the advice wants them: the same mix with other errors.
+
+    Moves of stems that are not in the segment do nothing, and an advice of None (a response that could not be read)
+    moves nothing. A stem that was moved has no category of error any more.
+    """
+    moves_db = {move.stem: move.gain_db for move in (advice or Advice()).moves if move.stem in problem.stems}
+    intact = [error for error in problem.errors if error.stem not in moves_db]
+    # What rounding of floats leaves is no error.
+    moved = [GainError(stem, round(problem.error_db(stem) + gain_db, 6)) for stem, gain_db in moves_db.items()]
+    return replace(problem, errors=tuple(error for error in [*intact, *moved] if error.gain_db != 0.0))
+
+
+def off_db(problem: Problem) -> float:
+    """RMS over the active stems beside the anchor of how far each is from its balance with the anchor, in dB."""
     if not problem.candidates:
         return 0.0
-    anchor_db = advice.gain_db(problem.anchor)
-    left = [problem.relative_error_db(stem) + advice.gain_db(stem) - anchor_db for stem in problem.candidates]
-    return float(np.sqrt(np.mean(np.square(left))))
+    return float(np.sqrt(np.mean(np.square([problem.relative_error_db(stem) for stem in problem.candidates]))))

@@ -174,7 +174,10 @@ def drawable(segments: Sequence[Segment], protocol: ProblemProtocol) -> list[Seg
 
 
 def right_advice(problem: Problem, error: ErrorProtocol) -> Advice:
-    """The advice that brings the problem's stems into balance, with the verdict that its claim deserves."""
+    """The advice that brings the problem's stems into balance, with the verdict that its claim deserves.
+
+    Errors without the name of a category, which are what some earlier advice left, have no range: they get a value.
+    """
     verdicts = {
         PromptCategory.CORRECT_DESCRIPTION: Verdict.CONFIRMED,
         PromptCategory.INCORRECT_DESCRIPTION: Verdict.CORRECTED,
@@ -183,7 +186,11 @@ def right_advice(problem: Problem, error: ErrorProtocol) -> Advice:
     anchor_low_db, anchor_high_db = error.range_db(categories.get(problem.anchor, ""))
     moves = []
     for stem, gain_db in problem.needed_gains_db.items():
-        if error.answer == "range":
+        is_named = all(
+            categories.get(name, "") in error.categories or not problem.error_db(name)
+            for name in (stem, problem.anchor)
+        )
+        if error.answer == "range" and is_named:
             low_db, high_db = error.range_db(categories.get(stem, ""))
             moves.append(Move(stem, anchor_low_db - high_db, anchor_high_db - low_db))
         else:

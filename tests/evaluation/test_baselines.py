@@ -13,6 +13,7 @@ from mixlab.evaluation.baselines import (
     BASELINES,
     BestConstant,
     Chance,
+    ConvRegressor,
     LoudnessRule,
     LoudnessRuleGenre,
     LoudnessRuleSource,
@@ -31,6 +32,12 @@ from mixlab.synthesis.draw import ErrorCategory, ErrorProtocol
 from mixlab.synthesis.problem import GainError, PromptCategory
 
 CLAIMS = (PromptCategory.CORRECT_DESCRIPTION, PromptCategory.INCORRECT_DESCRIPTION)
+
+
+@pytest.fixture(autouse=True)
+def _short_training(monkeypatch):
+    """What holds for every baseline holds for a network that was hardly trained."""
+    monkeypatch.setattr(ConvRegressor, "steps", 3)
 
 
 @pytest.fixture(scope="module")

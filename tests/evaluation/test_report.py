@@ -10,14 +10,21 @@ from html.parser import HTMLParser
 import pytest
 from rich.console import Console
 
+from mixlab.errors import InputFileError
 from mixlab.evaluation.baselines import Chance, Oracle, predictions_of
-from mixlab.evaluation.report import confusion_matrix, write_report
+from mixlab.evaluation.examples import EXAMPLES, best_and_worst, shown_examples
+from mixlab.evaluation.listening import Heard
+from mixlab.evaluation.report import Evidence, run_sheets, write_report
+from mixlab.evaluation.run_sheets import confusion_sheet
 from mixlab.evaluation.summary import headline_sentence, points
-from mixlab.evaluation.table import Row, markdown_table, results_table
+from mixlab.evaluation.table import Row, results_sheet, results_table
 from mixlab.language.advice import Advice, Move
 from mixlab.scoring import Prediction, closed_loop, score
+from mixlab.scoring.conventions import Conventions
+from mixlab.scoring.loop_path import LoopPath, loop_figures
 from mixlab.synthesis.problem import GainError
 
+HEARD = Heard({name: "data:audio/ogg;base64,T2dnUw==" for name in ("with the error", "after")}, -1.5, 44100, 2, None)
 NASTY = "<script>alert('vocals')</script> & \"raise\" them"
 
 
@@ -49,22 +56,34 @@ def rows(methods):
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory, methods, rows):
+def evidence(methods):
+    """Something for every part of a report."""
+    paths = [LoopPath(p.problem, (p.advice, Advice())) for p in methods["model"]]
+    return Evidence(
+        methods["model"],
+        {"model": Conventions(240, {"closer_lu": (1.0, 0.5, 1.5), "closer_share": (float("nan"),) * 3}, {})},
+        {"model": loop_figures(paths, 50)},
+        [
+            {"step": 1, "train/loss": "2.5", "val/joint_accuracy": ""},
+            {"step": 2, "train/loss": 1.5, "val/joint_accuracy": 0.5, "lr": 0.1},
+        ],
+    )
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory, evidence, rows):
     path = tmp_path_factory.mktemp("run") / "new" / "report.html"
     write_report(
         path,
         title="bass_anchor <1>",
         headline_sentence="The model beats the rule.",
         rows=rows,
-        scores=rows[0].scores,
-        predictions=methods["model"],
+        evidence=evidence,
         dataset="demo",
-        training_curve=[
-            {"step": 1, "train/loss": "2.5", "val/joint_accuracy": ""},
-            {"step": 2, "train/loss": 1.5, "val/joint_accuracy": 0.5, "lr": 0.1},
-        ],
         notes=["1 song without a bass was dropped."],
         config_yaml="seed: 1\n",
+        heard=lambda prediction: HEARD,
+        audio_examples=2,
     )
     return path.read_text(encoding="utf-8")
 
@@ -95,11 +114,14 @@ def test_the_page_is_well_formed_and_fetches_nothing(page):
     found = Elements(page)
     assert found.open == []
     assert not found.tags & {"script", "link", "img", "iframe", "object"}
-    assert all(link.startswith("#") for link in found.links)
+    sounds = [link for link in found.links if link.startswith("data:audio/ogg;base64,")]
+    assert len(sounds) == 2 * 2 * len(HEARD.clips)
+    links = [link for link in found.links if link not in sounds]
+    assert all(link.startswith("#") for link in links)
     assert "@import" not in page
     assert not re.search(r"url\((?!#)", page)
     assert len(found.ids) == len(set(found.ids))
-    assert {link[1:] for link in found.links} <= set(found.ids)
+    assert {link[1:] for link in links} <= set(found.ids)
 
 
 def test_the_first_line_is_the_headline(page):
@@ -128,8 +150,7 @@ def test_demo_songs_are_called_demo_songs(page, tmp_path, rows, methods):
         title="folder",
         headline_sentence="So.",
         rows=rows[:1],
-        scores=rows[0].scores,
-        predictions=methods["model"],
+        evidence=Evidence(methods["model"]),
         dataset="folder",
     )
     other = (tmp_path / "report.html").read_text(encoding="utf-8")
@@ -138,7 +159,8 @@ def test_demo_songs_are_called_demo_songs(page, tmp_path, rows, methods):
 
 
 def test_the_page_shows_notes_configuration_and_every_method(page):
-    for words in ("1 song without a bass", "seed: 1", "base, unadapted", "chance", "By faulty stem", "By genre"):
+    for words in ("1 song without a bass", "seed: 1", "base, unadapted", "chance", "by faulty stem", "by genre",
+                  "Does it settle?", "what is usual in the genre"):  # fmt: skip
         assert words in page, words
 
 
@@ -146,28 +168,32 @@ def test_a_model_that_says_nothing_still_gets_a_report(tmp_path, items):
     silent = [Prediction(item.problem, "", None) for item in items[:1]]
     row = Row("model", "model", score(silent, 50), closed_loop(silent, 50))
     path = tmp_path / "report.html"
-    write_report(
-        path, title="t", headline_sentence="s", rows=[row], scores=row.scores, predictions=silent, dataset="demo"
-    )
+    write_report(path, title="t", headline_sentence="s", rows=[row], evidence=Evidence(silent), dataset="demo")
     assert "(empty)" in path.read_text(encoding="utf-8")
 
 
+def confusion(predictions):
+    """The columns, and the counts of each right answer."""
+    sheet = confusion_sheet(predictions)
+    return list(sheet.columns), {line.label: [cell[0] for cell in line.cells.values()] for line in sheet.lines}
+
+
 def test_the_confusion_matrix_counts_every_item_once(methods, items):
-    columns, lines = confusion_matrix(methods["model"])
+    columns, lines = confusion(methods["model"])
     assert columns[0] == "balanced"
-    assert sum(sum(counts) for _, counts in lines) == len(items)
+    assert sum(sum(counts) for counts in lines.values()) == len(items)
     both = Advice((Move.of("drums", 3.0), Move.of("vocals", 3.0)))
-    columns, lines = confusion_matrix([Prediction(items[0].problem, "", both), Prediction(items[1].problem, "", None)])
+    columns, lines = confusion([Prediction(items[0].problem, "", both), Prediction(items[1].problem, "", None)])
     assert columns[-2:] == ["several stems", "not readable"]
-    assert sum(sum(counts) for _, counts in lines) == 2
+    assert sum(sum(counts) for counts in lines.values()) == 2
 
 
 def test_with_several_moves_at_once_the_confusion_matrix_counts_each_stem(items):
     problem = replace(items[0].problem, errors=(GainError("drums", 3.0), GainError("vocals", -6.0)))
     said = Advice((Move.of("drums", -3.0), Move.of("other", 3.0)))
-    columns, lines = confusion_matrix([Prediction(problem, "", said), Prediction(problem, "", None)])
+    columns, lines = confusion([Prediction(problem, "", said), Prediction(problem, "", None)])
     assert columns == ["leave", "lower", "raise", "not readable"]
-    assert dict(lines) == {"leave": [0, 0, 1, 1], "lower": [0, 1, 0, 1], "raise": [1, 0, 0, 1]}
+    assert lines == {"leave": [0, 0, 1, 1], "lower": [0, 1, 0, 1], "raise": [1, 0, 0, 1]}
 
 
 def test_the_headline_says_which_way_it_came_out(methods):
@@ -192,11 +218,42 @@ def test_the_screen_table_fits_80_columns(rows):
     assert f"{rows[0].scores.headline['joint_accuracy']:.3f}" in text
 
 
-def test_the_markdown_table_has_a_line_a_method_and_a_dash_where_nothing_applies(rows):
-    lines = markdown_table(rows).splitlines()
+def test_the_results_sheet_has_a_line_a_method_and_a_dash_where_nothing_applies(rows):
+    sheet = results_sheet(rows)
+    lines = sheet.markdown().splitlines()
     assert len(lines) == 2 + len(rows)
-    assert len({line.count("|") for line in lines}) == 1
-    # The base never locates an error, so it has no error in dB where it did.
-    assert "\N{EN DASH}" in lines[3].split("|")[7].strip()
-    assert "0.000" in lines[3]
     assert lines[2].startswith("| model | 0.")
+    # The base never locates an error, so it has no error in dB where it did.
+    base = dict(zip(sheet.columns, sheet.texts(sheet.lines[1]), strict=True))
+    assert base["gain_mae_located_db"] == ("\N{EN DASH}", "")
+    assert base["joint_accuracy"] == ("0.000", "")
+
+
+def test_every_table_of_the_page_is_among_the_sheets(page, rows, evidence):
+    sheets = run_sheets(rows, evidence)
+    names = {sheet.name for sheet in sheets}
+    assert len(names) == len(sheets)
+    assert {"results", "confusion", "genre", "size_db", "conventions", "closed_loop", "closed_loop_behaviour"} <= names
+    assert page.count("<table") == len(sheets)
+
+
+def test_players_stand_beside_the_first_examples_only_and_say_what_they_play(page):
+    assert page.count("<audio controls") == 2 * 2 * len(HEARD.clips)
+    assert page.count("all three lowered by 1.5 dB; licence unknown, so not for publication") == 2 * 2
+    assert page.count('class="sample"') > 2 * 2
+
+
+def test_the_worst_are_those_with_most_error_left_and_the_best_those_nearest_in_db(methods):
+    best, worst = best_and_worst([*methods["model"]])
+    assert len(best) == EXAMPLES
+    assert all(p.problem.needed_gains_db for p in best)
+    assert not set(map(id, best)) & set(map(id, worst))
+
+
+def test_a_song_that_is_gone_costs_its_players_and_not_the_report(methods, caplog):
+    def gone(prediction):
+        raise InputFileError("/songs/one/bass.wav is not a file; check the path.")
+
+    shown = shown_examples(methods["model"], gone, 2)
+    assert all(example.heard is None for examples in shown.values() for example in examples)
+    assert "bass.wav is not a file" in caplog.text

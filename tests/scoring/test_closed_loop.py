@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mixlab.language.advice import Advice, Move
 from mixlab.scoring import Prediction, closed_loop
-from mixlab.scoring.closed_loop import residuals_db
+from mixlab.scoring.closed_loop import applied, off_db, residuals_db
 from mixlab.synthesis.problem import PromptCategory
 
 
@@ -57,3 +59,26 @@ def test_only_headline_prompts_close_the_loop(problem):
     claimed = problem(prompt=PromptCategory.CORRECT_DESCRIPTION)
     with pytest.raises(ValueError, match="headline prompt"):
         closed_loop([Prediction(claimed, "", Advice())])
+
+
+def test_advice_applied_to_a_problem_is_the_problem_with_other_errors(problem):
+    before = problem(("vocals", -6.0))
+    after = applied(before, Advice((Move.of("vocals", 4.0), Move.of("drums", 3.0), Move.of("banjo", 9.0))))
+    assert after.needed_gains_db == {"vocals": 2.0, "drums": -3.0}
+    assert {error.category for error in after.errors} == {""}
+    assert applied(before, None) == applied(before, Advice()) == before
+
+
+def test_advice_that_undoes_the_error_leaves_a_balanced_problem(problem):
+    assert applied(problem(("vocals", -6.1)), Advice((Move.of("vocals", 6.1),))).errors == ()
+
+
+@given(st.floats(-12, 12).filter(lambda gain_db: abs(gain_db) > 1e-3), st.sampled_from(["bass", "drums", "vocals"]))
+def test_what_is_left_after_advice_is_how_far_off_the_new_problem_is(problem, gain_db, stem):
+    before = problem(("vocals", -6.0), ("bass", 2.0))
+    said = Prediction(before, "", Advice((Move.of(stem, gain_db),)))
+    assert residuals_db([said])[0] == pytest.approx(off_db(applied(before, said.advice)), abs=1e-6)
+    moved = {"vocals": -6.0, "bass": 2.0, "drums": 0.0, "other": 0.0}
+    moved[stem] += gain_db
+    left = [moved[name] - moved["bass"] for name in ("drums", "vocals", "other")]
+    assert residuals_db([said])[0] == pytest.approx(np.sqrt(np.mean(np.square(left))), abs=1e-5)

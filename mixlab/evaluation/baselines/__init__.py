@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from mixlab.evaluation.baselines.base import Baseline, ListenedItem, predictions_of
 from mixlab.evaluation.baselines.constant import BestConstant, Chance, MostCommon, TextOnly
+from mixlab.evaluation.baselines.conv_regressor import ConvRegressor
 from mixlab.evaluation.baselines.loudness import (
     LoudnessRule,
     LoudnessRuleGenre,
@@ -28,6 +30,7 @@ BASELINES: dict[str, type[Baseline]] = {
         LoudnessRuleSource,
         LoudnessRuleSourceGenre,
         Ridge,
+        ConvRegressor,
         Oracle,
     )
 }
@@ -48,6 +51,7 @@ def build_baselines(
     sigma_db: float | None = None,
     error: ErrorProtocol | None = None,
     right_claim_share: float = 0.5,
+    cache_dir: Path | None = None,
 ) -> tuple[dict[str, Baseline], list[str]]:
     """The named baselines, unfitted, in the order of `names`.
 
@@ -59,6 +63,7 @@ def build_baselines(
         sigma_db: deviation of songs from it; None where it is not known.
         error: how errors are drawn; None where it is not known.
         right_claim_share: the probability that a claim is right, for the oracle.
+        cache_dir: where trained baselines are kept; None keeps none.
 
     Returns:
         Name -> baseline, and sentences about those that are not available.
@@ -78,6 +83,8 @@ def build_baselines(
             baselines[name] = Oracle(balance_db, sigma_db, error, rounding_db, right_claim_share)
         elif name == Chance.name:
             baselines[name] = Chance(rounding_db, seed, error.targets if error is not None else ())
+        elif name == ConvRegressor.name:
+            baselines[name] = ConvRegressor(rounding_db, cache_dir)
         else:
             baselines[name] = BASELINES[name](rounding_db)
     return baselines, notes
@@ -89,6 +96,7 @@ __all__ = [
     "Baseline",
     "BestConstant",
     "Chance",
+    "ConvRegressor",
     "ListenedItem",
     "LoudnessRule",
     "LoudnessRuleGenre",

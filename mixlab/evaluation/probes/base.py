@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mixlab.evaluation.table import label_of, number
+from mixlab.evaluation.sheets import number
+from mixlab.evaluation.table import label_of
 from mixlab.language.advice import Advice, Direction
 from mixlab.scoring.bootstrap import SongBootstrap, mean_outcome
 from mixlab.storage import write_whole
