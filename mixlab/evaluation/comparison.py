@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from mixlab.evaluation.sheets import number
-from mixlab.evaluation.table import label_of
+from mixlab.evaluation.table import LABELS
 from mixlab.scoring.bootstrap import RESAMPLES
 from mixlab.scoring.metrics import METRICS, outcomes
 from mixlab.scoring.paired import ALPHA, PERMUTATIONS, Difference, all_pairs
@@ -105,11 +105,10 @@ def compare_methods(
     return comparisons
 
 
-def matrix(comparisons: Sequence[Comparison], metric: str, labels: Mapping[str, str] | None = None) -> str:
+def matrix(comparisons: Sequence[Comparison], metric: str) -> str:
     """A metric's comparisons as a Markdown table: row minus column, bold where the corrected p is below 5 %."""
     chosen = [entry for entry in comparisons if entry.metric == metric]
     names = list(dict.fromkeys(name for entry in chosen for name in (entry.a, entry.b)))
-    labels = labels or {}
     by_pair = {(entry.a, entry.b): entry for entry in chosen}
     means = {name: mean for e in chosen for name, mean in ((e.a, e.difference.mean_a), (e.b, e.difference.mean_b))}
 
@@ -117,11 +116,11 @@ def matrix(comparisons: Sequence[Comparison], metric: str, labels: Mapping[str, 
         if row == column:
             return ""
         entry = by_pair.get((row, column)) or by_pair[column, row]
-        value = entry.difference.difference if entry.a == row else -entry.difference.difference
+        value = entry.difference.difference if entry.a == row else 0.0 - entry.difference.difference
         shown = f"{value:+.2f}" if metric.endswith("_db") else f"{value:+.3f}"
         return f"**{shown}**" if entry.better else shown
 
-    headings = [labels.get(name, label_of(name)).replace("|", "/") for name in names]
+    headings = [LABELS.get(name, name).replace("|", "/") for name in names]
     lines = [f"| {metric} | mean | " + " | ".join(headings) + " |", "|---|" + "---:|" * (len(names) + 1)]
     for name, heading in zip(names, headings, strict=True):
         cells = " | ".join(text(name, column) for column in names)
