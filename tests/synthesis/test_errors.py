@@ -174,3 +174,13 @@ def test_responses_with_several_moves_read_back(drawn, segment, noise_stems, kin
 def test_a_problem_of_any_kind_survives_json(drawn, kind, seed, anchor):
     problem, _ = drawn(kind, seed, anchor)
     assert Problem.from_json(json.loads(json.dumps(problem.to_json()))) == problem
+
+
+@given(KINDS, SEEDS, ANCHORS, st.floats(0.5, 9.0))
+@settings(max_examples=50)
+def test_an_error_that_some_advice_left_has_no_range_and_is_answered_by_its_value(drawn, kind, seed, anchor, left_db):
+    problem, error = drawn(kind, seed, anchor, answer="range")
+    stem = problem.candidates[0]
+    others = tuple(entry for entry in problem.errors if entry.stem not in (stem, problem.anchor))
+    advice = right_advice(replace(problem, errors=(*others, GainError(stem, left_db))), error)
+    assert advice.gain_db(stem) == -max(1.0, round(left_db))
