@@ -30,9 +30,9 @@ def command(folder, *overrides):
     )  # fmt: skip
 
 
-def judge(folder, *overrides):
+def judge(folder, *overrides, timeout_s=300):
     process = command(folder, *overrides)
-    out, err = process.communicate(timeout=300)
+    out, err = process.communicate(timeout=timeout_s)
     return process.returncode, out, err
 
 
@@ -149,4 +149,5 @@ def test_what_cannot_work_is_said_in_one_sentence_before_anything_is_asked(run, 
     assert code == 2
     assert says in err
     assert "hush" not in err
+    assert not any("hush" in path.read_text(errors="replace") for path in run.rglob("*") if path.is_file())
     assert err.count("\n") == 1

