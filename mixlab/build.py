@@ -20,9 +20,11 @@ from mixlab.data.exported import ExportedDataModule, ExportedSet
 from mixlab.data.module import DataSettings, FrozenItems, MixDataModule
 from mixlab.errors import ConfigError, MixlabError
 from mixlab.models.adapters import base_model
-from mixlab.models.backbone import Backbone, fold_feature_statistics
-from mixlab.models.checkpoints import BUILDERS, Description
+from mixlab.models.backbone import Backbone, fold_feature_statistics, skeleton
+from mixlab.models.checkpoints import BUILDERS, Description, fingerprint
+from mixlab.models.footprint import Footprint, footprint
 from mixlab.models.module import AdviceModule
+from mixlab.models.quantization import NF4, is_quantized
 from mixlab.multitrack.segments import Gates
 from mixlab.multitrack.song import STEMS, MultitrackSource
 from mixlab.synthesis.anchor import fixed_anchor
@@ -180,16 +182,33 @@ def backbone(cfg: DictConfig) -> Backbone:
 
 def advice_module(cfg: DictConfig, base: Backbone) -> AdviceModule:
     """The LightningModule of a run, with its adapter; needs no songs, so that what does not fit is said before any."""
-    with torch.random.fork_rng():
-        torch.manual_seed(cfg.seed)
-        try:
-            model = made(cfg.adapter, "adapter")(base.model)
-        except (TypeError, ValueError) as error:
-            raise ConfigError(f"The keys of adapter do not fit the model ({_first_line(error)}).") from error
-    identity = {"model": _arguments(cfg), "inputs": cfg.inputs.layout, "anchor": cfg.anchor.stem}
+    identity = {
+        "model": _arguments(cfg),
+        "base": fingerprint(base.model),
+        "inputs": cfg.inputs.layout,
+        "anchor": cfg.anchor.stem,
+    }
+    model = _adapted(cfg, base.model)
     return AdviceModule(
         model, base.processor, made(cfg.loss, "loss"), made(cfg.optim, "optim"), cfg.model.max_new_tokens, identity
     )
+
+
+def estimate(cfg: DictConfig) -> tuple[Footprint, Footprint]:
+    """The backbone as it is loaded, and what of it will train, told from its configuration without its weights."""
+    with torch.random.fork_rng(), torch.device("meta"):
+        base = skeleton(cfg.model.builder, **_arguments(cfg))
+        return footprint(base), footprint(_adapted(cfg, base))
+
+
+def _adapted(cfg: DictConfig, model: Any) -> torch.nn.Module:
+    """The model with the adapter of the run, whose weights its seed draws."""
+    with torch.random.fork_rng():
+        torch.manual_seed(cfg.seed)
+        try:
+            return made(cfg.adapter, "adapter")(model)
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"The keys of adapter do not fit the model ({_first_line(error)}).") from error
 
 
 def description(cfg: DictConfig, module: AdviceModule, data: MixDataModule) -> Description:
@@ -213,6 +232,8 @@ def description(cfg: DictConfig, module: AdviceModule, data: MixDataModule) -> D
         segment_s=cfg.data.segment_s,
         headroom_dbfs=cfg.data.level.headroom_dbfs,
         max_new_tokens=cfg.model.max_new_tokens,
+        quantization=NF4 if any(is_quantized(weight) for weight in module.model.parameters()) else None,
+        base_fingerprint=module.identity["base"],
     )
 
 

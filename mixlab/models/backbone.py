@@ -51,13 +51,17 @@ def tiny(base: str | None, seed: int = 0) -> Backbone:
             torch.manual_seed(seed)
             model = Qwen2AudioForConditionalGeneration(config)
         return Backbone(model, Qwen2AudioProcessor.from_pretrained(TINY_FOLDER))
-    folder = TINY_FOLDER if base == "listener" else Path(base)
+    return from_pretrained(str(_tiny_folder(base)))
+
+
+def _tiny_folder(base: str | None) -> Path:
+    folder = TINY_FOLDER if base in (None, "listener") else Path(base)
     if not (folder / "model.safetensors").is_file():
         raise ConfigError(
             f"model.arguments.base is '{base}', but {folder} holds no model.safetensors; "
             "use 'listener', null, or a folder that python -m mixlab.pretrain wrote."
         )
-    return from_pretrained(str(folder))
+    return folder
 
 
 def from_pretrained(name: str, revision: str | None = None, dtype: str = "float32") -> Backbone:
@@ -77,14 +81,34 @@ def from_pretrained(name: str, revision: str | None = None, dtype: str = "float3
         )
         processor = Qwen2AudioProcessor.from_pretrained(name, revision=revision)
     except (OSError, ValueError) as error:
-        first_line = str(error).strip().splitlines()[0]
-        raise ConfigError(
-            f"model.arguments.name is '{name}', which cannot be loaded ({first_line}); "
-            "check the id and the network, or give the path of a local folder."
-        ) from error
+        raise _not_found(name, error) from error
     if loading["missing_keys"] or loading["mismatched_keys"]:
         raise CheckpointError(f"The weights of '{name}' do not fit: {sorted(loading['missing_keys'])[:5]} are missing.")
     return Backbone(model, processor)
+
+
+def skeleton(builder: str, **arguments: Any) -> Qwen2AudioForConditionalGeneration:
+    """The model that a builder would give, on the current device, of its data type but with weights of no meaning.
+
+    With ``torch.device("meta")`` it takes no memory.
+
+    Raises:
+        ConfigError: if the model's configuration cannot be found.
+    """
+    name = str(_tiny_folder(arguments.get("base"))) if builder == "tiny" else arguments["name"]
+    try:
+        config = Qwen2AudioConfig.from_pretrained(name, revision=arguments.get("revision"))
+    except (OSError, ValueError) as error:
+        raise _not_found(name, error) from error
+    return Qwen2AudioForConditionalGeneration(config).to(getattr(torch, arguments.get("dtype", "float32")))
+
+
+def _not_found(name: str, error: Exception) -> ConfigError:
+    first_line = str(error).strip().splitlines()[0]
+    return ConfigError(
+        f"model.arguments.name is '{name}', which cannot be loaded ({first_line}); "
+        "check the id and the network, or give the path of a local folder."
+    )
 
 
 def tiny_config(vocabulary: dict[str, int], mels: int, window_frames: int) -> Qwen2AudioConfig:
