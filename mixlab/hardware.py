@@ -35,12 +35,12 @@ def check_precision(cfg: DictConfig, trainer: lightning.Trainer) -> None:
     if str(trainer.precision).startswith("bf16"):
         instead = "16-mixed or 32-true" if on_gpu else "32-true"
         raise ConfigError(
-            f"trainer.precision is '{trainer.precision}', but {where} has no units for bfloat16; set it to {instead}."
+            f"trainer.precision is '{trainer.precision}', but {where} has no bfloat16 units; set it to {instead}."
         )
     if cfg.model.arguments.get("dtype") == "bfloat16":
         raise ConfigError(
-            f"model.arguments.dtype is 'bfloat16', but {where} has no units for it; set it to float32 or choose a machine "
-            "that has."
+            f"model.arguments.dtype is 'bfloat16', but {where} has no units for it; set it to float32, or take a "
+            "machine that has them."
         )
 
 

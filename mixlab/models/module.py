@@ -49,7 +49,8 @@ class AdviceModule(lightning.LightningModule):
         self.model = model
         self.processor = processor
         self.front_end = LogMel.of(processor.feature_extractor)
-        self.loss = ResponseLoss(loss, model, processor.tokenizer.convert_tokens_to_ids(processor.audio_eos_token))
+        audio_end = processor.tokenizer.convert_tokens_to_ids(processor.audio_eos_token)
+        self.loss = ResponseLoss(loss, model, processor.tokenizer, audio_end)
         self.optim = optim
         self.max_new_tokens = max_new_tokens
         self.identity = dict(identity or {})
@@ -64,8 +65,9 @@ class AdviceModule(lightning.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
         loss, entropy = self.loss(self.model, batch)
-        self.log("train/loss", loss.detach(), prog_bar=True)
-        self.log("train/cross_entropy", entropy)
+        # sync_dist: the mean over processes is the figure of one process with all examples.
+        self.log("train/loss", loss.detach(), prog_bar=True, sync_dist=True)
+        self.log("train/cross_entropy", entropy, sync_dist=True)
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
