@@ -60,7 +60,7 @@ def check_devices(cfg: DictConfig, trainer: lightning.Trainer) -> None:
     """
     if trainer.world_size > 1 and HydraConfig.get().mode == RunMode.MULTIRUN:
         launcher = HydraConfig.get().launcher.get("_target_", "")
-        # Only submitit starts the processes of a job itself; all others would let each one start the sweep again.
+        # Only submitit starts the processes of a job itself; with all others each would start the sweep again.
         if "submitit" not in launcher:
             raise ConfigError(
                 f"A sweep (-m) runs its jobs one process each, but trainer asks for {trainer.world_size} devices a job, "

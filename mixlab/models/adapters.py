@@ -138,8 +138,8 @@ def _adapt(
         leaked = next(name for name in in_tower if name not in wanted)
         raise ConfigError(
             f"adapter.target_modules is '{target_modules}', which matches {len(in_tower) - len(wanted)} modules of the "
-            f"audio tower ({leaked}, ...); begin it as conf/adapter/lora.yaml does, or name what is to be adapted there "
-            "in adapter.tower_modules."
+            f"audio tower ({leaked}, ...); begin it as conf/adapter/lora.yaml does, or name what is to be adapted "
+            "there in adapter.tower_modules."
         )
     return adapted
 

@@ -72,8 +72,8 @@ class Description:
         backbone = BUILDERS[self.builder](**self.arguments)  # type: ignore[operator]
         if self.base_fingerprint not in (None, found := fingerprint(backbone.model)):
             raise CheckpointError(
-                f"The checkpoint was trained on another backbone than {self.builder} {self.arguments} gives here (weights "
-                f"{self.base_fingerprint}, found {found}); put the backbone's own weights back, or train again."
+                f"The checkpoint was trained on another backbone than {self.builder} {self.arguments} gives here "
+                f"(weights {self.base_fingerprint}, found {found}); put its own weights back, or train again."
             )
         if self.feature_mean is not None and self.feature_deviation is not None:
             backbones.fold_feature_statistics(backbone.model, torch.tensor(self.feature_mean), self.feature_deviation)

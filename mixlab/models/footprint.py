@@ -172,7 +172,7 @@ def free_device_bytes(accelerator: str) -> int | None:
 def readable(size: float) -> str:
     """A number of bytes for people, with units of 1000."""
     for unit in ("B", "kB", "MB"):
-        if size < 1000:
+        if size < 999.5:
             return f"{size:.3g} {unit}" if unit != "B" else f"{size:.0f} B"
         size /= 1000
     return f"{size:,.1f} GB"

@@ -59,9 +59,7 @@ class ResponseLoss(nn.Module):
         self.settings = settings
         self.audio_end_token_id = audio_end_token_id
         spread = settings.number_sigma_db > 0
-        self.numbers = (
-            NumberTargets(tokenizer, settings.number_sigma_db, settings.number_step_db) if spread else None
-        )
+        self.numbers = NumberTargets(tokenizer, settings.number_sigma_db, settings.number_step_db) if spread else None
         width = base_model(model).config.text_config.hidden_size
         self.gain_head = nn.Linear(width, len(STEMS)) if settings.gain_weight > 0 else None
         self.move_head = nn.Linear(width, len(STEMS) * len(MOVES)) if settings.move_weight > 0 else None
@@ -108,9 +106,7 @@ class ResponseLoss(nn.Module):
         errors = batch["clip_error_db"]
         heard = ~torch.isnan(errors)
         found = self.gain_head(hidden[clip_ends].float())
-        return mean_over_processes(
-            F.smooth_l1_loss(found[heard], errors[heard] / GAIN_SCALE_DB, reduction="none")
-        )
+        return mean_over_processes(F.smooth_l1_loss(found[heard], errors[heard] / GAIN_SCALE_DB, reduction="none"))
 
     def _move_loss(self, hidden: torch.Tensor, batch: Batch) -> torch.Tensor:
         assert self.move_head is not None

@@ -60,7 +60,9 @@ class NumberTargets(nn.Module):
         single = [written.get((token,), torch.nan) for token in tokens]
         index = torch.zeros(max(tokens) + 2, dtype=torch.long)
         index[torch.tensor(tokens)] = torch.arange(1, len(tokens) + 1)
-        keys = sorted((self._key([tokens.index(token) + 1 for token in number]), first_rows[number]) for number in written)
+        keys = sorted(
+            (self._key([tokens.index(token) + 1 for token in number]), first_rows[number]) for number in written
+        )
         for name, buffer in {
             "tokens": torch.tensor(tokens),
             "targets": torch.tensor(rows),

@@ -11,7 +11,7 @@ from mixlab.errors import ConfigError
 
 NF4 = "nf4"
 KEPT = ("lm_head", "model.audio_tower", "model.multi_modal_projector")
-"""Modules, by their full names, that keep their precision: what hears, what is trained beside, and what puts into words."""
+"""Modules, by their full names, that keep their precision: what hears, what trains beside, what puts into words."""
 
 BYTES_PER_WEIGHT = 0.5 + 1 / 64 + 4 / (64 * 256)
 """Four bits, an 8-bit scale a block of 64, a 32-bit scale for 256 of those (double quantisation): 4.127 bits."""
@@ -43,8 +43,8 @@ def quantize_language_model(model: nn.Module) -> None:
             layer.weight.data, requires_grad=False, compress_statistics=True, quant_type=NF4, module=short
         )
         short.bias = layer.bias
-        # On CPUs with bfloat16 units the layer would reorder its weights in evaluation and compute in bfloat16 from then
-        # on: other answers than in training, and a validation after which training fails.
+        # On CPUs with bfloat16 units the layer would reorder its weights in evaluation and compute in bfloat16 from
+        # then on: other answers than in training, and a validation after which training fails.
         short.support_avx512bf16_for_cpu = False
         parent, _, own = name.rpartition(".")
         setattr(model.get_submodule(parent), own, short.to(layer.weight.device))

@@ -41,7 +41,9 @@ def rows_of(tokenizer, targets, text, counts=True):
 
 
 def distribution(targets, row):
-    return {int(token): float(share) for token, share in zip(targets.tokens, targets.targets[row], strict=True) if share}
+    return {
+        int(token): float(share) for token, share in zip(targets.tokens, targets.targets[row], strict=True) if share
+    }
 
 
 def test_where_numbers_are_tokens_the_target_is_a_normal_distribution_over_db(whole):
