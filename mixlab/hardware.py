@@ -63,9 +63,9 @@ def check_devices(cfg: DictConfig, trainer: lightning.Trainer) -> None:
         # Only submitit starts the processes of a job itself; with all others each would start the sweep again.
         if "submitit" not in launcher:
             raise ConfigError(
-                f"A sweep (-m) runs its jobs one process each, but trainer asks for {trainer.world_size} devices a job, "
-                "whose processes would each start the whole sweep again; set trainer.devices=1, or give the jobs to "
-                "SLURM with hydra/launcher=submitit_slurm, or start the runs one by one."
+                f"A sweep (-m) has one process a job, but trainer asks for {trainer.world_size} devices a job, whose "
+                "processes would each start the whole sweep again; set trainer.devices=1, or give the jobs to SLURM "
+                "with hydra/launcher=submitit_slurm, or start the runs one by one."
             )
     if is_sharded(trainer) and cfg.adapter["_target_"].endswith(".qlora"):
         raise ConfigError(
