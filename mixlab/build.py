@@ -76,7 +76,8 @@ def trainer(cfg: DictConfig, **arguments: Any) -> lightning.Trainer:
         "enable_model_summary": False,
         "use_distributed_sampler": False,
     }
-    settings = OmegaConf.masked_copy(cfg.trainer, [key for key in cfg.trainer if key not in ("threads", "features")])
+    values: Any = OmegaConf.to_container(cfg.trainer, resolve=True)
+    settings = OmegaConf.create({key: value for key, value in values.items() if key not in ("threads", "features")})
     return made(settings, "trainer", **(silent | arguments))
 
 

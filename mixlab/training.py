@@ -24,7 +24,7 @@ from mixlab.data.module import MixDataModule
 from mixlab.errors import CheckpointError, ConfigError
 from mixlab.evaluation.run import Answerer, Evaluator, SplitResult, write_results
 from mixlab.evaluation.table import results_table
-from mixlab.hardware import check_devices, check_precision, check_room, is_first_process
+from mixlab.hardware import check_devices, check_precision, check_room, is_first_process, is_sharded
 from mixlab.loggers import make_loggers
 from mixlab.models.adapters import trainable_state
 from mixlab.models.checkpoints import ADAPTER_FOLDER, Description, save_trained
@@ -188,10 +188,12 @@ def fit(
         _close_wandb(cfg)
     save_whole(trainer, last)
     if is_first_process():
-        if Path(checkpoint.best_model_path).is_file():
-            best = read_checkpoint(Path(checkpoint.best_model_path))
-            module.on_load_checkpoint(best)
-            module.load_state_dict(best["state_dict"], strict=False)
+        if is_sharded(trainer):
+            # The other processes leave with their shares: the whole model is built anew, and filled below.
+            module.model = build.advice_module(cfg, description.build()).model
+        if is_sharded(trainer) or Path(checkpoint.best_model_path).is_file():
+            best = Path(checkpoint.best_model_path)
+            module.fill(read_checkpoint(best if best.is_file() else last))
         save_trained(folder / ADAPTER_FOLDER, module.model, module.processor, description)
     module.eval()
     return description

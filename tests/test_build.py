@@ -2,7 +2,7 @@
 
 import pytest
 from hydra import compose, initialize_config_dir
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from mixlab import build
 from mixlab.cli import config_folder, register_resolvers
