@@ -14,7 +14,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig
 
 from mixlab.errors import ConfigError
-from mixlab.models.footprint import Footprint, check_memory, free_device_bytes, free_host_bytes
+from mixlab.models.footprint import Footprint, check_memory, free_gpu_bytes, free_host_bytes
 
 
 def is_first_process() -> bool:
@@ -91,7 +91,7 @@ def check_room(loaded: Footprint, trained: Footprint, trainer: lightning.Trainer
     shards = trainer.world_size if is_sharded(trainer) else 1
     if isinstance(trainer.accelerator, CUDAAccelerator):
         check_memory(loaded.weight_bytes * trainer.num_devices, free_host_bytes(), "the machine, to load it,")
-        check_memory(trained.training_bytes / shards, free_device_bytes("gpu"), "the GPU")
+        check_memory(trained.training_bytes / shards, free_gpu_bytes(), "the GPU")
     else:
         needed = max(loaded.weight_bytes, trained.training_bytes / shards) * trainer.num_devices
         check_memory(needed, free_host_bytes(), "the machine")

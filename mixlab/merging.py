@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig
 from peft import PeftModel
@@ -24,12 +25,12 @@ def merge(cfg: DictConfig) -> str:
     out = Path(cfg.out).expanduser().absolute()
     with whole_folder(out) as part:
         trained = load_trained(folder, full_precision=True)
-        model = trained.model
+        model: Any = trained.model
         said = [f"{out} holds the merged model; transformers and vLLM load it."]
         if isinstance(model, PeftModel):
             if not model.peft_config["default"].modules_to_save:
                 said.append(f"The projector was frozen, so {folder} can be served as it is, as an adapter.")
-            model = model.merge_and_unload()  # type: ignore[operator]
+            model = model.merge_and_unload()
         else:
             said.append("The run had no adapter, so its own weights were written.")
         if trained.description.quantization:

@@ -162,11 +162,9 @@ def free_host_bytes() -> int | None:
     return min(found, default=None)
 
 
-def free_device_bytes(accelerator: str) -> int | None:
-    """Memory that is free where the model trains: on the current GPU, or in the machine."""
-    if accelerator == "gpu" and torch.cuda.is_available():
-        return torch.cuda.mem_get_info(int(os.environ.get("LOCAL_RANK", "0")))[0]
-    return free_host_bytes()
+def free_gpu_bytes() -> int:
+    """Memory that is free on the GPU of this process."""
+    return torch.cuda.mem_get_info(int(os.environ.get("LOCAL_RANK", "0")))[0]
 
 
 def readable(size: float) -> str:
