@@ -20,10 +20,10 @@ from mixlab.config import AssembleSchema, check
 def main(cfg: DictConfig) -> None:
     """Write the folder and print its parameters."""
     check(OmegaConf.to_container(cfg, resolve=True), AssembleSchema)  # type: ignore[arg-type]
-    from mixlab.models.adapters import parameter_table
     from mixlab.models.assembly.mini import Mini
+    from mixlab.models.footprint import footprint
 
-    for part in parameter_table(Mini(cfg.out).assembled().outline()):
+    for part in footprint(Mini(cfg.out).assembled().outline()).parts:
         print(f"{part.part:22} {part.parameters:12,} parameters")
     print(f"{Path(cfg.out).resolve()} holds the model.")
 

@@ -23,9 +23,11 @@ from mixlab.errors import ConfigError, MixlabError
 from mixlab.evaluation.listening import Heard, SongPlayer
 from mixlab.models.backbones.base import Backbone, bare
 from mixlab.models.backbones.tiny import fold_feature_statistics
-from mixlab.models.checkpoints import BUILDERS, Description
+from mixlab.models.checkpoints import BUILDERS, Description, fingerprint
 from mixlab.models.compute import Compute
+from mixlab.models.footprint import Footprint, footprint
 from mixlab.models.module import AdviceModule
+from mixlab.models.quantization import NF4, is_quantized
 from mixlab.multitrack.segments import Gates
 from mixlab.multitrack.song import STEMS, MultitrackSource
 from mixlab.scoring.prediction import Prediction
@@ -83,7 +85,8 @@ def trainer(cfg: DictConfig, **arguments: Any) -> lightning.Trainer:
         "enable_model_summary": False,
         "use_distributed_sampler": False,
     }
-    settings = OmegaConf.masked_copy(cfg.trainer, [key for key in cfg.trainer if key not in ("threads", "features")])
+    values: Any = OmegaConf.to_container(cfg.trainer, resolve=True)
+    settings = OmegaConf.create({key: value for key, value in values.items() if key not in ("threads", "features")})
     return made(settings, "trainer", **(silent | arguments))
 
 
@@ -197,16 +200,35 @@ def backbone(cfg: DictConfig) -> Backbone:
 
 def advice_module(cfg: DictConfig, base: Backbone) -> AdviceModule:
     """The LightningModule of a run, with its adapter; needs no songs, so that what does not fit is said before any."""
+    identity = {
+        "model": _arguments(cfg),
+        "base": fingerprint(base.model),
+        "inputs": cfg.inputs.layout,
+        "anchor": cfg.anchor.stem,
+    }
+    adapted = _adapted(cfg, base)
+    Compute(**cfg.compute).apply(adapted)
+    return AdviceModule(adapted, made(cfg.loss, "loss"), made(cfg.optim, "optim"), cfg.model.max_new_tokens, identity)
+
+
+def estimate(cfg: DictConfig) -> tuple[Footprint, Footprint]:
+    """The backbone as it is loaded, and what of it will train, told from its configuration without its weights."""
+    arguments = _arguments(cfg)
+    with torch.random.fork_rng():
+        base = BUILDERS[cfg.model.builder](**arguments).outline()
+        base.model.to(getattr(torch, arguments.get("dtype") or "float32"))
+        loaded = footprint(base)
+        return loaded, footprint(_adapted(cfg, base))
+
+
+def _adapted(cfg: DictConfig, base: Backbone) -> Backbone:
+    """The backbone with the adapter of the run, whose weights its seed draws."""
     with torch.random.fork_rng():
         torch.manual_seed(cfg.seed)
         try:
-            model = made(cfg.adapter, "adapter")(base)
+            return replace(base, model=made(cfg.adapter, "adapter")(base))
         except (TypeError, ValueError) as error:
             raise ConfigError(f"The keys of adapter do not fit the model ({_first_line(error)}).") from error
-    identity = {"model": _arguments(cfg), "inputs": cfg.inputs.layout, "anchor": cfg.anchor.stem}
-    adapted = replace(base, model=model)
-    Compute(**cfg.compute).apply(adapted)
-    return AdviceModule(adapted, made(cfg.loss, "loss"), made(cfg.optim, "optim"), cfg.model.max_new_tokens, identity)
 
 
 def description(cfg: DictConfig, module: AdviceModule, data: MixDataModule) -> Description:
@@ -231,6 +253,8 @@ def description(cfg: DictConfig, module: AdviceModule, data: MixDataModule) -> D
         headroom_dbfs=cfg.data.level.headroom_dbfs,
         max_new_tokens=cfg.model.max_new_tokens,
         family=module.backbone.family.name,
+        quantization=NF4 if any(is_quantized(weight) for weight in module.model.parameters()) else None,
+        base_fingerprint=module.identity["base"],
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import lightning
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from lightning.pytorch.utilities import rank_zero_only
 
 from mixlab.models.checkpoints import Description, save_trained
 
@@ -25,7 +26,8 @@ class SaveAdapter(Callback):
     def on_exception(self, trainer: lightning.Trainer, pl_module: Any, exception: BaseException) -> None:
         if trainer.global_step == 0:
             return
-        save_trained(self.folder, pl_module.backbone, self.description)
+        if trainer.is_global_zero:
+            save_trained(self.folder, pl_module.backbone, self.description)
         if isinstance(exception, KeyboardInterrupt):
             save_whole(trainer, self.folder.parent / "checkpoints" / "last.ckpt")
 
@@ -78,8 +80,9 @@ class BestCheckpoint(ModelCheckpoint):
         best = Path(state_dict["best_model_path"])
         if best.is_file() and Path(state_dict["dirpath"]) != Path(self.dirpath or ""):
             copy = Path(self.dirpath or "") / best.name
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(best, copy)
+            if rank_zero_only.rank == 0:  # type: ignore[attr-defined]
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(best, copy)
             renamed = {str(best): str(copy)}
             state_dict = state_dict | {
                 "dirpath": self.dirpath,

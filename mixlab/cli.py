@@ -6,13 +6,14 @@ import functools
 import os
 import re
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
 import hydra
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from mixlab.errors import MixlabError
@@ -28,12 +29,24 @@ def config_folder() -> str:
 
 
 def register_resolvers() -> None:
-    """Make ``${cpu_count:}`` known to configurations: the cores that this process may use."""
+    """Make known to configurations what the machine has.
+
+    ``${cpu_count:}`` is the number of cores that this process may use, and ``${cores:devices,most}`` how many of them
+    one of two tasks of a training process may take, where `devices` (the value of ``trainer.devices``) processes share
+    the machine: one at least, `most` at most.
+    """
     OmegaConf.register_new_resolver("cpu_count", _cpu_count, replace=True)
+    OmegaConf.register_new_resolver("cores", _cores, replace=True)
 
 
 def _cpu_count() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _cores(devices: Any, most: int) -> int:
+    # Device numbers come as a list, and "auto" or -1 stands for all that there are, which only the trainer finds out.
+    processes = len(devices) if isinstance(devices, list | ListConfig) else devices if isinstance(devices, int) else 1
+    return max(1, min(most, _cpu_count() // (2 * max(1, processes))))
 
 
 def run(task: Callable[[DictConfig], Any], config_name: str, folder: str | None = None) -> None:
@@ -48,6 +61,9 @@ def run(task: Callable[[DictConfig], Any], config_name: str, folder: str | None 
     code 130; anything else is a defect of mixlab and keeps its traceback.
     """
     register_resolvers()
+    if _is_further_process():
+        # The folder of the first process is the run's; the clocks of others may name another one.
+        sys.argv += ["hydra.output_subdir=null", f"hydra.run.dir={tempfile.mkdtemp(prefix='mixlab-')}"]
     # With this set Hydra raises instead of printing, so that all errors are worded in one place, here.
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
 
@@ -66,6 +82,15 @@ def run(task: Callable[[DictConfig], Any], config_name: str, folder: str | None 
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
         sys.exit(EXIT_INTERRUPTED)
+
+
+def _is_further_process() -> bool:
+    """Whether torchrun or SLURM started this process beside the first one of the same training."""
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        return int(os.environ["RANK"]) > 0
+    # Lightning's own test for processes that srun started, and not a shell of salloc.
+    in_step = "SLURM_NTASKS" in os.environ and os.environ.get("SLURM_JOB_NAME") not in ("bash", "interactive")
+    return in_step and int(os.environ.get("SLURM_PROCID", "0")) > 0
 
 
 def _fail(sentence: str) -> NoReturn:

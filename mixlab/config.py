@@ -156,6 +156,13 @@ class ScoreSchema(Schema):
     resamples: PositiveCount
 
 
+class MergeSchema(Schema):
+    """The whole configuration of `python -m mixlab.merge`."""
+
+    checkpoint: str
+    out: str
+
+
 class DescribingSchema(Schema):
     questions: PositiveCount
     gain_range_db: Annotated[float, Field(ge=0.0, le=30.0)]

@@ -175,6 +175,8 @@ class LossSchema(Target):
     decisive_weight: Annotated[float, Field(ge=1.0)]
     gain_weight: Annotated[float, Field(ge=0.0)]
     move_weight: Annotated[float, Field(ge=0.0)]
+    number_sigma_db: Annotated[float, Field(ge=0.0)]
+    number_step_db: Positive
 
 
 class TrainerSchema(Target):

@@ -23,9 +23,11 @@ from mixlab.data.module import MixDataModule
 from mixlab.errors import CheckpointError
 from mixlab.evaluating import evaluate_splits, print_results, require_test_items, run_notes
 from mixlab.evaluation.run import Answerer, write_results
+from mixlab.hardware import check_devices, check_precision, check_room, is_first_process, is_sharded
 from mixlab.loggers import log_tables, make_loggers
-from mixlab.models.adapters import parameter_table
+from mixlab.models.adapters import trainable_state
 from mixlab.models.checkpoints import ADAPTER_FOLDER, Description, save_trained
+from mixlab.models.footprint import footprint
 from mixlab.models.module import AdviceModule
 
 log = logging.getLogger(__name__)
@@ -53,24 +55,24 @@ def train(cfg: DictConfig) -> float:
         log.warning("Control runs exist for the tiny model only, so %s are left out.", ", ".join(cfg.controls))
         cfg.controls = []
     resume_from = find_checkpoint(cfg.ckpt_path, Path(cfg.paths.outputs) / cfg.name, folder)
-    (folder / "config.yaml").write_text(OmegaConf.to_yaml(cfg, resolve=True))
+    if is_first_process():
+        (folder / "config.yaml").write_text(OmegaConf.to_yaml(cfg, resolve=True))
     lightning.seed_everything(cfg.seed, verbose=False)
     songs = build.source(cfg)
+    check_machine(cfg)  # what does not fit is said here, before weights are loaded and songs prepared
     module = build.advice_module(cfg, build.backbone(cfg))
-    build.trainer(cfg)  # what does not fit is said here, before the songs are prepared
     if resume_from is not None:
         module.on_load_checkpoint(read_checkpoint(resume_from))
     data = build.data_module(cfg, songs, ChatEncoder(module.backbone.chat), cfg.trainer.features == "worker")
     data.prepare_data()
     data.setup()
     require_test_items(data)
-    description = fit(cfg, module, data, folder, resume_from)
-    answerers = [
-        Answerer("model", "model", module.backbone, cfg.model.max_new_tokens),
-        Answerer("base_unadapted", "control", description.build(), cfg.model.max_new_tokens),
-    ]
-    for control in cfg.controls:
-        answerers.append(_train_control(cfg, control, data, folder))
+    if trainable_state(module.model):
+        answerers = _train_all(cfg, module, data, folder, resume_from)
+    else:
+        answerers = [_keep_as_it_is(cfg, module, data, folder)]
+    if not is_first_process():
+        return float("nan")  # the first process evaluates and reports
     results = evaluate_splits(cfg, data, answerers)
     sentence = write_results(
         folder,
@@ -88,13 +90,58 @@ def train(cfg: DictConfig) -> float:
     return float(results[0].rows[0].scores.headline["joint_accuracy"])
 
 
+def check_machine(cfg: DictConfig) -> None:
+    """Print the memory that the run will take, and refuse what the machine cannot do.
+
+    Raises:
+        ConfigError: naming the key, or the memory that is needed and free.
+    """
+    trainer = build.trainer(cfg)
+    check_devices(cfg, trainer)
+    check_precision(cfg, trainer)
+    loaded, trained = build.estimate(cfg)
+    if is_first_process():
+        log.info("Before loading: %s", trained.memory())
+    check_room(loaded, trained, trainer)
+
+
+def _train_all(
+    cfg: DictConfig, module: AdviceModule, data: MixDataModule, folder: Path, resume_from: Path | None
+) -> list[Answerer]:
+    """Train the model and its controls; with them answers the model without its adapter."""
+    description = fit(cfg, module, data, folder, resume_from)
+    limit = cfg.model.max_new_tokens
+    answerers = [Answerer("model", "model", module.backbone, limit)]
+    if is_first_process():
+        answerers.append(Answerer("base_unadapted", "control", description.build(), limit))
+    return answerers + [_train_control(cfg, control, data, folder) for control in cfg.controls]
+
+
+def _keep_as_it_is(cfg: DictConfig, module: AdviceModule, data: MixDataModule, folder: Path) -> Answerer:
+    """The answers of a model of which nothing trains, and a folder that `mixlab.advise` takes."""
+    print("Nothing trains (adapter=none): the model is evaluated as it is, without controls.", file=sys.stderr)
+    description = build.description(cfg, module, data)
+    _show_footprint(module)
+    if is_first_process():
+        save_trained(folder / ADAPTER_FOLDER, module.backbone, description)
+    return Answerer("model", "model", module.backbone, cfg.model.max_new_tokens)
+
+
+def _show_footprint(module: AdviceModule) -> dict[str, int]:
+    """Print the table of what trains; returns its figures."""
+    found = footprint(module.backbone)
+    if is_first_process():
+        for line in found.table():
+            log.info("%s", line)
+    return found.figures()
+
+
 def fit(
     cfg: DictConfig, module: AdviceModule, data: MixDataModule, folder: Path, resume_from: Path | None
 ) -> Description:
     """Train a model into `folder` and leave it with its best weights; returns its description."""
     description = build.description(cfg, module, data)
-    for part in parameter_table(module.backbone):
-        log.info("%-22s %12s parameters, %10s trainable", part.part, f"{part.parameters:,}", f"{part.trainable:,}")
+    figures = _show_footprint(module)
     # Without validation songs there is nothing to choose a checkpoint by: the last one is taken.
     monitor = cfg.callbacks.monitor if data.problems("validation") else None
     mode = "max" if monitor and monitor.endswith("accuracy") else "min"
@@ -112,10 +159,13 @@ def fit(
         callbacks.append(EarlyStopping(monitor, patience=patience, mode=mode, check_on_train_epoch_end=False))
     if cfg.callbacks.progress_bar:
         callbacks.append(RichProgressBar())
+    loggers = make_loggers(cfg, folder)
+    for logger in loggers:
+        logger.log_hyperparams(figures)
     trainer = build.trainer(
         cfg,
         callbacks=callbacks,
-        logger=make_loggers(cfg, folder),
+        logger=loggers,
         default_root_dir=folder,
         enable_checkpointing=True,
         enable_progress_bar=cfg.callbacks.progress_bar,
@@ -135,11 +185,15 @@ def fit(
     finally:
         _close_wandb(cfg)
     save_whole(trainer, last)
-    if Path(checkpoint.best_model_path).is_file():
-        best = read_checkpoint(Path(checkpoint.best_model_path))
-        module.on_load_checkpoint(best)
-        module.load_state_dict(best["state_dict"], strict=False)
-    save_trained(folder / ADAPTER_FOLDER, module.backbone, description)
+    if is_first_process():
+        if is_sharded(trainer):
+            # The other processes leave with their shares: the whole model is built anew, and filled below.
+            module.backbone = build.advice_module(cfg, description.build()).backbone
+            module.model = module.backbone.model
+        if is_sharded(trainer) or Path(checkpoint.best_model_path).is_file():
+            best = Path(checkpoint.best_model_path)
+            module.fill(read_checkpoint(best if best.is_file() else last))
+        save_trained(folder / ADAPTER_FOLDER, module.backbone, description)
     module.eval()
     return description
 

@@ -2,17 +2,17 @@
 
 import pytest
 from hydra import compose, initialize_config_dir
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from mixlab import build
-from mixlab.cli import config_folder
+from mixlab.cli import config_folder, register_resolvers
 from mixlab.errors import ConfigError
 
 
 @pytest.fixture(scope="module")
 def composed():
     """Composes the configuration of a run with overrides."""
-    OmegaConf.register_new_resolver("cpu_count", lambda: 2, replace=True)
+    register_resolvers()
 
     def build_config(*overrides: str) -> DictConfig:
         with initialize_config_dir(config_folder(), version_base="1.3"):

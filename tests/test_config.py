@@ -11,7 +11,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
-from mixlab.cli import config_folder
+from mixlab.cli import config_folder, register_resolvers
 from mixlab.config import PretrainSchema, ScoreSchema, TrainSchema, check
 from mixlab.errors import ConfigError
 
@@ -29,7 +29,7 @@ NOT_ARGUMENTS = {"_target_", "_partial_", "threads", "features"}
 
 @pytest.fixture(scope="module", autouse=True)
 def _hydra():
-    OmegaConf.register_new_resolver("cpu_count", lambda: 2, replace=True)
+    register_resolvers()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         yield
 

@@ -13,7 +13,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from mixlab import build
-from mixlab.cli import config_folder
+from mixlab.cli import config_folder, register_resolvers
 from mixlab.config import ExportSchema, check
 from mixlab.data.exported import ExportedSet
 from mixlab.data.manifest import read_manifest
@@ -132,7 +132,7 @@ def test_what_cannot_be_exported_is_said_in_a_sentence(workplace, written, overr
     ],
 )
 def test_a_wrong_key_is_said_before_any_song_is_looked_at(overrides, says):
-    OmegaConf.register_new_resolver("cpu_count", lambda: 2, replace=True)
+    register_resolvers()
     with initialize_config_dir(config_folder(), version_base="1.3"):
         cfg = compose("export", overrides)
     with pytest.raises(ConfigError) as raised:
@@ -148,7 +148,7 @@ def composed(exported):
         with initialize_config_dir(config_folder(), version_base="1.3"):
             return compose("train", [f"dataset.root={exported}", "dataset=jsonl", *overrides])
 
-    OmegaConf.register_new_resolver("cpu_count", lambda: 2, replace=True)
+    register_resolvers()
     return compose_with
 
 
@@ -185,7 +185,7 @@ def test_how_items_are_served_is_the_runs_own_choice(exported, composed):
 
 
 def test_the_exports_configuration_passes_its_schema():
-    OmegaConf.register_new_resolver("cpu_count", lambda: 2, replace=True)
+    register_resolvers()
     with initialize_config_dir(config_folder(), version_base="1.3"):
         cfg = compose("export", ["out=somewhere"])
     check(OmegaConf.to_container(cfg, resolve=True), ExportSchema)

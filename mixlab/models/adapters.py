@@ -1,16 +1,18 @@
-"""Room models: adapters on the language model, and the table of what trains."""
+"""Room models: adapters on the language model, and what of a model trains."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import re
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
+from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import nn
 
 from mixlab.errors import ConfigError
-from mixlab.models.backbones.base import Backbone
+from mixlab.models.backbones.base import Backbone, bare
 from mixlab.models.merged_lora import merge_where_cheaper
+from mixlab.models.quantization import quantize_language_model
 
 LANGUAGE_MODEL_LINEARS = r".*language_model\..*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
 """The linear layers of the language model, and none of the audio tower, whose layers share some of these names."""
@@ -23,29 +25,103 @@ def lora(
     dropout: float,
     target_modules: str,
     train_projector: bool,
+    tower_modules: str | None = None,
+    use_dora: bool = False,
 ) -> PeftModel:
-    """Freeze a backbone and put a LoRA adapter (Hu et al. 2021) on it.
+    """Freeze `model` and put a LoRA adapter (Hu et al. 2021) on it.
 
     Args:
         r: rank of the update.
         scale: factor on the update (alpha / r in the paper), so that a sweep over ranks compares ranks.
         dropout: on the adapter's input, in training.
-        target_modules: regular expression for whole module names.
+        target_modules: regular expression for whole names of modules outside the audio tower.
         train_projector: train the audio projector beside, saved in the same PEFT folder.
+        tower_modules: regular expression for whole names of modules of the audio tower; None adapts none there.
+        use_dora: train the length of each row of the adapted weights apart from its direction (DoRA, Liu et al. 2024).
 
     Raises:
-        ConfigError: if the rank is no rank, or the expression matches no module.
+        ConfigError: if a number is out of its range, an expression matches no module, or `target_modules` matches
+            modules of the audio tower.
     """
-    if r < 1:
-        raise ConfigError(f"adapter.r is {r}; use a rank of at least 1.")
+    _check_range(r, "scale", scale, dropout)
     config = LoraConfig(
         r=r,
-        lora_alpha=round(scale * r),
+        lora_alpha=_whole(scale * r),
         lora_dropout=dropout,
-        target_modules=target_modules,
-        modules_to_save=[backbone.family.parts.projector.removeprefix("model.")] if train_projector else None,
+        use_dora=use_dora,
+        modules_to_save=_projector(backbone) if train_projector else None,
         task_type="CAUSAL_LM",
     )
+    return _adapt(backbone, config, target_modules, tower_modules)
+
+
+def rslora(
+    backbone: Backbone,
+    r: int,
+    alpha: float,
+    dropout: float,
+    target_modules: str,
+    train_projector: bool,
+    tower_modules: str | None = None,
+) -> PeftModel:
+    """Freeze `model` and put a rank-stabilised LoRA adapter on it, whose update has the factor alpha / sqrt(r).
+
+    With that factor updates of high ranks learn as fast as those of low ones (Kalajdzievski 2023). The other arguments
+    and what is raised are those of `lora`.
+    """
+    _check_range(r, "alpha", alpha, dropout)
+    config = LoraConfig(
+        r=r,
+        lora_alpha=_whole(alpha),
+        lora_dropout=dropout,
+        use_rslora=True,
+        modules_to_save=_projector(backbone) if train_projector else None,
+        task_type="CAUSAL_LM",
+    )
+    return _adapt(backbone, config, target_modules, tower_modules)
+
+
+def qlora(
+    backbone: Backbone,
+    r: int,
+    scale: float,
+    dropout: float,
+    target_modules: str,
+    train_projector: bool,
+    tower_modules: str | None = None,
+) -> PeftModel:
+    """Hold the language model's linear layers in four bits and put a LoRA adapter on it (QLoRA, Dettmers et al. 2023).
+
+    The arguments are those of `lora`.
+
+    Raises:
+        ConfigError: as `lora` does, and if bitsandbytes is missing.
+    """
+    quantize_language_model(backbone)
+    return lora(backbone, r, scale, dropout, target_modules, train_projector, tower_modules)
+
+
+def _check_range(r: int, factor_key: str, factor: float, dropout: float) -> None:
+    if r < 1:
+        raise ConfigError(f"adapter.r is {r}; use a rank of at least 1.")
+    if not factor > 0.0:
+        raise ConfigError(f"adapter.{factor_key} is {factor:g}, so that the update would not count; use one above 0.")
+    if not 0.0 <= dropout < 1.0:
+        raise ConfigError(f"adapter.dropout is {dropout:g}; use a share from 0 up to, but not including, 1.")
+
+
+def _whole(alpha: float) -> float:
+    """The number as PEFT's own type where it is whole."""
+    return round(alpha) if alpha == round(alpha) else alpha
+
+
+def _projector(backbone: Backbone) -> list[str]:
+    """The projector's name as PEFT matches it: by its end."""
+    return [backbone.family.parts.projector.removeprefix("model.")]
+
+
+def _adapt(backbone: Backbone, config: LoraConfig, target_modules: str, tower_modules: str | None) -> PeftModel:
+    config.target_modules = target_modules if tower_modules is None else f"(?:{target_modules})|(?:{tower_modules})"
     try:
         adapted = get_peft_model(backbone.model, config)
     except ValueError as error:
@@ -53,13 +129,36 @@ def lora(
             f"adapter.target_modules is '{target_modules}', which matches no module of the model; "
             "use a regular expression for whole module names."
         ) from error
+    parts = backbone.family.parts
+    in_tower = [name for name in adapted_modules(adapted) if f"{name}.".startswith(f"{parts.audio_tower}.")]
+    wanted = [name for name in in_tower if tower_modules is not None and re.fullmatch(tower_modules, name)]
+    if tower_modules is not None and not wanted:
+        raise ConfigError(
+            f"adapter.tower_modules is '{tower_modules}', which matches no module of the audio tower; "
+            "use a regular expression for whole module names, or null."
+        )
+    if len(in_tower) > len(wanted):
+        leaked = next(name for name in in_tower if name not in wanted)
+        raise ConfigError(
+            f"adapter.target_modules is '{target_modules}', which matches {len(in_tower) - len(wanted)} modules of the "
+            f"audio tower ({leaked}, ...); begin it as conf/adapter/lora.yaml does, or name what is to be adapted "
+            "there in adapter.tower_modules."
+        )
     merge_where_cheaper(adapted)
     return adapted
 
 
+def adapted_modules(model: nn.Module) -> list[str]:
+    """Names, in the model without an adapter, of the modules that an adapter sits on."""
+    return [name for name, part in bare(model).named_modules() if isinstance(part, BaseTunerLayer)]
+
+
 def full(backbone: Backbone) -> nn.Module:
-    """Train every weight of the model, without an adapter."""
-    model = backbone.model.requires_grad_(True)
+    """Train every weight of the model, without an adapter.
+
+    In float32: small updates would vanish in a shorter format.
+    """
+    model: nn.Module = backbone.model.float().requires_grad_(True)
     # Where a tower's positions are sinusoids by design, they stay as transformers makes them.
     positions = getattr(backbone.part("audio_tower"), "embed_positions", None)
     if positions is not None:
@@ -67,30 +166,10 @@ def full(backbone: Backbone) -> nn.Module:
     return model
 
 
-@dataclass(frozen=True)
-class PartCount:
-    """Parameters of one part of the model."""
-
-    part: str
-    parameters: int
-    trainable: int
-
-
-def parameter_table(backbone: Backbone) -> list[PartCount]:
-    """Parameters and trainable parameters by part, adapters counted with the part that they sit on.
-
-    A weight that two parts share, such as tied embeddings, counts with the first; what is in no part counts as `rest`.
-    """
-    parts = asdict(backbone.family.parts)
-    totals = {part: [0, 0] for part in (*parts, "rest")}
-    # The longest name first: a projector may lie inside a tower.
-    by_length = sorted(parts, key=lambda part: -len(parts[part]))
-    for name, parameter in backbone.model.named_parameters():
-        path = name.removeprefix("base_model.model.")
-        part = next((part for part in by_length if path.startswith(f"{parts[part]}.")), "rest")
-        totals[part][0] += parameter.numel()
-        totals[part][1] += parameter.numel() if parameter.requires_grad else 0
-    return [PartCount(part, *counts) for part, counts in totals.items() if part in parts or counts[0]]
+def none(backbone: Backbone) -> nn.Module:
+    """Train nothing: the model answers as it is (zero-shot)."""
+    model: nn.Module = backbone.model.requires_grad_(False)
+    return model
 
 
 def trainable_state(model: nn.Module) -> dict[str, torch.Tensor]:

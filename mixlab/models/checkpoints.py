@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -15,12 +16,13 @@ from safetensors.torch import load_file, save_file
 
 from mixlab import __version__
 from mixlab.errors import CheckpointError
-from mixlab.models.adapters import full, trainable_state
+from mixlab.models.adapters import full, none, trainable_state
 from mixlab.models.assembly.mini import Mini
 from mixlab.models.backbones.base import Backbone, Recipe
 from mixlab.models.backbones.pretrained import Pretrained
 from mixlab.models.backbones.tiny import Tiny, fold_feature_statistics
 from mixlab.models.merged_lora import merge_where_cheaper
+from mixlab.models.quantization import NF4, quantize_language_model
 
 DESCRIPTION = "mixlab.json"
 ADAPTER_FOLDER = "adapter"
@@ -43,6 +45,8 @@ class Description:
         headroom_dbfs: level that a segment's mixture is brought to.
         max_new_tokens: limit of a response.
         family: of the backbone, which reads the processor in the folder.
+        quantization: ``nf4`` where the language model was held in four bits, None where it was not.
+        base_fingerprint: of the backbone's weights (`fingerprint`), to know another one by; None where nobody took it.
     """
 
     builder: str
@@ -56,19 +60,31 @@ class Description:
     headroom_dbfs: float
     max_new_tokens: int
     family: str = "qwen2_audio"  # before there were others, it was not written
+    quantization: str | None = None
+    base_fingerprint: str | None = None
     mixlab_version: str = __version__
 
-    def build(self) -> Backbone:
+    def build(self, full_precision: bool = False) -> Backbone:
         """The backbone without the adapter.
 
+        Args:
+            full_precision: do not quantize it, also where it was when the adapter was trained.
+
         Raises:
-            CheckpointError: if the builder is unknown.
+            CheckpointError: if the builder is unknown, or builds another backbone than the adapter was trained on.
         """
         if self.builder not in BUILDERS:
             raise CheckpointError(f"The checkpoint names the builder '{self.builder}'; known are {sorted(BUILDERS)}.")
         backbone = BUILDERS[self.builder](**self.arguments).build()
+        if self.base_fingerprint not in (None, found := fingerprint(backbone.model)):
+            raise CheckpointError(
+                f"The checkpoint was trained on another backbone than {self.builder} {self.arguments} gives here "
+                f"(weights {self.base_fingerprint}, found {found}); put its own weights back, or train again."
+            )
         if self.feature_mean is not None and self.feature_deviation is not None:
             fold_feature_statistics(backbone.model, torch.tensor(self.feature_mean), self.feature_deviation)
+        if self.quantization == NF4 and not full_precision:
+            quantize_language_model(backbone)
         return backbone
 
 
@@ -78,6 +94,16 @@ class TrainedModel:
 
     backbone: Backbone
     description: Description
+
+
+def fingerprint(model: torch.nn.Module) -> str:
+    """A short digest of a backbone's weights: of their names, shapes and a few values of each."""
+    digest = hashlib.sha256()
+    for name, parameter in model.named_parameters():
+        flat = parameter.detach().flatten()
+        few = flat[:: max(1, flat.numel() // 16)].float().cpu().numpy().tobytes()
+        digest.update(f"{name} {tuple(parameter.shape)}".encode() + few)
+    return digest.hexdigest()[:16]
 
 
 def save_trained(folder: Path, backbone: Backbone, description: Description) -> None:
@@ -123,20 +149,24 @@ def read_description(folder: Path) -> Description:
         ) from error
 
 
-def load_trained(path: Path) -> TrainedModel:
+def load_trained(path: Path, full_precision: bool = False) -> TrainedModel:
     """Load what a run trained, from its run folder or adapter folder.
+
+    Args:
+        full_precision: put an adapter that was trained on a quantized backbone on the one that is not.
 
     Raises:
         CheckpointError: if the folder is none, or its weights do not fit the model that it names, key by key.
     """
     folder = find_trained(Path(path))
     description = read_description(folder)
-    backbone = description.build()
+    backbone = description.build(full_precision)
     if (folder / "adapter_config.json").is_file():
         model = _load_adapter(backbone, folder)
     else:
-        model = full(backbone)
         weights = _read_weights(folder / FULL_WEIGHTS)
+        # A run without training (adapter=none) leaves the file, empty: a lost file stays an error.
+        model = full(backbone) if weights else none(backbone)
         _check_fit(weights, trainable_state(model), folder)
         model.load_state_dict(weights, strict=False)
     model.eval()

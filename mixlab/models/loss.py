@@ -13,6 +13,7 @@ from mixlab.data.collate import MOVES, Batch
 from mixlab.data.encoder import IGNORED
 from mixlab.models.backbones.base import Backbone, bare
 from mixlab.models.compute import padded_on_the_right
+from mixlab.models.numbers import NumberTargets
 from mixlab.multitrack.song import STEMS
 
 GAIN_SCALE_DB = 6.0
@@ -30,25 +31,35 @@ class LossSettings:
             relative to the anchor from the language model's states at the clip's end; 0 for none.
         move_weight: weight of another such head, that reads at the prompt's end whether each stem is to be raised,
             lowered or left; 0 for none.
+        number_sigma_db: deviation over which the target of an advised amount is spread (`NumberTargets`); 0 for none.
+        number_step_db: grid of advised amounts.
     """
 
     decisive_weight: float = 1.0
     gain_weight: float = 0.0
     move_weight: float = 0.0
+    number_sigma_db: float = 0.0
+    number_step_db: float = 1.0
 
 
 class ResponseLoss(nn.Module):
     """Cross-entropy on response tokens in float32, summed and divided by the number of those tokens.
 
+    Where several processes train together, the number is that of all: the mean of their losses, and of their gradients,
+    is that of one process with all examples.
+
     Args:
         settings: weights.
-        backbone: for its sizes and the form of its inputs.
+        backbone: for its sizes, its tokenizer and the form of its inputs.
     """
 
     def __init__(self, settings: LossSettings, backbone: Backbone) -> None:
         super().__init__()
         self.settings = settings
         self.family = backbone.family
+        spread = settings.number_sigma_db > 0
+        tokenizer = backbone.processor.tokenizer
+        self.numbers = NumberTargets(tokenizer, settings.number_sigma_db, settings.number_step_db) if spread else None
         width: Any = backbone.part("head").in_features
         self.gain_head = nn.Linear(width, len(STEMS)) if settings.gain_weight > 0 else None
         self.move_head = nn.Linear(width, len(STEMS) * len(MOVES)) if settings.move_weight > 0 else None
@@ -70,8 +81,15 @@ class ResponseLoss(nn.Module):
         targets = labels != IGNORED
         logits = inner.get_submodule(self.family.parts.head)(states.last_hidden_state[:, :-1][targets]).float()
         entropy = F.cross_entropy(logits, labels[targets], reduction="none")
-        weights = 1.0 + (self.settings.decisive_weight - 1.0) * batch["decisive"][:, 1:][targets].float()
-        loss = (entropy * weights).sum() / entropy.numel()
+        decisive = batch["decisive"][:, 1:]
+        weights = 1.0 + (self.settings.decisive_weight - 1.0) * decisive[targets].float()
+        surprise = entropy
+        if self.numbers is not None:
+            rows = self.numbers.rows(labels, decisive)[targets]
+            amounts = rows >= 0
+            spread = self.numbers.loss(F.log_softmax(logits[amounts], dim=-1), rows[amounts])
+            surprise = entropy.masked_scatter(amounts, spread)
+        loss = mean_over_processes(surprise * weights)
         if self.gain_head is not None:
             # Half way up, so that the layers above can act on what is known there.
             middle = states.hidden_states[len(states.hidden_states) // 2]
@@ -79,14 +97,14 @@ class ResponseLoss(nn.Module):
         if self.move_head is not None:
             # The input of the last layer, which puts the decision into words.
             loss = loss + self.settings.move_weight * self._move_loss(states.hidden_states[-2], batch)
-        return loss, entropy.detach().mean()
+        return loss, mean_over_processes(entropy.detach())
 
     def _gain_loss(self, hidden: torch.Tensor, batch: Batch) -> torch.Tensor:
         assert self.gain_head is not None
         errors = batch["clip_error_db"]
         heard = ~torch.isnan(errors)
         found = self.gain_head(hidden[batch["clip_ends"]].float())
-        return F.smooth_l1_loss(found[heard], errors[heard] / GAIN_SCALE_DB)
+        return mean_over_processes(F.smooth_l1_loss(found[heard], errors[heard] / GAIN_SCALE_DB, reduction="none"))
 
     def _move_loss(self, hidden: torch.Tensor, batch: Batch) -> torch.Tensor:
         assert self.move_head is not None
@@ -94,4 +112,18 @@ class ResponseLoss(nn.Module):
         rows = torch.arange(len(prompt_ends), device=hidden.device)
         scores = self.move_head(hidden[rows, prompt_ends].float()).unflatten(-1, (len(STEMS), len(MOVES)))
         moves = batch["moves"]
-        return F.cross_entropy(scores[moves != IGNORED], moves[moves != IGNORED])
+        known = moves != IGNORED
+        return mean_over_processes(F.cross_entropy(scores[known], moves[known], reduction="none"))
+
+
+def mean_over_processes(values: torch.Tensor) -> torch.Tensor:
+    """The share of this process in the mean of the values of all: averaged over processes it is that mean.
+
+    Args:
+        values: of this process, shape (n,); n may differ between processes.
+    """
+    if not torch.distributed.is_initialized():
+        return values.sum() / values.numel()
+    count = torch.tensor(float(values.numel()), device=values.device)
+    torch.distributed.all_reduce(count)
+    return values.sum() * (torch.distributed.get_world_size() / count)

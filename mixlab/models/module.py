@@ -11,7 +11,7 @@ import torch
 from mixlab.data.collate import Batch, move_batch, with_features
 from mixlab.errors import CheckpointError
 from mixlab.models.adapters import trainable_state
-from mixlab.models.backbones.base import Backbone
+from mixlab.models.backbones.base import Backbone, bare
 from mixlab.models.generate import predict
 from mixlab.models.loss import LossSettings, ResponseLoss
 from mixlab.models.optim import AdamWCosine
@@ -65,8 +65,9 @@ class AdviceModule(lightning.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
         loss, entropy = self.loss(self.model, batch)
-        self.log("train/loss", loss.detach(), prog_bar=True)
-        self.log("train/cross_entropy", entropy)
+        # sync_dist: the mean over processes is the figure of one process with all examples.
+        self.log("train/loss", loss.detach(), prog_bar=True, sync_dist=True)
+        self.log("train/cross_entropy", entropy, sync_dist=True)
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
@@ -88,6 +89,21 @@ class AdviceModule(lightning.LightningModule):
             )
             self._validated = []
 
+    def configure_model(self) -> None:
+        """Share the weights among devices (FSDP2) where the trainer does: layer by layer, and each part that is called.
+
+        Lightning calls it with every trainer.
+        """
+        if self.device_mesh is None:
+            return
+        from torch.distributed.fsdp import fully_shard
+
+        inner: Any = bare(self.model)
+        heads = [head for head in (self.loss.gain_head, self.loss.move_head) if head is not None]
+        layers: Any = self.backbone.part("language_model")
+        for part in (*layers.layers, inner.model, self.backbone.part("head"), *heads):
+            fully_shard(part, mesh=self.device_mesh["data_parallel"])
+
     def configure_optimizers(self) -> Any:
         steps = int(self.trainer.estimated_stepping_batches)
         optimizer, schedule = self.optim.build(self.named_parameters(), steps)
@@ -97,7 +113,8 @@ class AdviceModule(lightning.LightningModule):
         """Keep only what trains: the frozen base is rebuilt from the configuration."""
         kept = trainable_state(self)
         checkpoint["identity"] = self.identity
-        checkpoint["state_dict"] = {name: checkpoint["state_dict"][name] for name in kept}
+        if checkpoint["state_dict"]:  # empty in all but the first of the processes that share the weights
+            checkpoint["state_dict"] = {name: checkpoint["state_dict"][name] for name in kept}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse a checkpoint that does not hold exactly what trains.
@@ -114,6 +131,19 @@ class AdviceModule(lightning.LightningModule):
                     "use the run's own model, inputs and anchor."
                 )
         check_state(checkpoint["state_dict"], trainable_state(self))
+
+    def fill(self, checkpoint: dict[str, Any]) -> None:
+        """Take what was trained of the model from a checkpoint; the helpers of the loss are done with.
+
+        Raises:
+            CheckpointError: if it does not fit.
+        """
+        self.on_load_checkpoint(checkpoint)
+        prefix = "model."
+        weights = {
+            name.removeprefix(prefix): t for name, t in checkpoint["state_dict"].items() if name.startswith(prefix)
+        }
+        self.model.load_state_dict(weights, strict=False)
 
 
 def check_state(found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> None:

@@ -45,7 +45,7 @@ class AdamWCosine:
     def _optimizer(self, named: list[tuple[str, torch.nn.Parameter]]) -> torch.optim.Optimizer:
         return self._adamw(named)
 
-    def _adamw(self, named: list[tuple[str, torch.nn.Parameter]]) -> torch.optim.AdamW:
+    def _adamw(self, named: list[tuple[str, torch.nn.Parameter]]) -> torch.optim.Optimizer:
         second = [p for name, p in named if "lora_B" in name.split(".")]
         others = [p for name, p in named if "lora_B" not in name.split(".")]
         groups = [
@@ -53,7 +53,25 @@ class AdamWCosine:
             {"params": [p for p in others if p.ndim < 2], "weight_decay": 0.0},
             {"params": second, "weight_decay": self.weight_decay, "lr": self.lr * self.lora_b_factor},
         ]
-        return torch.optim.AdamW([g for g in groups if g["params"]], lr=self.lr, betas=(0.9, 0.98))
+        return self._new_adamw([group for group in groups if group["params"]], lr=self.lr, betas=(0.9, 0.98))
+
+    def _new_adamw(self, groups: list[dict[str, Any]], **settings: Any) -> torch.optim.Optimizer:
+        return torch.optim.AdamW(groups, **settings)
+
+
+@dataclass(frozen=True)
+class PagedAdamWCosine(AdamWCosine):
+    """`AdamWCosine` whose state moves between the GPU's memory and the machine's as needed (Dettmers et al. 2023).
+
+    Pages exist on a GPU only; elsewhere it is the plain AdamW.
+    """
+
+    def _new_adamw(self, groups: list[dict[str, Any]], **settings: Any) -> torch.optim.Optimizer:
+        if not any(parameter.is_cuda for group in groups for parameter in group["params"]):
+            return super()._new_adamw(groups, **settings)
+        from bitsandbytes.optim import PagedAdamW32bit
+
+        return PagedAdamW32bit(groups, **settings)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from torch import nn
 
 from mixlab.data.encoder import IGNORED
 from mixlab.models.backbones.base import Backbone
+from mixlab.models.numbers import NumberTargets
 from mixlab.models.optim import AdamWCosine
 from mixlab.pretraining.ear import SCALE_LU, ListeningHeads, audio_states
 from mixlab.pretraining.questions import MAX_NUMBER
@@ -30,10 +31,6 @@ class ListenerModule(lightning.LightningModule):
         auxiliary_weight: weight of the auxiliary heads.
     """
 
-    number_tokens: torch.Tensor
-    soft_targets: torch.Tensor
-    value_of_token: torch.Tensor
-
     def __init__(
         self,
         backbone: Backbone,
@@ -48,18 +45,10 @@ class ListenerModule(lightning.LightningModule):
         self.optim = optim
         self.boilerplate_weight = boilerplate_weight
         self.auxiliary_weight = auxiliary_weight
-        self.number_sigma_db = number_sigma_db
         width = backbone.model.config.text_config.hidden_size
         self.heads = heads
         self.relative_head = nn.Linear(width, 1)
-        tokens = number_tokens(backbone.processor.tokenizer)
-        values = torch.arange(len(tokens), dtype=torch.float32)
-        soft = torch.exp(-0.5 * ((values[None] - values[:, None]) / number_sigma_db) ** 2)
-        self.register_buffer("number_tokens", torch.tensor(tokens), persistent=False)
-        self.register_buffer("soft_targets", soft / soft.sum(dim=1, keepdim=True), persistent=False)
-        value_of = torch.full((backbone.model.config.text_config.vocab_size,), -1)
-        value_of[self.number_tokens] = torch.arange(len(tokens))
-        self.register_buffer("value_of_token", value_of, persistent=False)
+        self.numbers = NumberTargets(backbone.processor.tokenizer, number_sigma_db, largest_db=MAX_NUMBER)
 
     def _text_loss(self, batch: dict[str, torch.Tensor], audio: torch.Tensor) -> tuple[torch.Tensor, dict[str, Any]]:
         inner = self.model.model
@@ -77,18 +66,17 @@ class ListenerModule(lightning.LightningModule):
         labels = batch["labels"][:, 1:]
         targets = labels != IGNORED
         log_probs = F.log_softmax(self.model.lm_head(hidden[:, :-1][targets]).float(), dim=-1)
+        rows = self.numbers.rows(labels, batch["decisive"][:, 1:])[targets]
         labels = labels[targets]
         decisive = batch["decisive"][:, 1:][targets]
         entropy = F.nll_loss(log_probs, labels, reduction="none")
-        values = self.value_of_token[labels]
-        is_number = (values >= 0) & decisive
-        number_log_probs = log_probs[is_number][:, self.number_tokens]
-        soft = -(self.soft_targets[values[is_number]] * number_log_probs).sum(dim=-1)
-        entropy = entropy.masked_scatter(is_number, soft)
+        is_number = rows >= 0
+        number_log_probs = log_probs[is_number]
+        entropy = entropy.masked_scatter(is_number, self.numbers.loss(number_log_probs, rows[is_number]))
         weights = torch.where(decisive, 1.0, self.boilerplate_weight)
         words = decisive & ~is_number
         figures = {
-            "number_mae_db": (number_log_probs.argmax(-1) - values[is_number]).abs().float().mean(),
+            "number_mae_db": self.numbers.error_db(number_log_probs, rows[is_number]).nanmean(),
             "word_accuracy": (log_probs[words].argmax(-1) == labels[words]).float().mean(),
         }
         # Half way up, so that the layers above have something to work with.
@@ -132,16 +120,3 @@ class ListenerModule(lightning.LightningModule):
     def configure_optimizers(self) -> Any:
         optimizer, schedule = self.optim.build(self.named_parameters(), int(self.trainer.estimated_stepping_batches))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
-
-def number_tokens(tokenizer: Any) -> list[int]:
-    """The tokens of " 0" to " 80".
-
-    Raises:
-        ValueError: if the tokenizer splits one of them.
-    """
-    tokens = [tokenizer(f" {number}", add_special_tokens=False)["input_ids"] for number in range(MAX_NUMBER + 1)]
-    split = [number for number, ids in enumerate(tokens) if len(ids) != 1]
-    if split:
-        raise ValueError(f"the tokenizer splits the numbers {split}")
-    return [ids[0] for ids in tokens]

@@ -79,3 +79,18 @@ def test_the_other_helper_reads_at_the_prompts_end_what_to_do_with_each_stem(bas
     helped, same_entropy = loss_of(base, batch, move_weight=1.0)
     assert helped > plain
     torch.testing.assert_close(entropy, same_entropy)
+
+
+def test_the_number_aware_loss_changes_what_numbers_cost_and_nothing_else(base, make_batch):
+    batch = make_batch([make_problem(0, gain_db=5.0)])
+    plain, entropy = loss_of(base, batch)
+    spread, same_entropy = loss_of(base, batch, number_sigma_db=1.0)
+    assert spread != plain
+    torch.testing.assert_close(entropy, same_entropy)
+    without_numbers = dict(batch, decisive=torch.zeros_like(batch["decisive"]))
+    torch.testing.assert_close(loss_of(base, without_numbers, number_sigma_db=1.0)[0], plain)
+
+
+def test_a_narrow_spread_is_the_plain_cross_entropy(base, make_batch):
+    batch = make_batch([make_problem(0, gain_db=5.0)])
+    torch.testing.assert_close(loss_of(base, batch, number_sigma_db=0.05)[0], loss_of(base, batch)[0])

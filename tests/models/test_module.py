@@ -5,6 +5,8 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
+from mixlab.errors import CheckpointError
+from mixlab.models.checkpoints import fingerprint
 from mixlab.models.loss import LossSettings
 from mixlab.models.module import AdviceModule
 from mixlab.models.optim import AdamWCosine
@@ -30,3 +32,16 @@ def loss_after_a_step(base, make_batch):
 
 def test_a_step_is_the_same_with_features_from_the_worker_and_with_waveforms(loss_after_a_step):
     assert torch.equal(loss_after_a_step(features=True), loss_after_a_step(features=False))
+
+
+def test_a_run_does_not_go_on_over_other_weights_of_its_backbone(base):
+    def module():
+        identity = {"base": fingerprint(base.model)}
+        return AdviceModule(base.model, base.processor, LossSettings(), AdamWCosine(1e-3, 0.0, 1, 1.0), 2, identity)
+
+    checkpoint = {"identity": module().identity, "state_dict": dict(base.model.named_parameters(prefix="model"))}
+    module().on_load_checkpoint(checkpoint)
+    with torch.no_grad():
+        base.model.lm_head.weight[0] += 1e-3
+    with pytest.raises(CheckpointError, match="was trained with base"):
+        module().on_load_checkpoint(checkpoint)

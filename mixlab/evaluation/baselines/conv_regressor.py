@@ -39,6 +39,7 @@ class ConvRegressor(Baseline):
     """
 
     name = "conv_regressor"
+    reads_claims = True
     steps: ClassVar[int] = 600
     """Of training, of 64 items each: half a minute on one core; more of them fit the training songs only."""
 

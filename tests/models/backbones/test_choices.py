@@ -11,9 +11,10 @@ from mixlab import build
 from mixlab.cli import config_folder
 from mixlab.config import TrainSchema, check
 from mixlab.errors import ConfigError
-from mixlab.models.adapters import LANGUAGE_MODEL_LINEARS, lora, parameter_table
+from mixlab.models.adapters import LANGUAGE_MODEL_LINEARS, lora
 from mixlab.models.backbones.pretrained import Pretrained
 from mixlab.models.checkpoints import BUILDERS
+from mixlab.models.footprint import footprint
 
 from .miniatures import miniature
 
@@ -45,7 +46,7 @@ def outline(choice: str):
 @pytest.mark.parametrize("choice", CHOICES)
 def test_every_choice_has_a_table_of_parameters_by_part(choice):
     backbone = outline(choice)
-    table = {part.part: part.parameters for part in parameter_table(backbone)}
+    table = {part.part: part.parameters for part in footprint(backbone).parts}
     assert set(table) == {"audio_tower", "projector", "language_model", "head"}
     assert all(table.values())
     assert sum(table.values()) == sum(parameter.numel() for parameter in backbone.model.parameters())
@@ -55,7 +56,7 @@ def test_every_choice_has_a_table_of_parameters_by_part(choice):
 
 
 def test_the_7b_has_the_parameters_of_the_loaded_model():
-    total = sum(part.parameters for part in parameter_table(outline("qwen2_audio_7b")))
+    total = sum(part.parameters for part in footprint(outline("qwen2_audio_7b")).parts)
     assert round(total / 1e6) == 8397
 
 
@@ -64,7 +65,7 @@ def test_adapters_on_the_7b_have_the_known_sizes(r, millions):
     backbone = outline("qwen2_audio_7b")
     with torch.device("meta"):
         backbone.model = lora(backbone, r, 2.0, 0.0, LANGUAGE_MODEL_LINEARS, train_projector=False)
-    trainable = {part.part: part.trainable for part in parameter_table(backbone)}
+    trainable = {part.part: part.trainable for part in footprint(backbone).parts}
     assert round(trainable.pop("language_model") / 1e6, 1) == millions
     assert set(trainable.values()) == {0}
 

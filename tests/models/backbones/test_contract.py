@@ -8,9 +8,10 @@ import torch
 from mixlab.data.collate import Collator
 from mixlab.data.dataset import ExampleMaker, ProblemDataset
 from mixlab.data.encoder import IGNORED, ChatEncoder
-from mixlab.models.adapters import LANGUAGE_MODEL_LINEARS, full, lora, parameter_table
+from mixlab.models.adapters import LANGUAGE_MODEL_LINEARS, full, lora
 from mixlab.models.backbones.pretrained import FAMILIES, Pretrained
 from mixlab.models.checkpoints import Description, load_trained, save_trained
+from mixlab.models.footprint import footprint
 from mixlab.models.generate import generate_texts
 from mixlab.models.loss import LossSettings, ResponseLoss
 from mixlab.synthesis.example import Inputs
@@ -82,7 +83,7 @@ def test_every_token_of_the_prompt_is_a_token_and_every_clip_ends_once(backbone,
 
 def test_a_step_trains_the_adapter_and_the_projector_and_nothing_else(backbone, make_batch):
     trained = adapted(backbone)
-    counts = {part.part: part.trainable for part in parameter_table(trained)}
+    counts = {part.part: part.trainable for part in footprint(trained).parts}
     assert counts.pop("language_model") > 0
     assert counts.pop("projector") > 0
     assert set(counts.values()) == {0}
@@ -162,8 +163,8 @@ def test_a_saved_model_loads_through_the_hub_loader(backbone, make_batch, tmp_pa
     assert all(torch.equal(tensor, expected[key]) for key, tensor in loaded.model.state_dict().items())
     batch = make_batch([make_problem(0)], generation=True)
     assert generate_texts(loaded, batch, 4) == generate_texts(backbone, batch, 4)
-    assert {part.part: part.parameters for part in parameter_table(Pretrained(str(tmp_path)).outline())} == {
-        part.part: part.parameters for part in parameter_table(backbone)
+    assert {part.part: part.parameters for part in footprint(Pretrained(str(tmp_path)).outline()).parts} == {
+        part.part: part.parameters for part in footprint(backbone).parts
     }
 
 

@@ -1,0 +1,40 @@
+"""Floor of the entry points: an adapter and its backbone as one model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+from peft import PeftModel
+
+from mixlab.hub.folders import whole_folder
+from mixlab.models.checkpoints import find_trained, load_trained
+
+
+def merge(cfg: DictConfig) -> str:
+    """Write the merged model and its processor; returns sentences on what was written and what can be served.
+
+    Weights keep the type that the backbone came in; what was held in four bits for training is taken in that type, too.
+
+    Raises:
+        CheckpointError: if `checkpoint` is no run, or does not fit the backbone that it names.
+        InputFileError: if `out` has content or cannot be written.
+    """
+    folder = find_trained(Path(cfg.checkpoint).expanduser())
+    out = Path(cfg.out).expanduser().absolute()
+    with whole_folder(out) as part:
+        trained = load_trained(folder, full_precision=True)
+        model: Any = trained.backbone.model
+        said = [f"{out} holds the merged model; transformers and vLLM load it."]
+        if isinstance(model, PeftModel):
+            if not model.peft_config["default"].modules_to_save:
+                said.append(f"The projector was frozen, so {folder} can be served as it is, as an adapter.")
+            model = model.merge_and_unload()
+        else:
+            said.append("The run had no adapter, so its own weights were written.")
+        if trained.description.quantization:
+            said.append("It was trained on four-bit weights and is merged onto the backbone in full precision.")
+        model.save_pretrained(part)
+        trained.backbone.processor.save_pretrained(part)
+    return " ".join(said)
