@@ -129,5 +129,6 @@ def test_with_none_nothing_trains(base):
 
 
 def test_full_training_is_in_float32_whatever_the_weights_came_in(base):
-    model = adapters.full(base.model.to(torch.bfloat16))
+    base.model.to(torch.bfloat16)
+    model = adapters.full(base)
     assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}

@@ -37,7 +37,7 @@ def test_a_step_is_the_same_with_features_from_the_worker_and_with_waveforms(los
 def test_a_run_does_not_go_on_over_other_weights_of_its_backbone(base):
     def module():
         identity = {"base": fingerprint(base.model)}
-        return AdviceModule(base.model, base.processor, LossSettings(), AdamWCosine(1e-3, 0.0, 1, 1.0), 2, identity)
+        return AdviceModule(base, LossSettings(), AdamWCosine(1e-3, 0.0, 1, 1.0), 2, identity)
 
     checkpoint = {"identity": module().identity, "state_dict": dict(base.model.named_parameters(prefix="model"))}
     module().on_load_checkpoint(checkpoint)
