@@ -75,8 +75,8 @@ class Component:
         except (OSError, ValueError) as error:
             first_line = str(error).strip().splitlines()[0].rstrip(".")
             raise ConfigError(
-                f"model.arguments.{self.key} is '{self.value}', which cannot be loaded ({first_line}); {self.remedy}check "
-                "the id and the network, or give a local folder that holds it, as in "
+                f"model.arguments.{self.key} is '{self.value}', which cannot be loaded ({first_line}); {self.remedy}"
+                "check the id and the network, or give a local folder that holds it, as in "
                 f"model.arguments.{self.key}=/path/to/folder."
             ) from error
 
@@ -127,8 +127,8 @@ def encoder_config(component: Component, shapes_only: bool = False) -> Any:
         extra = found.get("feature_extractor_cqt") or (found.get("deepnorm") and not found.get("do_stable_layer_norm"))
         if extra:
             raise ConfigError(
-                f"model.arguments.audio_encoder is '{component.value}', a MERT with a constant-Q transform or DeepNorm, "
-                "which only its own remote code computes; take m-a-p/MERT-v1-95M or m-a-p/MERT-v1-330M."
+                f"model.arguments.audio_encoder is '{component.value}', a MERT with a constant-Q transform or DeepNorm "
+                "that only its own remote code computes; take one without, such as m-a-p/MERT-v1-330M."
             )
         known = HubertConfig().to_dict()
         config: Any = HubertConfig(**{k: v for k, v in found.items() if k in known and k != "model_type"})

@@ -23,8 +23,14 @@ from mixlab.models.backbones.voxtral import Voxtral
 FAMILIES: dict[str, Family] = {
     family.name: family
     for family in (
-        Qwen2Audio(), Qwen25Omni(), Voxtral(), AudioFlamingo3(), MusicFlamingo(), CascadeFamily(), UnifiedFamily(),
-    )  # fmt: skip
+        Qwen2Audio(),
+        Qwen25Omni(),
+        Voxtral(),
+        AudioFlamingo3(),
+        MusicFlamingo(),
+        CascadeFamily(),
+        UnifiedFamily(),
+    )
 }
 """All families, by the name that a description keeps."""
 

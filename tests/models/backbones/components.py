@@ -106,8 +106,8 @@ def codec(folder: Path, kind: str, **changes: Any) -> Any:
         },
         "mimi": {
             "sampling_rate": 16000, "hidden_size": 16, "num_filters": 4, "upsampling_ratios": [20, 20, 4],
-            "codebook_size": 32, "codebook_dim": 8, "num_quantizers": 3, "num_hidden_layers": 1, "num_attention_heads": 2,
-            "num_key_value_heads": 2, "head_dim": 8, "intermediate_size": 16, "frame_rate": 5,
+            "codebook_size": 32, "codebook_dim": 8, "num_quantizers": 3, "num_hidden_layers": 1,
+            "num_attention_heads": 2, "num_key_value_heads": 2, "head_dim": 8, "intermediate_size": 16, "frame_rate": 5,
             "vector_quantization_hidden_dimension": 8,
         },
     }[kind]  # fmt: skip
