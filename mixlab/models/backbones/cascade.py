@@ -77,9 +77,11 @@ class Cascade:
         return Component("audio_encoder", self.audio_encoder)
 
     def _config(self, shapes_only: bool = False) -> CascadeConfig:
+        words = parts.text_config(Component("language_model", self.language_model), shapes_only)
         return CascadeConfig(
             audio_config=parts.encoder_config(self._encoder, shapes_only),
-            text_config=parts.text_config(Component("language_model", self.language_model), shapes_only),
+            text_config=words,
+            tie_word_embeddings=words.tie_word_embeddings,
             projector=self.projector,
             level=self.level,
         )
@@ -144,9 +146,11 @@ class Unified:
             raise ConfigError(
                 f"model.arguments.codebooks is {self.codebooks}, but {self.codec} has {available_codebooks(codec)}."
             )
+        words = parts.text_config(Component("language_model", self.language_model), shapes_only)
         return UnifiedConfig(
             audio_config=codec,
-            text_config=parts.text_config(Component("language_model", self.language_model), shapes_only),
+            text_config=words,
+            tie_word_embeddings=words.tie_word_embeddings,
             codebooks=self.codebooks,
         )
 
