@@ -37,7 +37,10 @@ ENCODERS = ("whisper", "qwen2_audio", *WAVEFORM_ENCODERS)
 CONVOLUTIONS = {"whisper": [[1, 2]], "qwen2_audio_encoder": [[1, 2], [2, 2]]}
 """What shortens log-mel frames in a tower, as `Hearing` has it."""
 
-RANDOM = ("hidden_dropout", "attention_dropout", "activation_dropout", "feat_proj_dropout", "dropout", "layerdrop")
+RANDOM = (
+    "hidden_dropout", "attention_dropout", "activation_dropout", "feat_proj_dropout", "dropout", "layerdrop",
+    "encoder_layerdrop", "mask_time_prob", "mask_feature_prob",
+)  # fmt: skip
 """What an encoder does by chance while it is in training; it is frozen here, and hears."""
 
 LOGIT_KEYS = ("final_logit_softcapping", "logits_scaling", "logit_scale")
@@ -88,10 +91,8 @@ class Component:
             CheckpointError: if weights are missing.
         """
         model, loading = self.read(model_class.from_pretrained, output_loading_info=True, **arguments)
-        # The embedding of masked moments is for pretraining only.
-        missing = [key for key in (*loading["missing_keys"], *loading["mismatched_keys"]) if "masked_spec" not in key]
-        if missing:
-            raise CheckpointError(f"The weights of '{self.value}' do not fit: {sorted(missing)[:5]} are missing.")
+        if missing := sorted({*loading["missing_keys"], *loading["mismatched_keys"]}):
+            raise CheckpointError(f"The weights of '{self.value}' do not fit: {missing[:5]} are missing.")
         return model
 
     def raw_config(self, shapes_only: bool = False) -> dict[str, Any]:
@@ -138,7 +139,6 @@ def encoder_config(component: Component, shapes_only: bool = False) -> Any:
     for key in RANDOM:
         if hasattr(config, key):
             setattr(config, key, 0.0)
-    config.apply_spec_augment = False
     return config
 
 
@@ -159,7 +159,7 @@ def encoder_hearing(component: Component, config: Any, level: bool, pooled: int 
         ConfigError: if its extractor is of an unknown kind, or `level` is asked where it says nothing.
     """
     extractor = component.read(FeatureExtractionMixin.get_feature_extractor_dict)[0]
-    common = {"per_state": 1, "pooled": pooled, "context": context, "tower": component.value}
+    common: dict[str, Any] = {"per_state": 1, "pooled": pooled, "context": context, "tower": component.value}
     if config.model_type in CONVOLUTIONS:
         if level:
             raise ConfigError(

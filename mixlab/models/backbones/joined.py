@@ -86,13 +86,13 @@ def new_projector(config: Any) -> nn.Module:
     return nn.Sequential(nn.Linear(heard, width), nn.GELU(), nn.Linear(width, width))
 
 
-def scale_projector(projector: Any, deviation: float) -> None:
+def scale_projector(projector: nn.Module, deviation: float) -> None:
     """Let a fresh projector start in the range of the language model's embeddings, whose deviation is given."""
     with torch.no_grad():
         if isinstance(projector, nn.Embedding):
             projector.weight.normal_(std=deviation)
             return
-        last = projector[-1] if isinstance(projector, nn.Sequential) else projector
+        last: Any = projector[-1] if isinstance(projector, nn.Sequential) else projector
         last.weight.normal_(std=deviation / math.sqrt(last.in_features))
         last.bias.zero_()
 
@@ -214,12 +214,13 @@ class JoinedForConditionalGeneration(PreTrainedModel, GenerationMixin):
     main_input_name = "input_ids"
     supports_gradient_checkpointing = True
     _supports_sdpa = True
-    _tied_weights_keys: ClassVar[dict[str, str]] = {}
+    _tied_weights_keys: dict[str, str]
 
     def __init__(self, config: Any) -> None:
         super().__init__(config)
         self.model = self.model_class(config)
         self.lm_head = nn.Linear(config.text_config.hidden_size, config.text_config.vocab_size, bias=False)
+        self._tied_weights_keys = {}
         if config.tie_word_embeddings:
             words = self.model.get_input_embeddings()
             name = next(name for name, module in self.named_modules() if module is words)

@@ -108,6 +108,7 @@ def codec(folder: Path, kind: str, **changes: Any) -> Any:
             "sampling_rate": 16000, "hidden_size": 16, "num_filters": 4, "upsampling_ratios": [20, 20, 4],
             "codebook_size": 32, "codebook_dim": 8, "num_quantizers": 3, "num_hidden_layers": 1,
             "num_attention_heads": 2, "num_key_value_heads": 2, "head_dim": 8, "intermediate_size": 16, "frame_rate": 5,
+            "upsample_groups": 16,
             "vector_quantization_hidden_dimension": 8,
         },
     }[kind]  # fmt: skip
@@ -117,5 +118,17 @@ def codec(folder: Path, kind: str, **changes: Any) -> Any:
             buffer.normal_()
         elif name.endswith("cluster_usage"):
             buffer.fill_(1.0)
+    if kind == "encodec":
+        # The first codebook is of what the encoder makes of sounds at many levels, the others of what is left over.
+        generator = torch.Generator().manual_seed(0)
+        levels_db = torch.linspace(-60.0, 0.0, 32)[:, None, None]
+        with torch.no_grad():
+            for name, parameter in model.encoder.named_parameters():
+                if "bias" in name:  # which would drown the sound in a random encoder
+                    parameter.zero_()
+            found = model.encoder(torch.randn(32, 1, 16000, generator=generator) * 10 ** (levels_db / 20))[..., 2]
+            model.quantizer.layers[0].codebook.embed.copy_(found)
+            for layer in model.quantizer.layers[1:]:
+                layer.codebook.embed.mul_(found.std() / 4)
     model.save_pretrained(folder)
     return model

@@ -202,8 +202,9 @@ def test_parts_that_are_not_there_or_of_no_known_kind_are_named(recipe, words, t
     tiny.whisper(tmp_path / "ear")
     with pytest.raises(ConfigError, match=r"model\.arguments\.language_model is 'nobody/nothing'.*local folder"):
         recipe(language_model="nobody/nothing").read_chat()
-    with pytest.raises(ConfigError, match="of type 'whisper', which is no causal language model"):
-        recipe(language_model=str(tmp_path / "ear")).outline()
+    tiny.wave_encoder(tmp_path / "ear2")
+    with pytest.raises(ConfigError, match="of type 'wav2vec2', which is no causal language model"):
+        recipe(language_model=str(tmp_path / "ear2")).outline()
     with pytest.raises(ConfigError, match=r"model\.arguments\.projector is 'cubic'; choose linear or mlp"):
         recipe(projector="cubic")
     with pytest.raises(ConfigError, match=r"model\.arguments\.audio_tokens is 0"):

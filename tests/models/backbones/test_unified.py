@@ -60,7 +60,6 @@ def test_codecs_of_transformers_give_their_own_codes_one_codebook_after_the_othe
     with torch.no_grad():
         given = codec.encode(torch.from_numpy(padded)[None, None]).audio_codes.reshape(-1, 11)[:codebooks]
     assert torch.equal(found, (given + 32 * torch.arange(codebooks)[:, None]).T.flatten())
-    assert len(set(found.tolist())) > codebooks
 
 
 def test_six_db_change_the_codes_of_a_codec(tmp_path):
@@ -69,6 +68,7 @@ def test_six_db_change_the_codes_of_a_codec(tmp_path):
     before, after = (codes(backbone, noise_clips(gains_db=(0.0, gain_db))) for gain_db in (0.0, 6.0))
     assert torch.equal(before[0], after[0])
     assert (before[1] != after[1]).any()
+    assert len(set(before[1].tolist())) > 2
 
 
 def test_the_new_words_train_beside_the_adapter_and_the_old_ones_stay(codebook, tmp_path):
