@@ -39,7 +39,7 @@ def run(workplace, module, *overrides):
 
 @pytest.mark.slow
 def test_a_codebook_is_fitted_and_a_model_trains_and_advises_with_its_codes(tmp_path):
-    missing = run(tmp_path, "train", *FAST, "model=unified")
+    missing = run(tmp_path, "train", *FAST, "model=unified", "name=missing")
     assert missing.returncode == 2
     assert "make a codebook with python -m mixlab.codebook" in missing.stderr
     fitted = run(tmp_path, "codebook", *SONGS, "codes=64", "examples=40")
