@@ -261,7 +261,7 @@ def description(cfg: DictConfig, module: AdviceModule, data: MixDataModule) -> D
 def _arguments(cfg: DictConfig) -> dict[str, Any]:
     """The arguments of the backbone; folders as absolute paths, since the adapter may be used from another place."""
     arguments: Any = OmegaConf.to_container(cfg.model.arguments, resolve=True)
-    for key in ("base", "folder", "name"):
+    for key in ("base", "folder", "name", "audio_encoder", "language_model", "codec"):
         if isinstance(arguments.get(key), str) and Path(arguments[key]).is_dir():
             arguments[key] = str(Path(arguments[key]).resolve())
     return arguments

@@ -163,6 +163,31 @@ class MergeSchema(Schema):
     out: str
 
 
+class LogMelSchema(Schema):
+    sample_rate: Annotated[int, Field(ge=8000)]
+    n_fft: PositiveCount
+    hop_length: PositiveCount
+    mels: PositiveCount
+
+
+class CodebookSchema(Schema):
+    """The whole configuration of `python -m mixlab.codebook`."""
+
+    anchor: AnchorSchema
+    error: ErrorSchema
+    prompt: PromptSchema
+    inputs: InputsSchema
+    dataset: Target
+    data: DataSchema
+    evaluation: EvaluationSchema
+    paths: PathsSchema
+    out: str
+    codes: Annotated[int, Field(ge=2)]
+    examples: PositiveCount
+    log_mel: LogMelSchema
+    seed: Count
+
+
 class DescribingSchema(Schema):
     questions: PositiveCount
     gain_range_db: Annotated[float, Field(ge=0.0, le=30.0)]

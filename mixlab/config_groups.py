@@ -153,7 +153,7 @@ class DataSchema(Schema):
 
 
 class ModelSchema(Schema):
-    builder: Literal["tiny", "mini", "from_pretrained"]
+    builder: Literal["tiny", "mini", "from_pretrained", "cascade", "unified"]
     arguments: dict[str, Any]
     max_new_tokens: PositiveCount
 

@@ -19,6 +19,7 @@ from mixlab.errors import CheckpointError
 from mixlab.models.adapters import full, none, trainable_state
 from mixlab.models.assembly.mini import Mini
 from mixlab.models.backbones.base import Backbone, Recipe
+from mixlab.models.backbones.cascade import Cascade, Unified
 from mixlab.models.backbones.pretrained import Pretrained
 from mixlab.models.backbones.tiny import Tiny, fold_feature_statistics
 from mixlab.models.merged_lora import merge_where_cheaper
@@ -27,7 +28,13 @@ from mixlab.models.quantization import NF4, quantize_language_model
 DESCRIPTION = "mixlab.json"
 ADAPTER_FOLDER = "adapter"
 FULL_WEIGHTS = "trained.safetensors"
-BUILDERS: dict[str, Callable[..., Recipe]] = {"tiny": Tiny, "mini": Mini, "from_pretrained": Pretrained}
+BUILDERS: dict[str, Callable[..., Recipe]] = {
+    "tiny": Tiny,
+    "mini": Mini,
+    "from_pretrained": Pretrained,
+    "cascade": Cascade,
+    "unified": Unified,
+}
 """The recipes that a description may name; nothing else in it is ever called."""
 
 

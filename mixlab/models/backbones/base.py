@@ -49,9 +49,13 @@ class Family(ABC):
     model_class: str
     parts: Parts = Parts()
 
+    def loaded_class(self) -> Any:
+        """The class of its model."""
+        return getattr(transformers, self.model_class)
+
     def new_model(self, config: Any) -> nn.Module:
         """The model of a configuration, with fresh weights."""
-        return self.trimmed(getattr(transformers, self.model_class)(config))
+        return self.trimmed(self.loaded_class()(config))
 
     def trimmed(self, model: nn.Module) -> nn.Module:
         """The model without the parts that neither hear nor write; here it has none."""

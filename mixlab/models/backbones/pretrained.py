@@ -8,20 +8,29 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-import transformers
 import yaml
 from transformers import AutoConfig
 
 from mixlab.data.chat import Chat
 from mixlab.errors import CheckpointError, ConfigError
 from mixlab.models.backbones.base import Backbone, Family
+from mixlab.models.backbones.families import CascadeFamily, UnifiedFamily
 from mixlab.models.backbones.flamingo import AudioFlamingo3, MusicFlamingo
 from mixlab.models.backbones.qwen2_5_omni import Qwen25Omni
 from mixlab.models.backbones.qwen2_audio import Qwen2Audio
 from mixlab.models.backbones.voxtral import Voxtral
 
 FAMILIES: dict[str, Family] = {
-    family.name: family for family in (Qwen2Audio(), Qwen25Omni(), Voxtral(), AudioFlamingo3(), MusicFlamingo())
+    family.name: family
+    for family in (
+        Qwen2Audio(),
+        Qwen25Omni(),
+        Voxtral(),
+        AudioFlamingo3(),
+        MusicFlamingo(),
+        CascadeFamily(),
+        UnifiedFamily(),
+    )
 }
 """All families, by the name that a description keeps."""
 
@@ -32,6 +41,8 @@ OF_MODEL_TYPE = {
     "voxtral": "voxtral",
     "audioflamingo3": "audio_flamingo_3",
     "musicflamingo": "music_flamingo",
+    "mixlab_cascade": "cascade",
+    "mixlab_unified": "unified",
 }
 """The family of a `config.json`, by its model_type."""
 
@@ -73,7 +84,7 @@ class Pretrained:
         """
         family = self.family()
         processor = self._read(family.read_processor)
-        load = getattr(transformers, family.model_class).from_pretrained
+        load = family.loaded_class().from_pretrained
         model, loading = self._read(
             load, dtype=getattr(torch, self.dtype), use_safetensors=True, output_loading_info=True
         )

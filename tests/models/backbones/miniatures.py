@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from transformers import (
 )
 
 from mixlab.models.backbones.base import Backbone
+from mixlab.models.backbones.hearing import AUDIO_TOKEN, Hearing, SoundProcessor, prepared
 from mixlab.models.backbones.pair import Pair
 from mixlab.models.backbones.pretrained import FAMILIES
 from mixlab.models.backbones.tiny import Tiny
@@ -141,12 +143,44 @@ def _music_flamingo() -> tuple[dict[str, Any], Any]:
     return _flamingo("musicflamingo", MusicFlamingoProcessor, audio_frame_step=frame_step_s, rope_parameters=rope)
 
 
+def _hearing(**changes: Any) -> Hearing:
+    front_end = {"sample_rate": 16000, "n_fft": 8192, "hop_length": 5000, "mels": 64, "window_samples": 160000}
+    given = {"per_state": 1, "pooled": None, "common_scale": False, "hears_level": True, "context": 2048, "tower": "it"}
+    return Hearing(front_end, **(given | {"convolutions": []} | changes))
+
+
+def _joined(model_type: str, hearing: Hearing, audio: dict[str, Any], **more: Any) -> tuple[dict[str, Any], Any]:
+    tokenizer = _tokenizer()
+    text = _text(tokenizer, model_type="qwen2")
+    prepared(tokenizer, "it")
+    config = {
+        "model_type": model_type,
+        "audio_config": audio,
+        "text_config": text,
+        "hearing": asdict(hearing),
+        "audio_token_id": tokenizer.convert_tokens_to_ids(AUDIO_TOKEN),
+        **more,
+    }
+    return config, SoundProcessor(tokenizer, hearing)
+
+
+def _cascade() -> tuple[dict[str, Any], Any]:
+    tower = TOWER | {"model_type": "whisper", "max_source_positions": 16}
+    return _joined("mixlab_cascade", _hearing(convolutions=[[1, 2]], pooled=5), tower, projector="mlp")
+
+
+def _unified() -> tuple[dict[str, Any], Any]:
+    return _joined("mixlab_unified", _hearing(), {"model_type": "mixlab_kmeans_codec", "codebook_size": 64})
+
+
 PARTS: dict[str, Callable[[], tuple[dict[str, Any], Any]]] = {
     "qwen2_audio": _qwen2_audio,
     "qwen2_5_omni": _qwen2_5_omni,
     "voxtral": _voxtral,
     "audio_flamingo_3": _audio_flamingo_3,
     "music_flamingo": _music_flamingo,
+    "cascade": _cascade,
+    "unified": _unified,
 }
 
 
@@ -156,4 +190,7 @@ def miniature(family: str, seed: int = 0) -> Backbone:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = FAMILIES[family].new_model(AutoConfig.for_model(**config))
+        if family == "unified":
+            levels = torch.linspace(-1.0, 2.0, 64)[:, None]  # less than 2 dB apart
+            model.model.audio_tower.centroids.data = levels + 0.05 * torch.randn(64, 64)
     return Backbone(model.eval(), processor, FAMILIES[family])
