@@ -31,6 +31,7 @@ from mixlab.data.encoder import IGNORED
 from mixlab.models.adapters import LANGUAGE_MODEL_LINEARS, lora
 from mixlab.models.backbones.base import Backbone
 from mixlab.models.backbones.qwen2_audio import Qwen2Audio
+from mixlab.models.backbones.tiny import TINY_FOLDER
 from mixlab.models.compute import Compute
 from mixlab.models.loss import LossSettings, ResponseLoss
 
@@ -91,7 +92,7 @@ def adapted(size: str, device: str, configuration: Configuration) -> Backbone:
             model = Qwen2Audio().new_model(shapes(size))
     finally:
         torch.set_default_dtype(default)
-    backbone = Backbone(model, None, Qwen2Audio())
+    backbone = named(model)
     model.requires_grad_(False)
     if configuration.adapter == "qlora":
         quantize(backbone.part("language_model"), device)
@@ -102,6 +103,11 @@ def adapted(size: str, device: str, configuration: Configuration) -> Backbone:
             parameter.data = parameter.data.float()
     backbone.model.train()
     return backbone
+
+
+def named(model: nn.Module) -> Backbone:
+    """The model as a backbone; of the tiny model's processor, that it carries, nothing is used."""
+    return Backbone(model, Qwen2Audio().read_processor(str(TINY_FOLDER)), Qwen2Audio())
 
 
 def quantize(part: nn.Module, device: str) -> None:
@@ -240,7 +246,8 @@ def measure(size: str, device: str, prompts: int, steps: int, configuration: Con
 
 def predicted_gb(size: str, adapter: str) -> dict[str, float]:
     """Memory of weights, and of adapter, gradients and AdamW's moments in float32; activations come on top."""
-    backbone = Qwen2Audio().outline(shapes(size))
+    with torch.device("meta"):
+        backbone = named(Qwen2Audio().new_model(shapes(size)))
     backbone.model.requires_grad_(False)
     linear = sum(
         module.weight.numel() for module in backbone.part("language_model").modules() if type(module) is nn.Linear

@@ -97,6 +97,7 @@ class BareLoop(lightning.Callback):
 def step_overhead(cfg: DictConfig, batches: Sequence[Batch], steps: int, folder: Path) -> dict[str, float]:
     """How much longer a step takes in Lightning's loop with the job's logger, as a share of the bare step."""
     ours, bare = (build.advice_module(cfg, build.backbone(cfg)) for _ in range(2))
+    bare.load_state_dict(ours.state_dict())
     loop = BareLoop(bare, cfg.trainer.gradient_clip_val, steps)
     cfg = cfg.copy()
     cfg.trainer.max_steps = steps
