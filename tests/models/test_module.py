@@ -6,6 +6,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from mixlab.errors import CheckpointError
+from mixlab.models.adapters import trainable_state
 from mixlab.models.checkpoints import fingerprint
 from mixlab.models.loss import LossSettings
 from mixlab.models.module import AdviceModule
@@ -39,7 +40,7 @@ def test_a_run_does_not_go_on_over_other_weights_of_its_backbone(base):
         identity = {"base": fingerprint(base.model)}
         return AdviceModule(base, LossSettings(), AdamWCosine(1e-3, 0.0, 1, 1.0), 2, identity)
 
-    checkpoint = {"identity": module().identity, "state_dict": dict(base.model.named_parameters(prefix="model"))}
+    checkpoint = {"identity": module().identity, "state_dict": trainable_state(module())}
     module().on_load_checkpoint(checkpoint)
     with torch.no_grad():
         base.model.lm_head.weight[0] += 1e-3

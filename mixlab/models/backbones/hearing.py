@@ -83,7 +83,7 @@ class Hearing:
         tower: what hears, for messages.
     """
 
-    front_end: dict[str, int]
+    front_end: dict[str, Any]
     convolutions: list[list[int]]
     per_state: int
     pooled: int | None

@@ -8,10 +8,11 @@ import torch
 
 from mixlab.data.encoder import ChatEncoder
 from mixlab.errors import ConfigError
-from mixlab.models.adapters import LANGUAGE_MODEL_LINEARS, lora, parameter_table, trainable_state
+from mixlab.models.adapters import LANGUAGE_MODEL_LINEARS, lora, trainable_state
 from mixlab.models.backbones.cascade import Cascade
 from mixlab.models.backbones.pretrained import Pretrained
 from mixlab.models.checkpoints import Description, load_trained, save_trained
+from mixlab.models.footprint import footprint
 from mixlab.synthesis.example import Clip
 
 from . import components as tiny
@@ -176,7 +177,7 @@ def test_what_a_recipe_trained_loads_again_from_its_parts(recipe, tmp_path):
     made = recipe(projector="mlp", audio_tokens=3)
     backbone = made.build()
     adapted = replace(backbone, model=lora(backbone, 4, 2.0, 0.0, LANGUAGE_MODEL_LINEARS, train_projector=True))
-    counts = {part.part: part.trainable for part in parameter_table(adapted)}
+    counts = {part.part: part.trainable for part in footprint(adapted).parts}
     assert (counts["audio_tower"], counts["head"]) == (0, 0)
     with torch.no_grad():
         for tensor in trainable_state(adapted.model).values():

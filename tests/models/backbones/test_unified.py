@@ -9,12 +9,13 @@ import torch
 from mixlab.audio.log_mel import LogMel
 from mixlab.data.encoder import ChatEncoder
 from mixlab.errors import ConfigError
-from mixlab.models.adapters import LANGUAGE_MODEL_LINEARS, lora, parameter_table, trainable_state
+from mixlab.models.adapters import LANGUAGE_MODEL_LINEARS, lora, trainable_state
 from mixlab.models.backbones.cascade import Unified
 from mixlab.models.backbones.codecs import codes_of, fit_codebook
 from mixlab.models.backbones.hearing import Hearing
 from mixlab.models.backbones.pretrained import Pretrained
 from mixlab.models.checkpoints import Description, load_trained, save_trained
+from mixlab.models.footprint import footprint
 
 from . import components as tiny
 from .test_cascade import noise_clips
@@ -75,7 +76,7 @@ def test_the_new_words_train_beside_the_adapter_and_the_old_ones_stay(codebook, 
     recipe = Unified(codebook, "listener", 1)
     backbone = recipe.build()
     adapted = replace(backbone, model=lora(backbone, 4, 2.0, 0.0, LANGUAGE_MODEL_LINEARS, train_projector=True))
-    table = {part.part: part for part in parameter_table(adapted)}
+    table = {part.part: part for part in footprint(adapted).parts}
     assert table["projector"].trainable == 32 * 128
     assert (table["audio_tower"].trainable, table["head"].trainable) == (0, 0)
     assert not adapted.model.get_base_model().get_input_embeddings().weight.requires_grad
