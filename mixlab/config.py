@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from mixlab.config_groups import (
     AnchorSchema,
@@ -15,7 +16,6 @@ from mixlab.config_groups import (
     DataSchema,
     ErrorSchema,
     EvaluationSchema,
-    FormatSchema,
     GatesSchema,
     InputsSchema,
     LevelDbfs,
@@ -145,6 +145,56 @@ class AssembleSchema(Schema):
 
     paths: PathsSchema
     out: str
+
+
+class FormatSchema(Schema):
+    """Which field of a row of predictions holds what."""
+
+    kind: Literal["mixlab", "fields"]
+    text: str | None = None
+    reference: str | None = None
+    prompt: str | None = None
+    item: str | None = None
+    song: str | None = None
+    genre: str | None = None
+    anchor: str | None = None
+    stems: list[str] | None = None
+    target: str | None = None
+    gain_db: str | None = None
+    gain_is: Literal["error", "needed"] = "error"
+    category: str | None = None
+    balanced: list[str] = []
+    low_db: str | None = None
+    high_db: str | None = None
+    patterns: dict[str, str] = {}
+    protocol: Literal["mixingbuddy"] | None = None
+
+    @model_validator(mode="after")
+    def _has_the_fields_of_its_kind(self) -> FormatSchema:
+        missing = [name for name in ("text", "stems", "target", "gain_db") if not getattr(self, name)]
+        if self.kind == "fields" and missing:
+            raise ValueError(
+                f"kind is fields, which needs {', '.join(missing)}; set them as conf/format/fields.yaml does"
+            )
+        if self.kind == "mixlab" and len(missing) < 4:
+            raise ValueError("kind is mixlab, whose fields are known; name no fields, or choose format=fields")
+        if (self.low_db is None) != (self.high_db is None):
+            raise ValueError("low_db and high_db are the two ends of a range; set both or neither")
+        return self
+
+    @field_validator("patterns")
+    @classmethod
+    def _are_patterns(cls, patterns: dict[str, str]) -> dict[str, str]:
+        for name, pattern in patterns.items():
+            if name not in cls.model_fields:
+                raise ValueError(f"there is no key '{name}' that a pattern could be for; use one of the format's keys")
+            try:
+                groups = re.compile(pattern).groups
+            except re.error as error:
+                raise ValueError(f"the pattern of '{name}' is no regular expression ({error}); correct it") from None
+            if groups != 1:
+                raise ValueError(f"the pattern of '{name}' has {groups} groups; put what is to be taken into one ( )")
+        return patterns
 
 
 class ScoreSchema(Schema):

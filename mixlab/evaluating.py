@@ -23,7 +23,8 @@ from mixlab.data.module import MixDataModule
 from mixlab.errors import CheckpointError, ConfigError
 from mixlab.evaluation.probes.base import probes_table
 from mixlab.evaluation.probing import ProbeSettings, run_probes
-from mixlab.evaluation.run import Answerer, Evaluator, SplitResult, write_results
+from mixlab.evaluation.results import SplitResult, write_results
+from mixlab.evaluation.run import Answerer, Evaluator
 from mixlab.evaluation.table import results_table
 from mixlab.models.backbones.tiny import Tiny
 from mixlab.models.checkpoints import (

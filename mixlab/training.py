@@ -22,7 +22,8 @@ from mixlab.data.encoder import ChatEncoder
 from mixlab.data.module import MixDataModule
 from mixlab.errors import CheckpointError
 from mixlab.evaluating import evaluate_splits, print_results, require_test_items, run_notes
-from mixlab.evaluation.run import Answerer, write_results
+from mixlab.evaluation.results import write_results
+from mixlab.evaluation.run import Answerer
 from mixlab.hardware import check_devices, check_precision, check_room, is_first_process, is_sharded
 from mixlab.loggers import log_tables, make_loggers
 from mixlab.models.adapters import trainable_state

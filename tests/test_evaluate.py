@@ -10,7 +10,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from mixlab import build, evaluating
-from mixlab.cli import config_folder
+from mixlab.cli import config_folder, register_resolvers
 from mixlab.config import CompareSchema, EvaluateSchema, check
 from mixlab.errors import CheckpointError, ConfigError
 from mixlab.models.checkpoints import Description, read_description, save_trained
@@ -32,7 +32,7 @@ def cache(tmp_path_factory):
 
 
 def composed(name, *overrides):
-    OmegaConf.register_new_resolver("cpu_count", lambda: 1, replace=True)
+    register_resolvers()
     with initialize_config_dir(config_folder(), version_base="1.3"):
         return compose(name, overrides=list(overrides))
 
@@ -46,8 +46,8 @@ def run(cache, tmp_path_factory):
     arguments = {"base": "listener", "seed": 0}
     description = Description("tiny", arguments, None, None, "stems", ["bass"], ["bass", "drums", "vocals", "other"],
                               10.0, -32.0, 8)  # fmt: skip
-    save_trained(folder / "adapter", module.model, module.processor, description)
-    save_trained(folder / "controls" / "from_scratch" / "adapter", module.model, module.processor, description)
+    save_trained(folder / "adapter", module.backbone, description)
+    save_trained(folder / "controls" / "from_scratch" / "adapter", module.backbone, description)
     (folder / "config.yaml").write_text(OmegaConf.to_yaml(cfg, resolve=True))
     return folder
 

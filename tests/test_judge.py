@@ -140,7 +140,7 @@ def test_cost_is_told_and_nothing_asked_in_a_dry_run(run):
         (["predictions=run", "endpoint=http://h", "model=m", "+request.n=3"], "the judge sets 'n' by itself"),
         (
             ["predictions=run", "endpoint=http://h", "model=m", "+rubric.criteria.musicality.points.6=best"],
-            "The key 'rubric.criteria.musicality.points'",
+            "The key 'rubric.criteria.musicality.points.6'",
         ),
     ],
 )  # fmt: skip

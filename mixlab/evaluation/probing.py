@@ -14,7 +14,8 @@ from mixlab.evaluation.probes import (
     shuffled_audio_probe,
     spread,
 )
-from mixlab.evaluation.run import SHUFFLED_AUDIO, Answerer, Evaluator, SplitResult
+from mixlab.evaluation.results import SplitResult
+from mixlab.evaluation.run import SHUFFLED_AUDIO, Answerer, Evaluator
 from mixlab.language.advice import Advice
 from mixlab.synthesis.problem import Problem
 

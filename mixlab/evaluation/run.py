@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 
@@ -21,14 +20,10 @@ from mixlab.evaluation.baselines import (
     build_baselines,
     predictions_of,
 )
-from mixlab.evaluation.comparison import Comparison, compare_methods, write_comparisons
-from mixlab.evaluation.listening import Heard
+from mixlab.evaluation.comparison import compare_methods
 from mixlab.evaluation.loop import Ask, loops
-from mixlab.evaluation.mixingbuddy import protocol_tables, tables_markdown
-from mixlab.evaluation.probes import Probe, other_audio, write_probes
-from mixlab.evaluation.report import Evidence, read_curve, run_sheets, write_report
-from mixlab.evaluation.sheets import Sheet, write_sheets
-from mixlab.evaluation.summary import headline_sentence
+from mixlab.evaluation.probes import other_audio
+from mixlab.evaluation.results import RULES, SplitResult
 from mixlab.evaluation.table import Row
 from mixlab.models.backbones.base import Backbone
 from mixlab.models.generate import predict
@@ -36,8 +31,7 @@ from mixlab.multitrack.segments import Segment
 from mixlab.multitrack.statistics import usual_balance
 from mixlab.scoring.categories import category_confusion
 from mixlab.scoring.closed_loop import closed_loop
-from mixlab.scoring.conventions import Conventions, conventions
-from mixlab.scoring.loop_path import LoopFigures
+from mixlab.scoring.conventions import conventions
 from mixlab.scoring.prediction import Prediction
 from mixlab.scoring.scores import headline_predictions, score
 from mixlab.synthesis.problem import Problem, PromptCategory
@@ -56,12 +50,6 @@ SAME_AT_SOURCE = (
 
 log = logging.getLogger(__name__)
 
-RULES = {
-    "loudness_rule_genre": "the loudness rule that knows the genre",
-    "loudness_rule": "the loudness rule",
-}
-"""The rules that a model has to beat, the better one first, as sentences call them."""
-
 
 @dataclass(frozen=True)
 class Answerer:
@@ -72,52 +60,6 @@ class Answerer:
     backbone: Backbone
     max_new_tokens: int
     detail: str = ""
-
-
-@dataclass
-class SplitResult:
-    """All that was measured on one split; `predictions` by method."""
-
-    split: str
-    rows: list[Row]
-    predictions: dict[str, list[Prediction]]
-    notes: list[str] = field(default_factory=list)
-    comparisons: list[Comparison] = field(default_factory=list)
-    confusion: dict[str, dict[str, int]] = field(default_factory=dict)
-    """Category of error -> what the model took it for -> how often."""
-    probes: list[Probe] = field(default_factory=list)
-    conventions: dict[str, Conventions] = field(default_factory=dict)
-    """By method; empty where nothing usual is known."""
-    loops: dict[str, LoopFigures] = field(default_factory=dict)
-    """Of the closed loop over several steps, by method; empty where there was one step only."""
-
-    def metrics(self) -> dict[str, float]:
-        """Flat figures: the model's under ``<split>/``, all others under ``baselines/<name>/`` (with the split's name
-        in front where it is not the test split)."""
-        flat: dict[str, float] = {}
-        lead = "" if self.split == "test" else f"{self.split}/"
-        for row in self.rows:
-            if row.kind == "model":
-                flat |= row.scores.flat(self.split)
-                prefix = lead
-            else:
-                flat |= row.scores.flat(f"{lead}baselines/{row.method}", with_groups=False)
-                prefix = f"{lead}baselines/{row.method}/"
-            if row.closed_loop is not None:
-                flat |= row.closed_loop.flat(f"{prefix}closed_loop")
-            if row.method in self.loops:
-                flat |= self.loops[row.method].flat(f"{prefix}closed_loop")
-            if row.method in self.conventions:
-                flat |= self.conventions[row.method].flat(f"{prefix}conventions")
-            if row.lead is not None:
-                name = f"{lead}baselines/{row.method}/model_lead"
-                flat |= {name: row.lead.difference, f"{name}_low": row.lead.low, f"{name}_high": row.lead.high}
-                flat |= {f"{name}_p": row.lead.p, f"{name}_p_holm": row.lead.p_holm}
-        for true, taken in self.confusion.items():
-            flat |= {f"{self.split}/confusion/{true}/{name}": float(count) for name, count in taken.items()}
-        for probe in self.probes:
-            flat |= probe.flat(f"{lead}probe")
-        return flat
 
 
 class Evaluator:
@@ -288,81 +230,3 @@ def _right_claim_share(weights: Mapping[str, float]) -> float:
     right = weights.get(PromptCategory.CORRECT_DESCRIPTION, 0.0)
     total = right + weights.get(PromptCategory.INCORRECT_DESCRIPTION, 0.0)
     return right / total if total > 0 else 0.5
-
-
-def write_results(
-    folder: Path,
-    results: Sequence[SplitResult],
-    *,
-    title: str,
-    dataset: str,
-    notes: Sequence[str],
-    config_yaml: str,
-    heard: Callable[[Prediction], Heard | None],
-    audio_examples: int,
-    more: Sequence[Sheet] = (),
-    protocol: str | None = None,
-) -> str:
-    """Write metrics.json, predictions, the report and its tables into a run folder.
-
-    Args:
-        heard: renders an example for the report's players.
-        audio_examples: how many of the best and of the worst examples get players.
-        more: further sheets for the report.
-
-    Args:
-        protocol: ``mixingbuddy`` adds the predecessor's five tables, as mixingbuddy.md and among the figures.
-
-    Returns:
-        The first line of the result: whether the model beats the loudness rule that knows the genre.
-    """
-    import json
-
-    from mixlab.scoring.prediction import write_predictions
-    from mixlab.storage import write_whole
-
-    main = results[0]
-    model = main.rows[0].method
-    metrics: dict[str, float] = {}
-    for result in results:
-        metrics |= result.metrics()
-        suffix = "" if result is main else f"-{result.split}"
-        write_predictions(folder / f"predictions{suffix}.jsonl", result.predictions[model])
-    if protocol is not None:
-        tables = protocol_tables(headline_predictions(main.predictions[model]))
-        write_whole(folder / f"{protocol}.md", tables_markdown(tables))
-        for table in tables:
-            metrics |= table.flat(protocol)
-    write_comparisons(folder, main.comparisons)
-    if main.probes:
-        write_probes(folder, main.probes)
-    write_whole(folder / "metrics.json", json.dumps(metrics, indent=1, sort_keys=True) + "\n")
-    sentence = verdict(main)
-    curve = read_curve(folder / "logs" / "metrics.csv")
-    evidence = Evidence(main.predictions[model], main.conventions, main.loops, curve, more)
-    write_sheets(folder / "tables", run_sheets(main.rows, evidence))
-    for other in results[1:]:
-        shown = Evidence(other.predictions[model], other.conventions, other.loops)
-        write_sheets(folder / "tables" / other.split, run_sheets(other.rows, shown))
-    write_report(
-        folder / "report.html",
-        title=title,
-        headline_sentence=sentence,
-        rows=main.rows,
-        evidence=evidence,
-        dataset=dataset,
-        notes=notes,
-        config_yaml=config_yaml,
-        heard=heard,
-        audio_examples=audio_examples,
-    )
-    return sentence
-
-
-def verdict(result: SplitResult) -> str:
-    """The first line of a result; it names the rule without genre where no genre is known."""
-    genres_known = any(prediction.problem.genre for prediction in result.predictions[result.rows[0].method])
-    for name, words in RULES.items():
-        if name in result.predictions and (genres_known or name == "loudness_rule"):
-            return headline_sentence(result.predictions[result.rows[0].method], result.predictions[name], rule=words)
-    return "No loudness rule was evaluated, so nothing is said about what the model adds to one."

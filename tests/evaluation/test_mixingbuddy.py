@@ -9,7 +9,7 @@ import pytest
 
 from mixlab.evaluation.baselines import build_baselines, predictions_of
 from mixlab.evaluation.mixingbuddy import TITLES, protocol_tables, published, tables_markdown
-from mixlab.evaluation.run import SplitResult, write_results
+from mixlab.evaluation.results import SplitResult, write_results
 from mixlab.evaluation.table import Row
 from mixlab.language.advice import Advice, Move
 from mixlab.scoring import Prediction, closed_loop, outcomes, score
@@ -142,7 +142,8 @@ def test_a_run_under_the_protocol_leaves_its_tables(tmp_path, draw_by, error):
     predictions = predictions_of(items, [listened.reference for listened in items])
     row = Row("model", "model", score(predictions, 10), closed_loop(predictions, 10))
     result = SplitResult("test", [row], {"model": predictions})
-    write_results(tmp_path, [result], title="t", dataset="folder", notes=[], config_yaml="", protocol="mixingbuddy")
+    told = {"title": "t", "dataset": "folder", "notes": [], "config_yaml": ""}
+    write_results(tmp_path, [result], **told, heard=lambda _: None, audio_examples=0, protocol="mixingbuddy")
     assert "| all items | 40 | 100.0 |" in (tmp_path / "mixingbuddy.md").read_text()
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     assert metrics["mixingbuddy/tasks/error_detection/f1"] == 1.0

@@ -10,9 +10,8 @@ from mixlab.multitrack.segments import Segment
 
 def _segment(*stems: str, mixture_dbfs: float = -18.0, song_id: str = "song") -> Segment:
     stems = stems or ("bass", "drums", "other", "vocals")
-    return Segment(
-        song_id, "train", "jazz", 3.0, 10.0, stems, mixture_dbfs, dict.fromkeys(stems, -20.0), dict.fromkeys(stems, 1.0)
-    )
+    lufs, active_ratio = dict.fromkeys(stems, -20.0), dict.fromkeys(stems, 1.0)
+    return Segment(song_id, "train", "jazz", 3.0, 10.0, stems, mixture_dbfs, lufs=lufs, active_ratio=active_ratio)
 
 
 @pytest.fixture(scope="session")

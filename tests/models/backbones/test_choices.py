@@ -8,7 +8,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from mixlab import build
-from mixlab.cli import config_folder
+from mixlab.cli import config_folder, register_resolvers
 from mixlab.config import TrainSchema, check
 from mixlab.errors import ConfigError
 from mixlab.models.adapters import LANGUAGE_MODEL_LINEARS, lora
@@ -35,7 +35,7 @@ MILLIONS = {
 
 
 def composed(*overrides: str):
-    OmegaConf.register_new_resolver("cpu_count", lambda: 2, replace=True)
+    register_resolvers()
     with initialize_config_dir(config_folder(), version_base="1.3"):
         return compose("train", overrides=list(overrides))
 
@@ -89,7 +89,7 @@ def test_a_model_that_cannot_be_reached_is_named_with_the_way_to_a_folder(choice
 def test_a_folder_of_an_unknown_kind_is_refused_with_the_known_ones(tmp_path):
     (tmp_path / "config.json").write_text('{"model_type": "bert"}')
     with pytest.raises(
-        ConfigError, match=r"a model of type 'bert'; mixlab knows audioflamingo3, musicflamingo, qwen2_5"
+        ConfigError, match=r"a model of type 'bert'; mixlab knows audioflamingo3, mixlab_cascade, mixlab_unified"
     ):
         Pretrained(str(tmp_path)).build()
 
