@@ -20,6 +20,7 @@ from mixlab.config_groups import (
     InputsSchema,
     LevelDbfs,
     LoggerSchema,
+    LogMelSchema,
     LossSchema,
     ModelSchema,
     OptimSchema,
@@ -163,10 +164,10 @@ class FormatSchema(Schema):
     gain_db: str | None = None
     gain_is: Literal["error", "needed"] = "error"
     category: str | None = None
-    balanced: list[str] = []
+    balanced: list[str] = Field(default_factory=list)
     low_db: str | None = None
     high_db: str | None = None
-    patterns: dict[str, str] = {}
+    patterns: dict[str, str] = Field(default_factory=dict)
     protocol: Literal["mixingbuddy"] | None = None
 
     @model_validator(mode="after")
@@ -211,13 +212,6 @@ class MergeSchema(Schema):
 
     checkpoint: str
     out: str
-
-
-class LogMelSchema(Schema):
-    sample_rate: Annotated[int, Field(ge=8000)]
-    n_fft: PositiveCount
-    hop_length: PositiveCount
-    mels: PositiveCount
 
 
 class CodebookSchema(Schema):

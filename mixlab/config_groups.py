@@ -239,6 +239,13 @@ class ProbesSchema(Schema):
     levels_db: list[Annotated[float, Field(ge=-30.0, le=30.0)]] = Field(min_length=1)
 
 
+class LogMelSchema(Schema):
+    sample_rate: Annotated[int, Field(ge=8000)]
+    n_fft: PositiveCount
+    hop_length: PositiveCount
+    mels: PositiveCount
+
+
 class PathsSchema(Schema):
     outputs: str
     cache: str
