@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from mixlab.errors import ConfigError, InputFileError
 from mixlab.evaluation.comparison import COMPARABLE, compare_methods, matrix, write_comparisons
+from mixlab.evaluation.comparison_page import METRICS_FILE, read_run, write_comparison
 from mixlab.scoring.prediction import Prediction, read_predictions
 from mixlab.scoring.scores import in_one_order
 
@@ -17,14 +18,16 @@ from mixlab.scoring.scores import in_one_order
 def compare(cfg: DictConfig) -> str:
     """Compare the runs and write the tables; returns them as text.
 
+    Where each method is one run folder with its figures, there is a page beside the tables as well.
+
     Raises:
         ConfigError: if a metric cannot be compared, or two methods have one name.
         InputFileError: if a run has no predictions, or the runs did not answer the same items.
     """
     if unknown := [metric for metric in cfg.metrics if metric not in COMPARABLE]:
         raise ConfigError(f"metrics holds '{unknown[0]}', which cannot be paired; use some of {', '.join(COMPARABLE)}.")
-    runs: Any = OmegaConf.to_container(cfg.runs)
-    seeds = [[Path(path) for path in (run if isinstance(run, list) else [run])] for run in runs]
+    asked: Any = OmegaConf.to_container(cfg.runs)
+    seeds = [[Path(path) for path in (run if isinstance(run, list) else [run])] for run in asked]
     names = list(cfg.names) if cfg.names is not None else _names([paths[0] for paths in seeds])
     predictions = {path: _read(path, cfg.split) for paths in seeds for path in paths}
     _check_same(predictions)
@@ -32,7 +35,12 @@ def compare(cfg: DictConfig) -> str:
     comparisons = compare_methods(methods, list(cfg.metrics), cfg.resamples, cfg.permutations)
     write_comparisons(Path(cfg.out), comparisons, as_json=True)
     tables = [matrix(comparisons, metric) for metric in dict.fromkeys(entry.metric for entry in comparisons)]
-    return "\n".join([*tables, f"All pairs with intervals and p-values: {Path(cfg.out) / 'comparisons.csv'}"])
+    said = [f"All pairs with intervals and p-values: {Path(cfg.out) / 'comparisons.csv'}"]
+    if all(len(paths) == 1 and (paths[0] / METRICS_FILE).is_file() for paths in seeds):
+        runs = [read_run(paths[0], name) for name, paths in zip(names, seeds, strict=True)]
+        pairs = [entry.to_json() for entry in comparisons]
+        said.append(f"The runs side by side: {write_comparison(runs, Path(cfg.out), pairs, cfg.split)}")
+    return "\n".join([*tables, *said])
 
 
 def _names(paths: list[Path]) -> list[str]:

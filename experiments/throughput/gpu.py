@@ -33,7 +33,9 @@ from mixlab.models.backbones.base import Backbone
 from mixlab.models.backbones.qwen2_audio import Qwen2Audio
 from mixlab.models.backbones.tiny import TINY_FOLDER
 from mixlab.models.compute import Compute
+from mixlab.models.footprint import footprint
 from mixlab.models.loss import LossSettings, ResponseLoss
+from mixlab.models.quantization import quantize_language_model
 
 PEAK_TFLOPS = {"H100": 989.0, "H200": 989.0, "A100": 312.0, "L40S": 362.0, "4090": 165.0}
 """Dense bfloat16 peaks of the makers' data sheets, by a word in the card's name."""
@@ -95,7 +97,7 @@ def adapted(size: str, device: str, configuration: Configuration) -> Backbone:
     backbone = named(model)
     model.requires_grad_(False)
     if configuration.adapter == "qlora":
-        quantize(backbone.part("language_model"), device)
+        quantize_language_model(backbone)
     backbone.model = lora(backbone, 16, 2.0, 0.0, LANGUAGE_MODEL_LINEARS, train_projector=False).to(device)
     Compute("sdpa", compile=False, recompute_activations=configuration.recompute).apply(backbone)
     for parameter in backbone.model.parameters():
@@ -108,25 +110,6 @@ def adapted(size: str, device: str, configuration: Configuration) -> Backbone:
 def named(model: nn.Module) -> Backbone:
     """The model as a backbone; of the tiny model's processor, that it carries, nothing is used."""
     return Backbone(model, Qwen2Audio().read_processor(str(TINY_FOLDER)), Qwen2Audio())
-
-
-def quantize(part: nn.Module, device: str) -> None:
-    """Put the linear layers of `part` into NF4 with double quantisation (Dettmers et al. 2023), in place."""
-    import bitsandbytes as bnb
-
-    for parent in list(part.modules()):
-        for name, layer in list(parent.named_children()):
-            if type(layer) is nn.Linear:
-                quantized = bnb.nn.Linear4bit(
-                    layer.in_features,
-                    layer.out_features,
-                    bias=layer.bias is not None,
-                    compute_dtype=layer.weight.dtype,
-                    quant_type="nf4",
-                )
-                quantized.weight = bnb.nn.Params4bit(layer.weight.data.cpu(), requires_grad=False, quant_type="nf4")
-                quantized.bias = layer.bias
-                setattr(parent, name, quantized.to(device))
 
 
 def make_batch(size: str, device: str, prompts: int, clipped: bool) -> Batch:
@@ -245,19 +228,21 @@ def measure(size: str, device: str, prompts: int, steps: int, configuration: Con
 
 
 def predicted_gb(size: str, adapter: str) -> dict[str, float]:
-    """Memory of weights, and of adapter, gradients and AdamW's moments in float32; activations come on top."""
+    """Memory of frozen weights, and of adapter, gradients and AdamW's moments in float32; activations come on top."""
     with torch.device("meta"):
-        backbone = named(Qwen2Audio().new_model(shapes(size)))
-    backbone.model.requires_grad_(False)
-    linear = sum(
-        module.weight.numel() for module in backbone.part("language_model").modules() if type(module) is nn.Linear
-    )
-    total = sum(parameter.numel() for parameter in backbone.model.parameters())
-    # NF4 with double quantisation: 4 bits and 0.127 bits of constants a weight.
-    weights = 2 * total if adapter == "lora" else 2 * (total - linear) + linear * 4.127 / 8
-    model = lora(backbone, 16, 2.0, 0.0, LANGUAGE_MODEL_LINEARS, train_projector=False)
-    trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
-    return {"weights_gb": weights / 1e9, "trained_gb": 16 * trained / 1e9, "trained_millions": trained / 1e6}
+        backbone = named(Qwen2Audio().new_model(shapes(size)).to(torch.bfloat16))
+        backbone.model.requires_grad_(False)
+        if adapter == "qlora":
+            quantize_language_model(backbone)
+        backbone.model = lora(backbone, 16, 2.0, 0.0, LANGUAGE_MODEL_LINEARS, train_projector=False)
+    found = footprint(backbone)
+    frozen_bytes = found.weight_bytes - found.gradient_bytes
+    trained_bytes = found.training_bytes - frozen_bytes
+    return {
+        "weights_gb": frozen_bytes / 1e9,
+        "trained_gb": trained_bytes / 1e9,
+        "trained_millions": found.trainable / 1e6,
+    }
 
 
 def main(argv: Sequence[str] | None = None) -> None:

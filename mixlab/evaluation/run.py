@@ -10,7 +10,6 @@ import torch
 
 from mixlab.data.collate import move_batch
 from mixlab.data.dataset import EncodedExample
-from mixlab.data.exported import ExportedDataModule
 from mixlab.data.module import MixDataModule
 from mixlab.evaluation.baselines import (
     Baseline,
@@ -85,7 +84,7 @@ class Evaluator:
     ) -> None:
         self.data, self.resamples, self.device = data, resamples, device
         # Exported clips are as they are: what advice makes of them cannot be heard.
-        self.loop_steps = 1 if isinstance(data, ExportedDataModule) else loop_steps
+        self.loop_steps = loop_steps if data.can_vary else 1
         error = data.frozen.protocol.error
         self.ranges_db = {name: error.range_db(name) for name in error.categories}
         truth = data.true_balance()
