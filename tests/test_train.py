@@ -210,7 +210,7 @@ def test_zero_shot_says_so_and_evaluates_and_advises_without_training(workplace)
     (folder,) = (workplace / "outputs" / "zero_shot").iterdir()
     assert not (folder / "checkpoints").exists()
     assert "test/joint_accuracy" in json.loads((folder / "metrics.json").read_text())
-    assert load_trained(folder).model is not None
+    assert load_trained(folder).backbone.model is not None
 
 
 @pytest.mark.parametrize(
