@@ -36,8 +36,8 @@ from mixlab.config_groups import (
 from mixlab.errors import ConfigError
 
 
-class TrainSchema(Schema):
-    """The whole configuration of `python -m mixlab.train`."""
+class ExamplesSchema(Schema):
+    """What every command that makes examples has to know: songs, problems, clips and frozen items."""
 
     anchor: AnchorSchema
     error: ErrorSchema
@@ -45,6 +45,13 @@ class TrainSchema(Schema):
     inputs: InputsSchema
     dataset: Target
     data: DataSchema
+    evaluation: EvaluationSchema
+    paths: PathsSchema
+
+
+class TrainSchema(ExamplesSchema):
+    """The whole configuration of `python -m mixlab.train`."""
+
     model: ModelSchema
     adapter: Target
     compute: ComputeSchema
@@ -53,8 +60,6 @@ class TrainSchema(Schema):
     trainer: TrainerSchema
     logger: LoggerSchema
     callbacks: CallbacksSchema
-    evaluation: EvaluationSchema
-    paths: PathsSchema
     name: Annotated[str, Field(pattern=r"^[\w.-]+$")]
     seed: Count
     ckpt_path: str | None
@@ -62,20 +67,12 @@ class TrainSchema(Schema):
     controls: list[Literal["untrained_base", "from_scratch"]]
 
 
-class EvaluateSchema(Schema):
+class EvaluateSchema(ExamplesSchema):
     """The whole configuration of `python -m mixlab.evaluate`."""
 
-    anchor: AnchorSchema
-    error: ErrorSchema
-    prompt: PromptSchema
-    inputs: InputsSchema
-    dataset: Target
-    data: DataSchema
     model: ModelSchema
     trainer: TrainerSchema
-    evaluation: EvaluationSchema
     probes: ProbesSchema
-    paths: PathsSchema
     checkpoint: str | None
     baseline: Baseline | None
     out: str | None
@@ -116,17 +113,9 @@ class PrepareSchema(Schema):
     sample_rate: Annotated[int, Field(ge=8000)]
 
 
-class ExportSchema(Schema):
+class ExportSchema(ExamplesSchema):
     """The whole configuration of `python -m mixlab.export`."""
 
-    anchor: AnchorSchema
-    error: ErrorSchema
-    prompt: PromptSchema
-    inputs: InputsSchema
-    dataset: Target
-    data: DataSchema
-    evaluation: EvaluationSchema
-    paths: PathsSchema
     out: str | None
     rebuild: str | None
     clips: Literal["float32", "pcm24"]
@@ -214,17 +203,9 @@ class MergeSchema(Schema):
     out: str
 
 
-class CodebookSchema(Schema):
+class CodebookSchema(ExamplesSchema):
     """The whole configuration of `python -m mixlab.codebook`."""
 
-    anchor: AnchorSchema
-    error: ErrorSchema
-    prompt: PromptSchema
-    inputs: InputsSchema
-    dataset: Target
-    data: DataSchema
-    evaluation: EvaluationSchema
-    paths: PathsSchema
     out: str
     codes: Annotated[int, Field(ge=2)]
     examples: PositiveCount
