@@ -1,0 +1,118 @@
+"""Room study: what a model says of the systems: each against each, with intervals and Holm's correction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.stats import norm
+
+from mixlab.scoring.bootstrap import LEVEL
+from mixlab.scoring.paired import holm
+
+Kind = Literal["clmm", "linear"]
+
+KINDS: Mapping[Kind, str] = {
+    "clmm": "cumulative-link mixed model (logit; R, ordinal::clmm)",
+    "linear": "FALLBACK: linear mixed model (statsmodels) with permutation within raters and within items",
+}
+"""How each kind of model is called wherever its figures stand."""
+
+UNITS: Mapping[Kind, str] = {"clmm": "log odds", "linear": "points"}
+"""Units of the estimates."""
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """System a minus system b, with its interval; p is two-sided, `p_holm` corrected over all pairs of the fit."""
+
+    a: str
+    b: str
+    estimate: float
+    low: float
+    high: float
+    p: float
+    p_holm: float
+
+    @property
+    def standard_error(self) -> float:
+        """As far as the interval is a normal one."""
+        return (self.high - self.low) / (2.0 * float(norm.ppf(0.5 + LEVEL / 2.0)))
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A model of the ratings by one criterion.
+
+    Attributes:
+        kind: which model.
+        contrasts: every pair of systems.
+        p: of the hypothesis that all systems are alike.
+        spreads: standard deviations of the random effects, in the units of the estimates.
+        ratings: how many went in.
+        reason: why it is the fallback; empty where it was not needed, or was asked for.
+    """
+
+    kind: Kind
+    contrasts: tuple[Contrast, ...]
+    p: float
+    spreads: Mapping[str, float]
+    ratings: int
+    reason: str = ""
+
+    def contrast(self, a: str, b: str) -> Contrast:
+        """The contrast of two systems in this order.
+
+        Raises:
+            KeyError: if one of them was not rated.
+        """
+        for found in self.contrasts:
+            if (found.a, found.b) == (a, b):
+                return found
+            if (found.a, found.b) == (b, a):
+                return Contrast(a, b, -found.estimate, -found.high, -found.low, found.p, found.p_holm)
+        raise KeyError((a, b))
+
+
+def design(ratings: pd.DataFrame, systems: Sequence[str]) -> pd.DataFrame:
+    """The columns that models need, sorted so that the first system is the reference.
+
+    ``advice`` is what one system says of one item, so that people who rate the same words do not count as independent;
+    ``taste`` is one participant's view of one system.
+    """
+    table = ratings[["rating", "system", "participant", "item"]].copy()
+    table["advice"] = table["item"] + "/" + table["system"]
+    table["taste"] = table["participant"] + "/" + table["system"]
+    order = {name: number for number, name in enumerate(systems)}
+    return table.sort_values("system", key=lambda column: column.map(order), kind="stable").reset_index(drop=True)
+
+
+def contrasts(
+    systems: Sequence[str],
+    estimates: NDArray[np.float64],
+    covariance: NDArray[np.float64],
+    p_values: Sequence[float] | None = None,
+) -> tuple[Contrast, ...]:
+    """All pairs of systems from their estimates; p by Wald's test unless given.
+
+    Args:
+        estimates: per system, shape (systems,); 0 for the reference.
+        covariance: of the estimates, shape (systems, systems); 0 for the reference.
+        p_values: per pair, in the order of `itertools.combinations`.
+    """
+    pairs = list(combinations(range(len(systems)), 2))
+    differences = np.array([estimates[i] - estimates[j] for i, j in pairs])
+    variances = np.array([covariance[i, i] + covariance[j, j] - 2 * covariance[i, j] for i, j in pairs])
+    errors = np.sqrt(np.maximum(variances, 0.0))
+    if p_values is None:
+        p_values = (2.0 * norm.sf(np.abs(differences) / errors)).tolist()
+    reach = float(norm.ppf(0.5 + LEVEL / 2.0)) * errors
+    return tuple(
+        Contrast(systems[i], systems[j], float(d), float(d - r), float(d + r), float(p), corrected)
+        for (i, j), d, r, p, corrected in zip(pairs, differences, reach, p_values, holm(p_values), strict=True)
+    )

@@ -1,0 +1,158 @@
+"""Room study: simulated raters with known effects; no person's answers, and never to be taken for them.
+
+A rating is drawn from the ordinal model that the analysis fits: on a latent scale of log odds, the effect of the system,
+of the rater, of the item, of the advice (a system on an item), of taste (a rater on a system), and logistic noise; four
+thresholds cut it into five points. Careless raters answer by chance, instructed items too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mixlab.study.answers import Answers, checked
+
+POINTS = 5
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What is planted, on the latent scale.
+
+    Attributes:
+        effects: criterion -> system -> effect in log odds.
+        thresholds: where the latent scale is cut, ascending.
+        rater_sd, item_sd, advice_sd, taste_sd: standard deviations of the random effects.
+        careless_share: of raters who answer by chance.
+    """
+
+    effects: Mapping[str, Mapping[str, float]]
+    thresholds: tuple[float, ...] = (-2.0, -0.7, 0.7, 2.0)
+    rater_sd: float = 0.8
+    item_sd: float = 0.5
+    advice_sd: float = 0.5
+    taste_sd: float = 0.3
+    careless_share: float = 0.0
+
+    @property
+    def systems(self) -> list[str]:
+        return list(next(iter(self.effects.values())))
+
+
+class Raters:
+    """A population of simulated raters: their answers are a function of the seed and of what is asked.
+
+    Args:
+        truth: what is planted.
+        seed: of every draw.
+    """
+
+    def __init__(self, truth: Truth, seed: int) -> None:
+        self.truth = truth
+        self._seed = seed
+
+    def is_careless(self, rater: str) -> bool:
+        return self._draw("careless", rater).random() < self.truth.careless_share
+
+    def rate(self, rater: str, item: str, system: str, criterion: str, again: bool = False) -> int:
+        """The point, 1 to 5, that a rater gives; noise is drawn anew when the same is asked again."""
+        rng = self._draw("noise", rater, item, system, criterion, str(again))
+        if self.is_careless(rater):
+            return int(rng.integers(1, POINTS + 1))
+        truth = self.truth
+        latent = truth.effects[criterion][system] + float(rng.logistic())
+        for sd, names in (
+            (truth.rater_sd, ("rater", rater)),
+            (truth.item_sd, ("item", item)),
+            (truth.advice_sd, ("advice", item, system)),
+            (truth.taste_sd, ("taste", rater, system)),
+        ):
+            latent += sd * float(self._draw(*names, criterion).standard_normal())
+        return int(_points(np.array(latent), truth.thresholds))
+
+    def follow(self, rater: str, item: str, criterion: str, asked: int) -> int:
+        """The point given where an instructed item asks for one."""
+        rng = self._draw("instructed", rater, item, criterion)
+        return int(rng.integers(1, POINTS + 1)) if self.is_careless(rater) else asked
+
+    def prefer(self, rater: str, item: str, first: str, second: str) -> str:
+        """Which of two systems a rater prefers, by the first criterion."""
+        criterion = next(iter(self.truth.effects))
+        a, b = (self.rate(rater, item, name, criterion, again=True) for name in (first, second))
+        return first if a > b else second if b > a else (first, second)[int(self._draw("tie", rater, item).integers(2))]
+
+    def _draw(self, *names: str) -> np.random.Generator:
+        digest = sha256("\0".join(names).encode()).digest()
+        return np.random.default_rng([self._seed, *np.frombuffer(digest[:16], dtype=np.uint32).tolist()])
+
+
+def _points(latent: NDArray[np.float64], thresholds: Sequence[float]) -> NDArray[np.int_]:
+    return 1 + np.searchsorted(np.asarray(thresholds), latent)
+
+
+def latin(raters: int, items: int, systems: int, trials: int) -> Iterator[tuple[int, int, int]]:
+    """(rater, item, system) of every trial: a rater meets every item once, all systems equally often.
+
+    Windows of items and turns of systems are those of `mixlab.study.design.plan`.
+    """
+    for rater in range(raters):
+        for index in range(trials):
+            yield rater, (rater // systems * trials + index) % items, (index + rater) % systems
+
+
+def draw_points(
+    truth: Truth, criterion: str, raters: int, items: int, trials: int, rng: np.random.Generator
+) -> pd.DataFrame:
+    """Ratings of a whole study by one criterion, drawn at once: ``rating``, ``system``, ``participant``, ``item``."""
+    systems = truth.systems
+    rater, item, system = np.array(list(latin(raters, items, len(systems), trials))).T
+    effects = np.array([truth.effects[criterion][name] for name in systems])
+    latent = (
+        effects[system]
+        + truth.rater_sd * rng.standard_normal(raters)[rater]
+        + truth.item_sd * rng.standard_normal(items)[item]
+        + truth.advice_sd * rng.standard_normal((items, len(systems)))[item, system]
+        + truth.taste_sd * rng.standard_normal((raters, len(systems)))[rater, system]
+        + rng.logistic(size=len(rater))
+    )
+    return pd.DataFrame(
+        {
+            "rating": _points(latent, truth.thresholds),
+            "system": np.array(systems)[system],
+            "participant": [f"p{number:03d}" for number in rater],
+            "item": [f"item{number:03d}" for number in item],
+        }
+    )
+
+
+def simulated_answers(truth: Truth, raters: int, items: int, trials: int, seed: int) -> Answers:
+    """Answers of a whole study without a server: main trials, one hidden repeat and two instructed items each."""
+    population, systems = Raters(truth, seed), truth.systems
+    rows = []
+
+    def add(rater: str, item: str, system: str, criterion: str, rating: int, again: int, asked: int | str) -> None:
+        rows.append(
+            {"participant": rater, "session_part": "main", "item": item, "system": system, "criterion": criterion,
+             "rating": rating, "is_repeat": again, "is_instructed": int(asked != ""), "instructed_answer": asked,
+             "true_gain_db": "", "advised_gain_db": "", "playback": ("headphones", "loudspeakers")[int(rater[-1]) % 2]}
+        )  # fmt: skip
+
+    seen: set[int] = set()
+    for number, item_number, system_number in latin(raters, items, len(systems), trials):
+        rater, item, system = f"p{number:03d}", f"item{item_number:03d}", systems[system_number]
+        for criterion in truth.effects:
+            add(rater, item, system, criterion, population.rate(rater, item, system, criterion), 0, "")
+            if number not in seen:
+                add(rater, item, system, criterion, population.rate(rater, item, system, criterion, True), 1, "")
+                for asked in (2, 4):
+                    add(rater, item, "", criterion, population.follow(rater, f"{item}{asked}", criterion, asked), 0, asked)
+        seen.add(number)
+    participants = pd.DataFrame({"participant": [f"p{number:03d}" for number in range(raters)], "simulated": 1})
+    preferences = pd.DataFrame(columns=["participant", "item", "system_a", "system_b", "preferred"])
+    return checked(pd.DataFrame(rows), participants, preferences, Path("simulated"))
