@@ -50,6 +50,13 @@ def storable(text: str) -> str:
     return text
 
 
+def agreed(consent: bool) -> bool:
+    """Consent that was given."""
+    if not consent:
+        raise ValueError("nobody takes part without consent")
+    return consent
+
+
 Text = Annotated[str, Field(max_length=MOST_CHARACTERS), AfterValidator(storable)]
 Key = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{16,64}$")]
 
@@ -63,7 +70,7 @@ class Keyed(BaseModel):
 
 class Join(Keyed):
     invitation: Text
-    consent: Literal[True]
+    consent: Annotated[bool, AfterValidator(agreed)]
 
 
 class Background(Keyed):
