@@ -23,4 +23,4 @@ def main(cfg: DictConfig) -> float:
 
 
 if __name__ == "__main__":
-    cli.run(main, "train")
+    cli.run(main, "train", recorded=True)

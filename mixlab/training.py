@@ -17,7 +17,7 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping, RichProgressBar
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from mixlab import build
-from mixlab.checkpointing import BestCheckpoint, SaveAdapter, SaveLast, save_whole
+from mixlab.checkpointing import BestCheckpoint, NoteProgress, SaveAdapter, SaveLast, save_whole
 from mixlab.data.encoder import ChatEncoder
 from mixlab.data.module import MixDataModule
 from mixlab.errors import CheckpointError
@@ -154,6 +154,7 @@ def fit(
         checkpoint,
         SaveAdapter(folder / ADAPTER_FOLDER, description),
         SaveLast(last, cfg.callbacks.save_every_steps),
+        NoteProgress(folder),
     ]
     if monitor is not None:
         patience = cfg.callbacks.patience
