@@ -138,9 +138,18 @@ def _show_footprint(module: AdviceModule) -> dict[str, int]:
 
 
 def fit(
-    cfg: DictConfig, module: AdviceModule, data: MixDataModule, folder: Path, resume_from: Path | None
+    cfg: DictConfig,
+    module: AdviceModule,
+    data: MixDataModule,
+    folder: Path,
+    resume_from: Path | None,
+    *further: Callback,
 ) -> Description:
-    """Train a model into `folder` and leave it with its best weights; returns its description."""
+    """Train a model into `folder` and leave it with its best weights; returns its description.
+
+    Args:
+        further: callbacks beside those of every training.
+    """
     description = build.description(cfg, module, data)
     figures = _show_footprint(module)
     # Without validation songs there is nothing to choose a checkpoint by: the last one is taken.
@@ -155,6 +164,7 @@ def fit(
         SaveAdapter(folder / ADAPTER_FOLDER, description),
         SaveLast(last, cfg.callbacks.save_every_steps),
         NoteProgress(folder),
+        *further,
     ]
     if monitor is not None:
         patience = cfg.callbacks.patience
