@@ -15,7 +15,7 @@ from omegaconf import OmegaConf
 from mixlab.cli import config_folder
 from mixlab.config import check
 from mixlab.errors import ConfigError
-from mixlab.search_schema import SearchSchema
+from mixlab.search_schema import PlaceSchema, SearchSchema
 
 CHECKOUT = Path(__file__).parent.parent
 TINY = ("+experiment=bass_anchor", "debug=fast", "callbacks.progress_bar=false", "search.pruner.n_warmup_steps=0")
@@ -33,20 +33,23 @@ def test_every_space_passes_the_schema(choice):
 
 
 @pytest.mark.parametrize(
-    ("override", "words"),
+    ("place", "words"),
     [
-        ("search.trials=0", "'search.trials' is 0"),
-        ("search.space={optim.lr: {low: 1e-2}}", "give either low and high, or choices"),
-        ("search.space={optim.lr: {low: 1, high: 2, choices: [1]}}", "give either low and high, or choices"),
-        ("search.space={optim.lr: {low: 2.0, high: 1.0}}", "low is above high"),
-        ("search.space={optim.lr: {low: 0.0, high: 1.0, log: true}}", "not above 0 with log"),
+        ({"low": 0.1}, "give either low and high, or choices"),
+        ({"low": 1, "high": 2, "choices": [1]}, "give either low and high, or choices"),
+        ({"low": 2.0, "high": 1.0}, "low is above high"),
+        ({"low": 0.0, "high": 1.0, "log": True}, "not above 0 with log"),
+        ({"choices": []}, "at least 1 item"),
     ],
 )
-def test_a_space_that_cannot_be_searched_gets_a_sentence(override, words):
-    if "space" in override:
-        override = override.replace("optim.lr", "adapter.r" if "choices" in override else "optim.lr")
+def test_a_place_where_nothing_can_lie_gets_a_sentence(place, words):
     with pytest.raises(ConfigError, match=re.escape(words)):
-        checked(override)
+        check(place, PlaceSchema)
+
+
+def test_a_search_needs_a_trial():
+    with pytest.raises(ConfigError, match=re.escape("'search.trials' is 0")):
+        checked("search.trials=0")
 
 
 def search(folder, *overrides):
