@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ import lightning
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.utilities import rank_zero_only
 
+from mixlab.jobs import progress
 from mixlab.models.checkpoints import Description, save_trained
 
 
@@ -44,6 +46,23 @@ class SaveLast(Callback):
         if step % self.every_steps == 0 and step != self._saved_step:
             save_whole(trainer, self.path)
             self._saved_step = step
+
+
+class NoteProgress(Callback):
+    """Notes in the run folder how far training is, every few seconds."""
+
+    def __init__(self, folder: Path, every_s: float = 5.0) -> None:
+        self.folder, self.every_s = folder, every_s
+        self._noted_s = 0.0
+
+    def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
+        if trainer.is_global_zero and time.monotonic() - self._noted_s >= self.every_s:
+            progress(self.folder, trainer.global_step, int(trainer.max_steps))
+            self._noted_s = time.monotonic()
+
+    def on_train_end(self, trainer: lightning.Trainer, *_: Any) -> None:
+        if trainer.is_global_zero:
+            progress(self.folder, trainer.global_step, int(trainer.max_steps))
 
 
 def save_whole(trainer: lightning.Trainer, path: Path) -> None:

@@ -16,7 +16,9 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from mixlab import jobs
 from mixlab.errors import MixlabError
+from mixlab.sweeping import run_job
 
 EXIT_WRONG_INPUT = 2
 EXIT_INTERRUPTED = 130
@@ -33,10 +35,11 @@ def register_resolvers() -> None:
 
     ``${cpu_count:}`` is the number of cores that this process may use, and ``${cores:devices,most}`` how many of them
     one of two tasks of a training process may take, where `devices` (the value of ``trainer.devices``) processes share
-    the machine: one at least, `most` at most.
+    the machine: one at least, `most` at most. ``${job_folder:}`` names the folder of a job in its sweep.
     """
     OmegaConf.register_new_resolver("cpu_count", _cpu_count, replace=True)
     OmegaConf.register_new_resolver("cores", _cores, replace=True)
+    OmegaConf.register_new_resolver("job_folder", jobs.job_folder, replace=True)
 
 
 def _cpu_count() -> int:
@@ -49,18 +52,24 @@ def _cores(devices: Any, most: int) -> int:
     return max(1, min(most, _cpu_count() // (2 * max(1, processes))))
 
 
-def run(task: Callable[[DictConfig], Any], config_name: str, folder: str | None = None) -> None:
+# On import, since the processes of launchers resolve the folder of a job before they call anything of mixlab.
+register_resolvers()
+
+
+def run(
+    task: Callable[[DictConfig], Any], config_name: str, folder: str | None = None, *, recorded: bool = False
+) -> None:
     """Run a command: compose its configuration from the command line, call `task`, and exit.
 
     Args:
         task: the command, called with its configuration.
         config_name: name of its configuration file.
         folder: where that file lies; `config_folder` unless given.
+        recorded: the run folder says how the run goes, and the jobs of a sweep do not stop each other.
 
     Errors in the configuration and in the user's files end in one sentence on stderr and exit code 2; Ctrl-C ends in
     code 130; anything else is a defect of mixlab and keeps its traceback.
     """
-    register_resolvers()
     if _is_further_process():
         # The folder of the first process is the run's; the clocks of others may name another one.
         sys.argv += ["hydra.output_subdir=null", f"hydra.run.dir={tempfile.mkdtemp(prefix='mixlab-')}"]
@@ -71,14 +80,14 @@ def run(task: Callable[[DictConfig], Any], config_name: str, folder: str | None 
     @functools.wraps(task)
     def guarded(cfg: DictConfig) -> Any:
         try:
-            return task(cfg)
+            return run_job(task, config_name, cfg) if recorded else task(cfg)
         except MixlabError as error:
-            return _fail(str(error))
+            return fail(str(error))
 
     try:
         hydra.main(version_base="1.3", config_path=folder or config_folder(), config_name=config_name)(guarded)()
     except (HydraException, OmegaConfBaseException) as error:
-        _fail(_hydra_sentence(error))
+        fail(_hydra_sentence(error))
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
         sys.exit(EXIT_INTERRUPTED)
@@ -93,7 +102,8 @@ def _is_further_process() -> bool:
     return in_step and int(os.environ.get("SLURM_PROCID", "0")) > 0
 
 
-def _fail(sentence: str) -> NoReturn:
+def fail(sentence: str) -> NoReturn:
+    """End the process for wrong input, with one sentence on stderr."""
     print(f"error: {sentence}", file=sys.stderr)
     sys.exit(EXIT_WRONG_INPUT)
 

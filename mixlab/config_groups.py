@@ -234,7 +234,7 @@ class EvaluationSchema(Schema):
 
 
 class ProbesSchema(Schema):
-    which: list[Literal["audio_shuffled", "claim_swap", "anchor_swap", "global_gain"]]
+    which: list[Literal["audio_shuffled", "constrained", "claim_swap", "anchor_swap", "global_gain"]]
     items: PositiveCount
     levels_db: list[Annotated[float, Field(ge=-30.0, le=30.0)]] = Field(min_length=1)
 

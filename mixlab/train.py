@@ -15,7 +15,7 @@ from mixlab.config import TrainSchema, check
 
 
 def main(cfg: DictConfig) -> float:
-    """Train and evaluate; returns the joint accuracy on test songs, the objective of a search."""
+    """Train and evaluate; returns the joint accuracy on test songs."""
     check(OmegaConf.to_container(cfg, resolve=True), TrainSchema)  # type: ignore[arg-type]
     from mixlab.training import train
 
@@ -23,4 +23,4 @@ def main(cfg: DictConfig) -> float:
 
 
 if __name__ == "__main__":
-    cli.run(main, "train")
+    cli.run(main, "train", recorded=True)

@@ -17,7 +17,7 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping, RichProgressBar
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from mixlab import build
-from mixlab.checkpointing import BestCheckpoint, SaveAdapter, SaveLast, save_whole
+from mixlab.checkpointing import BestCheckpoint, NoteProgress, SaveAdapter, SaveLast, save_whole
 from mixlab.data.encoder import ChatEncoder
 from mixlab.data.module import MixDataModule
 from mixlab.errors import CheckpointError
@@ -138,9 +138,18 @@ def _show_footprint(module: AdviceModule) -> dict[str, int]:
 
 
 def fit(
-    cfg: DictConfig, module: AdviceModule, data: MixDataModule, folder: Path, resume_from: Path | None
+    cfg: DictConfig,
+    module: AdviceModule,
+    data: MixDataModule,
+    folder: Path,
+    resume_from: Path | None,
+    *further: Callback,
 ) -> Description:
-    """Train a model into `folder` and leave it with its best weights; returns its description."""
+    """Train a model into `folder` and leave it with its best weights; returns its description.
+
+    Args:
+        further: callbacks beside those of every training.
+    """
     description = build.description(cfg, module, data)
     figures = _show_footprint(module)
     # Without validation songs there is nothing to choose a checkpoint by: the last one is taken.
@@ -154,6 +163,8 @@ def fit(
         checkpoint,
         SaveAdapter(folder / ADAPTER_FOLDER, description),
         SaveLast(last, cfg.callbacks.save_every_steps),
+        NoteProgress(folder),
+        *further,
     ]
     if monitor is not None:
         patience = cfg.callbacks.patience

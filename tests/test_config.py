@@ -16,7 +16,7 @@ from mixlab.config import PretrainSchema, ScoreSchema, TrainSchema, check
 from mixlab.errors import ConfigError
 
 CONF = Path(config_folder())
-ELSEWHERE = ("experiment", "hydra", "probes", "format")
+ELSEWHERE = ("experiment", "hydra", "probes", "format", "search")
 """Folders of `conf/` that are no groups of a training's configuration."""
 GROUPS = sorted(path.name for path in CONF.iterdir() if path.is_dir() and path.name not in ELSEWHERE)
 CHOICES = [f"{group}={path.stem}" for group in GROUPS for path in sorted((CONF / group).glob("*.yaml"))]

@@ -64,7 +64,7 @@ def make_report(settings: AdviseSchema, answer: Answer | None = None) -> Report:
     if not segments:
         raise InputFileError(_nothing_to_judge(session, tracks, ignored))
     claim = None if settings.prompt is None else read_claim(settings.prompt)
-    listener = answer or ModelListener(load_trained(folder))
+    listener = answer or ModelListener(load_trained(folder), settings.constrained)
     prompts = [_prompt_for(segment, settings.prompt, claim) for segment in segments]
     texts = _listen(listener, session, segments, prompts, Inputs(description.inputs), settings.batch_size)
     answers = [

@@ -14,6 +14,7 @@ from mixlab.data.encoder import ChatEncoder
 from mixlab.errors import CheckpointError
 from mixlab.models.backbones.pretrained import FAMILIES
 from mixlab.models.checkpoints import Description, TrainedModel
+from mixlab.models.constrained import GrammarDecoder
 from mixlab.models.generate import generate_texts
 
 
@@ -43,19 +44,29 @@ def read_encoder(folder: Path, description: Description) -> ChatEncoder:
 
 
 class ModelListener:
-    """Answers questions with a trained model, on a GPU where there is one."""
+    """Answers questions with a trained model, on a GPU where there is one.
 
-    def __init__(self, trained: TrainedModel) -> None:
+    Args:
+        constrained: the model may say only what can be read back, and moves every stem at most.
+
+    Raises:
+        ConfigError: if `constrained` is asked for and xgrammar is not installed.
+    """
+
+    def __init__(self, trained: TrainedModel, constrained: bool = False) -> None:
         self.encoder = ChatEncoder(trained.backbone.chat)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.backbone = trained.backbone
         self.backbone.model.to(self.device)
         self.max_new_tokens = trained.description.max_new_tokens
+        self._decoder = GrammarDecoder(trained.backbone, len(trained.description.stems)) if constrained else None
         self._collate = Collator(self.encoder, features=False, left=True)
 
     def __call__(self, questions: Sequence[Question]) -> list[str]:
         batch = self._collate([self._encode(question) for question in questions])
-        return generate_texts(self.backbone, move_batch(batch, self.device), self.max_new_tokens)
+        stems = [sorted({stem for clip in question.clips for stem in clip.stems}) for question in questions]
+        processors = self._decoder.processors(stems) if self._decoder else ()
+        return generate_texts(self.backbone, move_batch(batch, self.device), self.max_new_tokens, processors)
 
     def _encode(self, question: Question) -> EncodedExample:
         text = self.encoder.encode_text(question.clips, question.prompt, response=None)

@@ -31,6 +31,7 @@ class AdviseSchema(Schema):
     apply: str | None
     overwrite: bool
     batch_size: PositiveCount
+    constrained: bool
 
     @field_validator("tracks", mode="before")
     @classmethod

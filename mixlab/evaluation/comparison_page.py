@@ -70,7 +70,7 @@ def comparison_sheets(
     for axis, heading in AXES.items():
         sheets.append(_along(runs, split, axis, heading))
     if pairs:
-        sheets.append(_pairs(pairs))
+        sheets.append(pairs_sheet(pairs))
     return [sheet for sheet in sheets if sheet.lines and sheet.columns]
 
 
@@ -168,7 +168,8 @@ def _along(runs: Sequence[RunFigures], split: str, axis: str, heading: str) -> S
     )
 
 
-def _pairs(pairs: Sequence[Mapping[str, Any]]) -> Sheet:
+def pairs_sheet(pairs: Sequence[Mapping[str, Any]]) -> Sheet:
+    """Paired differences, one line a pair (see `comparison_sheets`)."""
     lines = []
     for pair in pairs:
         label = f"{label_of(pair['a'])} \N{MINUS SIGN} {label_of(pair['b'])}"

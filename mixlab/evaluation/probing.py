@@ -10,6 +10,7 @@ from mixlab.evaluation.probes import (
     Probe,
     anchor_swap_probe,
     claim_swap_probe,
+    constrained_probe,
     global_gain_probe,
     shuffled_audio_probe,
     spread,
@@ -17,10 +18,16 @@ from mixlab.evaluation.probes import (
 from mixlab.evaluation.results import SplitResult
 from mixlab.evaluation.run import SHUFFLED_AUDIO, Answerer, Evaluator
 from mixlab.language.advice import Advice
+from mixlab.models.constrained import GrammarDecoder
+from mixlab.scoring.prediction import Prediction
 from mixlab.synthesis.problem import Problem
 
 ANCHOR_READERS = ("loudness_rule_genre", "loudness_rule")
 """Baselines that measure every stem beside the anchor; those of a run are asked with every anchor like the model."""
+
+
+AS_THEY_ARE = ("audio_shuffled", "constrained")
+"""Probes that take all items as they are, and make no variants of them."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +63,9 @@ def run_probes(
             probes.append(shuffled_audio_probe(heard, predictions[SHUFFLED_AUDIO], resamples))
         else:
             notes.append("The probe audio_shuffled was left out: all items are of one song.")
-    varied = [name for name in settings.which if name != "audio_shuffled"]
+    if "constrained" in settings.which:
+        probes.append(_constrained(evaluator, predictions[answerer.name], answerer))
+    varied = [name for name in settings.which if name not in AS_THEY_ARE]
     if varied and not evaluator.data.can_vary:
         notes.append(f"Left out since exported clips are as they are: the probes {', '.join(varied)}.")
         return probes, notes
@@ -81,6 +90,15 @@ def run_probes(
     if "global_gain" in varied:
         probes.append(global_gain_probe(chosen, {"": model}, list(settings.levels_db), resamples))
     return probes, notes
+
+
+def _constrained(evaluator: Evaluator, free: Sequence[Prediction], answerer: Answerer) -> Probe:
+    """The model's answers again, under the grammar of as many moves as the items may need."""
+    error = evaluator.data.frozen.protocol.error
+    problems = [prediction.problem for prediction in free]
+    most = max(len(problem.stems) for problem in problems) if error.relative else len(error.faulty_stems)
+    decoder = GrammarDecoder(answerer.backbone, most)
+    return constrained_probe(free, evaluator.answer(replace(answerer, decoder=decoder), problems), evaluator.resamples)
 
 
 def _no_anchor_swap(evaluator: Evaluator, anchors: Sequence[str] | None) -> str | None:

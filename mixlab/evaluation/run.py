@@ -25,6 +25,7 @@ from mixlab.evaluation.probes import other_audio
 from mixlab.evaluation.results import RULES, SplitResult
 from mixlab.evaluation.table import Row
 from mixlab.models.backbones.base import Backbone
+from mixlab.models.constrained import GrammarDecoder
 from mixlab.models.generate import predict
 from mixlab.multitrack.segments import Segment
 from mixlab.multitrack.statistics import usual_balance
@@ -52,13 +53,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Answerer:
-    """A model that answers in words: one row of the results."""
+    """A model that answers in words: one row of the results; with a decoder it says only what can be read back."""
 
     name: str
     kind: str
     backbone: Backbone
     max_new_tokens: int
     detail: str = ""
+    decoder: GrammarDecoder | None = None
 
 
 class Evaluator:
@@ -197,7 +199,7 @@ class Evaluator:
         answerer.backbone.model.to(self.device)
         for batch in track(loader, description=f"Answering: {answerer.name}", total=len(loader)):
             moved = move_batch(batch, self.device)
-            predictions += predict(answerer.backbone, moved, answerer.max_new_tokens)
+            predictions += predict(answerer.backbone, moved, answerer.max_new_tokens, answerer.decoder)
         answerer.backbone.model.cpu()
         return predictions
 

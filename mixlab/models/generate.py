@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
+from transformers import LogitsProcessorList
 
 from mixlab.data.collate import Batch, with_features
 from mixlab.language.parse import parse
 from mixlab.models.backbones.base import Backbone
+from mixlab.models.constrained import GrammarDecoder
 from mixlab.scoring.prediction import Prediction
 
 
 @torch.inference_mode()
-def generate_texts(backbone: Backbone, batch: Batch, max_new_tokens: int) -> list[str]:
+def generate_texts(backbone: Backbone, batch: Batch, max_new_tokens: int, processors: Sequence[Any] = ()) -> list[str]:
     """The model's responses to a batch of prompts (padded on the left), greedily, without special tokens.
 
     A batch of N gives the texts of N batches of one (tested).
+
+    Args:
+        processors: of the logits, in the order of the batch (`GrammarDecoder.processors`).
     """
     model, chat = backbone.model, backbone.chat
     batch = with_features(batch, chat.front_end)
@@ -27,6 +35,7 @@ def generate_texts(backbone: Backbone, batch: Batch, max_new_tokens: int) -> lis
                 **backbone.family.inputs(batch),
                 max_new_tokens=max_new_tokens,
                 do_sample=False,
+                logits_processor=LogitsProcessorList(processors),
                 eos_token_id=chat.end_token_id,
                 pad_token_id=chat.pad_token_id,
             )
@@ -36,9 +45,16 @@ def generate_texts(backbone: Backbone, batch: Batch, max_new_tokens: int) -> lis
     return [text.strip() for text in chat.tokenizer.batch_decode(responses, skip_special_tokens=True)]
 
 
-def predict(backbone: Backbone, batch: Batch, max_new_tokens: int) -> list[Prediction]:
-    """Generated advice for a batch of prompts that carries its examples, read back by the parser."""
-    texts = generate_texts(backbone, batch, max_new_tokens)
+def predict(
+    backbone: Backbone, batch: Batch, max_new_tokens: int, decoder: GrammarDecoder | None = None
+) -> list[Prediction]:
+    """Generated advice for a batch of prompts that carries its examples, read back by the parser.
+
+    Args:
+        decoder: lets the model say only what can be read back; None lets it say anything.
+    """
+    stems = [example.problem.stems for example in batch["examples"]]
+    texts = generate_texts(backbone, batch, max_new_tokens, decoder.processors(stems) if decoder else ())
     return [
         Prediction(
             example.problem,

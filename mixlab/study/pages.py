@@ -10,6 +10,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 from fastapi.templating import Jinja2Templates
+from jinja2 import Environment, FileSystemLoader
 from markdown_it import MarkdownIt
 
 from mixlab.study.sessions import Refused, Sessions, find
@@ -23,7 +24,8 @@ PAGE_HEADERS = {"Cache-Control": "no-store"}
 
 def make_templates() -> Jinja2Templates:
     """The pages' templates; whatever is put into them is shown as text."""
-    return Jinja2Templates(directory=HERE / "templates")
+    # By default only names that end in .html are escaped.
+    return Jinja2Templates(env=Environment(loader=FileSystemLoader(HERE / "templates"), autoescape=True))
 
 
 def make_pages(sessions: Sessions, trials: Trials, templates: Jinja2Templates) -> APIRouter:

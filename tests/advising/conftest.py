@@ -86,6 +86,7 @@ def settings(checkpoint):
             "apply": None,
             "overwrite": False,
             "batch_size": 32,
+            "constrained": False,
         }
         return AdviseSchema.model_validate(values | {key: value for key, value in changes.items()})
 

@@ -10,6 +10,7 @@ from mixlab.evaluation.baselines import LoudnessRuleGenre, Oracle, TextOnly, pre
 from mixlab.evaluation.probes import (
     anchor_swap_probe,
     claim_swap_probe,
+    constrained_probe,
     global_gain_probe,
     other_audio,
     shuffled_audio_probe,
@@ -169,3 +170,13 @@ def test_a_rule_that_measures_beside_the_anchor_uses_it(draw_by, relative):
 
     found = anchor_swap_probe([item.problem for item in items], {"": ask}, RESAMPLES)
     assert values(found)["distance_db"] < 0.8 * values(found, "anchor_blind")["distance_db"]
+
+
+def test_a_grammar_that_mends_every_answer_gains_what_was_unreadable(problems):
+    advice = right(problems)
+    mended = [Prediction(p, f"text {i}", a) for i, (p, a) in enumerate(zip(problems, advice, strict=True))]
+    free = [replace(p, text="?", advice=None) if i % 4 == 0 else p for i, p in enumerate(mended)]
+    found = values(constrained_probe(free, mended, RESAMPLES))
+    assert found["parse_rate"] == 1
+    assert found["joint_accuracy"] == 1
+    assert found["gain"] == found["changed"] == found["advice_changed"] == pytest.approx(0.25)

@@ -1,4 +1,4 @@
-"""Room evaluation: does a model listen: another item's audio, and the same audio at another level."""
+"""Room evaluation: the same items with other audio, at another level, and with all barred that is no advice."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mixlab.evaluation.probes.base import Ask, Probe, probe_of, stays
+from mixlab.evaluation.probes.base import Ask, Probe, answer_class, probe_of, stays
 from mixlab.language.advice import Advice
 from mixlab.scoring.metrics import outcomes
 from mixlab.scoring.prediction import Prediction
@@ -58,6 +58,26 @@ def shuffled_audio_probe(heard: Sequence[Prediction], shuffled: Sequence[Predict
     same = [stays([a.advice, b.advice]) for a, b in zip(heard, shuffled, strict=True)]
     figures: dict[str, ArrayLike] = {"joint_accuracy": other, "drop": own - other, "same_advice": same}
     return probe_of("audio_shuffled", songs, {"": figures}, resamples)
+
+
+def constrained_probe(free: Sequence[Prediction], constrained: Sequence[Prediction], resamples: int) -> Probe:
+    """What it costs or brings to bar all that cannot be read back: the same items, answered freely and under a grammar.
+
+    Figures: ``joint_accuracy`` and ``parse_rate`` under the grammar; ``gain``, what the grammar adds to the joint
+    accuracy; ``changed``, the share of responses that it changes; ``advice_changed``, of those that then move other
+    stems or in other directions.
+    """
+    songs = [prediction.problem.song_id for prediction in free]
+    own, other = (outcomes(predictions)["joint_accuracy"] for predictions in (free, constrained))
+    pairs = list(zip(free, constrained, strict=True))
+    figures: dict[str, ArrayLike] = {
+        "joint_accuracy": other,
+        "gain": other - own,
+        "parse_rate": [float(prediction.advice is not None) for prediction in constrained],
+        "changed": [float(a.text != b.text) for a, b in pairs],
+        "advice_changed": [float(answer_class(a.advice) != answer_class(b.advice)) for a, b in pairs],
+    }
+    return probe_of("constrained", songs, {"": figures}, resamples)
 
 
 def global_gain_probe(
