@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.stats import t as student
 
 from mixlab.scoring.bootstrap import LEVEL
 from mixlab.scoring.paired import holm
@@ -38,11 +38,7 @@ class Contrast:
     high: float
     p: float
     p_holm: float
-
-    @property
-    def standard_error(self) -> float:
-        """As far as the interval is a normal one."""
-        return (self.high - self.low) / (2.0 * float(norm.ppf(0.5 + LEVEL / 2.0)))
+    standard_error: float
 
 
 @dataclass(frozen=True)
@@ -54,6 +50,7 @@ class Fit:
         contrasts: every pair of systems.
         p: of the hypothesis that all systems are alike.
         spreads: standard deviations of the random effects, in the units of the estimates.
+        freedom: degrees of freedom of the contrasts' t.
         ratings: how many went in.
         reason: why it is the fallback; empty where it was not needed, or was asked for.
     """
@@ -62,6 +59,7 @@ class Fit:
     contrasts: tuple[Contrast, ...]
     p: float
     spreads: Mapping[str, float]
+    freedom: int
     ratings: int
     reason: str = ""
 
@@ -75,8 +73,14 @@ class Fit:
             if (found.a, found.b) == (a, b):
                 return found
             if (found.a, found.b) == (b, a):
-                return Contrast(a, b, -found.estimate, -found.high, -found.low, found.p, found.p_holm)
+                return replace(found, a=a, b=b, estimate=-found.estimate, low=-found.high, high=-found.low)
         raise KeyError((a, b))
+
+    def joint_interval(self, contrast: Contrast) -> tuple[float, float]:
+        """An interval of a contrast that is wide enough for all of the fit at once (Bonferroni)."""
+        level = 1.0 - (1.0 - LEVEL) / len(self.contrasts)
+        reach = float(student.ppf(0.5 + level / 2.0, self.freedom)) * contrast.standard_error
+        return contrast.estimate - reach, contrast.estimate + reach
 
 
 def design(ratings: pd.DataFrame, systems: Sequence[str]) -> pd.DataFrame:
@@ -92,10 +96,19 @@ def design(ratings: pd.DataFrame, systems: Sequence[str]) -> pd.DataFrame:
     return table.sort_values("system", key=lambda column: column.map(order), kind="stable").reset_index(drop=True)
 
 
+def degrees_of_freedom(table: pd.DataFrame) -> int:
+    """Those of Student's t for contrasts: the fewer of participants and items, less one.
+
+    With the normal distribution in its place, few raters would make differences clear that are none.
+    """
+    return max(1, min(table["participant"].nunique(), table["item"].nunique()) - 1)
+
+
 def contrasts(
     systems: Sequence[str],
     estimates: NDArray[np.float64],
     covariance: NDArray[np.float64],
+    freedom: int,
     p_values: Sequence[float] | None = None,
 ) -> tuple[Contrast, ...]:
     """All pairs of systems from their estimates; p by Wald's test unless given.
@@ -103,6 +116,7 @@ def contrasts(
     Args:
         estimates: per system, shape (systems,); 0 for the reference.
         covariance: of the estimates, shape (systems, systems); 0 for the reference.
+        freedom: degrees of freedom of Student's t.
         p_values: per pair, in the order of `itertools.combinations`.
     """
     pairs = list(combinations(range(len(systems)), 2))
@@ -110,9 +124,11 @@ def contrasts(
     variances = np.array([covariance[i, i] + covariance[j, j] - 2 * covariance[i, j] for i, j in pairs])
     errors = np.sqrt(np.maximum(variances, 0.0))
     if p_values is None:
-        p_values = (2.0 * norm.sf(np.abs(differences) / errors)).tolist()
-    reach = float(norm.ppf(0.5 + LEVEL / 2.0)) * errors
+        p_values = (2.0 * student.sf(np.abs(differences) / errors, freedom)).tolist()
+    reach = float(student.ppf(0.5 + LEVEL / 2.0, freedom)) * errors
     return tuple(
-        Contrast(systems[i], systems[j], float(d), float(d - r), float(d + r), float(p), corrected)
-        for (i, j), d, r, p, corrected in zip(pairs, differences, reach, p_values, holm(p_values), strict=True)
+        Contrast(systems[i], systems[j], float(d), float(d - r), float(d + r), float(p), corrected, float(e))
+        for (i, j), d, r, p, corrected, e in zip(
+            pairs, differences, reach, p_values, holm(p_values), errors, strict=True
+        )
     )

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mixlab.scoring.paired import PERMUTATIONS, permutation_p_values
-from mixlab.study.fits import Fit, contrasts, design
+from mixlab.study.fits import Fit, contrasts, degrees_of_freedom, design
 
 MOST_SWEEPS = 200
 """Sweeps in which means of raters and items are taken out of each other."""
@@ -33,8 +33,9 @@ def fit_linear(
     present = [name for name in systems if name in set(table["system"])]
     estimates, covariance, spreads = _mixed_model(table, present)
     p_values = permutation_p(table, present, permutations, seed)
-    found = contrasts(present, estimates, covariance, p_values)
-    return Fit("linear", found, min(c.p_holm for c in found), spreads, len(table), reason)
+    freedom = degrees_of_freedom(table)
+    found = contrasts(present, estimates, covariance, freedom, p_values)
+    return Fit("linear", found, min(c.p_holm for c in found), spreads, freedom, len(table), reason)
 
 
 def permutation_p(

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mixlab.study.fits import Fit, contrasts, design
+from mixlab.study.fits import Fit, contrasts, degrees_of_freedom, design
 
 SCRIPT = Path(__file__).with_name("clmm.R")
 CHECK_S = 60.0
@@ -85,7 +85,8 @@ def _fit(rows: pd.DataFrame, table: pd.DataFrame, systems: Sequence[str]) -> Fit
             covariance[present.index(str(row.a)), present.index(str(row.b))] = row.value
     spreads = {str(row.a): float(row.value) for row in rows[rows["what"] == "sd"].itertuples()}
     p = float(rows[rows["what"] == "p"]["value"].iloc[0])
-    return Fit("clmm", contrasts(present, estimates, covariance), p, spreads, len(table))
+    freedom = degrees_of_freedom(table)
+    return Fit("clmm", contrasts(present, estimates, covariance, freedom), p, spreads, freedom, len(table))
 
 
 def _run(command: list[str], timeout_s: float) -> subprocess.CompletedProcess[str]:
