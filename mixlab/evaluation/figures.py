@@ -76,13 +76,9 @@ def size_figure(rows: Sequence[Row]) -> str:
 def gain_figure(predictions: Sequence[Prediction]) -> str:
     """Gain advised for the faulty stem against the gain needed; what misses the stem lies on zero."""
     figure, (axes,) = draw(1, height=4.2, width=5.2, margin_left=0.14)
-    faulty = [p for p in predictions if p.problem.needed_gains_db]
-    faulty = faulty[:: max(1, math.ceil(len(faulty) / MOST_POINTS))]
     groups: dict[bool, list[tuple[float, float]]] = {True: [], False: []}
-    for prediction in faulty:
-        for stem, needed_db in prediction.problem.needed_gains_db.items():
-            advised_db = 0.0 if prediction.advice is None else prediction.advice.gain_db(stem)
-            groups[is_joint_right(prediction)].append((needed_db, advised_db))
+    for needed_db, advised_db, is_right in gain_points(predictions):
+        groups[is_right].append((needed_db, advised_db))
     everything = [abs(value) for points in groups.values() for point in points for value in point]
     reach = max(everything, default=6.0) + 1.0
     axes.plot([-reach, reach], [-reach, reach], color=MUTED, linewidth=1, linestyle="--")
@@ -95,9 +91,23 @@ def gain_figure(predictions: Sequence[Prediction]) -> str:
     axes.set_aspect("equal")
     axes.set_xlabel("needed gain, dB")
     axes.set_ylabel("advised gain on the faulty stem, dB")
-    if faulty:
+    if everything:
         axes.legend(loc="upper left")
     return svg(figure, "gain")
+
+
+def gain_points(predictions: Sequence[Prediction]) -> list[tuple[float, float, bool]]:
+    """Of every faulty stem the gain needed and the gain advised in dB, and whether the whole answer is jointly right.
+
+    Of more than `MOST_POINTS` mixes with an error, every n-th.
+    """
+    faulty = [p for p in predictions if p.problem.needed_gains_db]
+    faulty = faulty[:: max(1, math.ceil(len(faulty) / MOST_POINTS))]
+    return [
+        (needed_db, 0.0 if p.advice is None else p.advice.gain_db(stem), is_joint_right(p))
+        for p in faulty
+        for stem, needed_db in p.problem.needed_gains_db.items()
+    ]
 
 
 def loop_figure(loops: Mapping[str, LoopFigures]) -> str:
