@@ -103,6 +103,21 @@ class CompareSchema(Schema):
         return self
 
 
+class DashboardSchema(Schema):
+    """The whole configuration of `python -m mixlab.dashboard`."""
+
+    runs: list[str]
+    entity: str | None
+    project: str
+    out: str
+
+    @model_validator(mode="after")
+    def _shows_something(self) -> DashboardSchema:
+        if not self.runs and self.entity is None:
+            raise ValueError("set runs=[...], local run folders for a page, or entity=..., a W&B account")
+        return self
+
+
 class PrepareSchema(Schema):
     """The whole configuration of `python -m mixlab.prepare`."""
 

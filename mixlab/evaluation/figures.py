@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mixlab.evaluation.drawing import INK, MUTED, SERIES, draw, svg
-from mixlab.evaluation.sheets import Figure
+from mixlab.evaluation.sheets import Figure, Sheet
 from mixlab.evaluation.table import Row, label_of
 from mixlab.scoring.loop_path import LoopFigures
 from mixlab.scoring.metrics import is_joint_right
@@ -180,3 +180,19 @@ def _kind(key: str) -> str | None:
     if "loss" in key:
         return "loss"
     return "share" if key.endswith(("accuracy", "_rate", "joint", "within_1_db", "within_3_db")) else None
+
+
+def lines_figure(sheet: Sheet, columns: Mapping[str, str]) -> str:
+    """Columns of a sheet, each in its own panel: the lines from left to right, with their intervals."""
+    figure, all_axes = draw(len(columns), height=3.0, margin_left=0.09)
+    for axes, (column, heading) in zip(all_axes, columns.items(), strict=True):
+        for index, line in enumerate(sheet.lines):
+            cell = line.cells.get(column)
+            if isinstance(cell, tuple):
+                axes.plot([index, index], cell[1:], color=SERIES[0], linewidth=2, solid_capstyle="round")
+                axes.plot(index, cell[0], "o", color=SERIES[0], markersize=7)
+        axes.set_xticks(range(len(sheet.lines)), [line.label.replace(" ", "\n") for line in sheet.lines], fontsize=8)
+        axes.set_xlim(-0.6, len(sheet.lines) - 0.4)
+        axes.set_ylim(0, None if column.endswith("_db") else 1.04)
+        axes.set_ylabel(heading)
+    return svg(figure, f"lines-{sheet.name}")
