@@ -280,7 +280,8 @@ def check(config: dict[str, Any], schema: type[BaseModel]) -> None:
             raise ConfigError(f"The configuration has an unknown key '{key}'; remove it or correct its name.") from None
         value = first["input"]
         shown = f" is {value!r}" if not isinstance(value, dict) else ""
-        raise ConfigError(f"The key '{key}'{shown}: {reason[0].lower()}{reason[1:]}.") from None
+        where = f"The key '{key}'{shown}" if key else "The configuration does not fit together"
+        raise ConfigError(f"{where}: {reason[0].lower()}{reason[1:]}.") from None
 
 
 def _first_missing(node: Any, key: str = "") -> str | None:
