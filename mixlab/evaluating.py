@@ -36,6 +36,7 @@ from mixlab.models.checkpoints import (
     read_description,
 )
 from mixlab.storage import write_whole
+from mixlab.tracking.results import log_results
 
 OF_THE_RUN = ("anchor", "error", "prompt", "inputs", "dataset", "data", "model", "evaluation")
 """Groups that a run folder's own configuration settles, unless the command line names them or a key in them."""
@@ -89,6 +90,7 @@ def evaluate(cfg: DictConfig, overrides: Sequence[str]) -> float:
     config_yaml = OmegaConf.to_yaml(cfg, resolve=True)
     write_whole(folder / "evaluation.yaml", config_yaml)
     seconds = time.monotonic() - started
+    heard = build.player(songs)
     sentence = write_results(
         folder,
         results,
@@ -97,9 +99,14 @@ def evaluate(cfg: DictConfig, overrides: Sequence[str]) -> float:
         notes=[*run_notes(data, results), f"This evaluation took {seconds / 60:.1f} minutes."],
         config_yaml=config_yaml,
         protocol=cfg.evaluation.get("protocol"),
-        heard=build.player(songs),
+        heard=heard,
         audio_examples=cfg.evaluation.audio_examples,
     )
+    if run is not None:
+        tested = results[0].predictions[results[0].rows[0].method]
+        log_results(
+            Path(cfg.checkpoint).expanduser(), folder, tested, data.segments, heard, cfg.evaluation.audio_examples
+        )
     print_results(results, sentence, folder, time.monotonic() - started)
     return float(results[0].rows[0].scores.headline["joint_accuracy"])
 
