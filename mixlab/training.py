@@ -74,7 +74,8 @@ def train(cfg: DictConfig) -> float:
         answerers = [_keep_as_it_is(cfg, module, data, folder)]
     if not is_first_process():
         return float("nan")  # the first process evaluates and reports
-    results = evaluate_splits(cfg, data, answerers)
+    own = data.as_trained() if trainable_state(module.model) else None
+    results = evaluate_splits(cfg, data, answerers, as_trained=own)
     sentence = write_results(
         folder,
         results,
