@@ -210,7 +210,7 @@ class MixDataModule(lightning.LightningDataModule):
         return frozen_problems(segments, self.frozen.protocol, per_song, self.frozen.seed, split)
 
     def as_trained(self) -> MixDataModule | None:
-        """This module with test items by the errors and prompts that are trained on, which the frozen ones may not have.
+        """This module with test items by the errors and prompts of training, which the frozen ones may not have.
 
         Seed, segments, levels and gates stay those of the frozen items.
 

@@ -183,7 +183,9 @@ def in_one_order(methods: Sequence[Sequence[Prediction]]) -> list[list[Predictio
                 f"the two methods answered different items: {changed[0]!r} has another anchor, claim or level in one "
                 "of them"
             )
-    shared = [prediction.problem.item_id for prediction in headline_predictions([first[item] for item in sorted(first)])]
+    shared = [
+        prediction.problem.item_id for prediction in headline_predictions([first[item] for item in sorted(first)])
+    ]
     return [[found[item] for item in shared] for found in by_item]
 
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -90,6 +91,12 @@ def test_the_order_of_later_passes_is_the_seeds(exported, build_small):
 
     assert order(5) == order(5)
     assert order(5) != order(6)
+
+
+def test_exported_items_are_as_they_are_so_that_no_own_ones_are_drawn(exported, build_small, several):
+    module = build_small(ExportedSet(exported), kind=ExportedDataModule)
+    module.protocol = replace(module.protocol, error=several)
+    assert module.as_trained() is None
 
 
 @given(st.integers(0, 10**6), st.booleans())
