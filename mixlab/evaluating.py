@@ -17,6 +17,7 @@ from yaml import YAMLError
 
 from mixlab import build
 from mixlab.config import EvaluateSchema, check
+from mixlab.data import own_items
 from mixlab.data.chat import Chat
 from mixlab.data.encoder import ChatEncoder
 from mixlab.data.module import MixDataModule
@@ -90,7 +91,7 @@ def evaluate(cfg: DictConfig, overrides: Sequence[str]) -> float:
         cfg.baseline,
         ProbeSettings(**cfg.probes),
         anchors=subject.anchors,
-        as_trained=data.as_trained() if run is not None else None,
+        as_trained=own_items.as_trained(data) if run is not None else None,
     )
     config_yaml = OmegaConf.to_yaml(cfg, resolve=True)
     write_whole(folder / "evaluation.yaml", config_yaml)

@@ -17,6 +17,7 @@ from mixlab import build
 from mixlab.cli import config_folder, register_resolvers
 from mixlab.config import TrainSchema, check
 from mixlab.data.encoder import ChatEncoder
+from mixlab.data.own_items import as_trained
 from mixlab.scoring.prediction import read_predictions
 from mixlab.synthesis.problem import PromptCategory
 
@@ -77,7 +78,7 @@ def train_a_step(demo_source, demo_store, demo_cache, tmp_path):
 @pytest.mark.parametrize("name", [name for name in EXPERIMENTS if name not in FULL_SIZE])
 def test_every_experiment_trains_a_step_and_knows_whether_it_has_items_of_its_own(train_a_step, name):
     data = train_a_step(f"+experiment={name}")
-    own = data.as_trained()
+    own = as_trained(data)
     assert (own is not None) is (name in OWN)
     assert own is None or own.problems("test")
 

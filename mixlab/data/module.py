@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -208,22 +207,6 @@ class MixDataModule(lightning.LightningDataModule):
         per_song = self.frozen.validation_items_per_song if split == "validation" else self.frozen.items_per_song
         segments = self.segments.get(split, [])
         return frozen_problems(segments, self.frozen.protocol, per_song, self.frozen.seed, split)
-
-    def as_trained(self) -> MixDataModule | None:
-        """This module with test items by the errors and prompts of training, which the frozen ones may not have.
-
-        Seed, segments, levels and gates stay those of the frozen items.
-
-        Returns:
-            A copy; None where the frozen items are drawn in that way already, or where no others can be made audible.
-        """
-        asked, trained = self.frozen.protocol, self.protocol
-        if not self.can_vary or (asked.error == trained.error and asked.prompt.shares == trained.prompt.shares):
-            return None
-        own = copy.copy(self)
-        own.frozen = replace(self.frozen, protocol=replace(asked, error=trained.error, prompt=trained.prompt))
-        own.segments = self.segments | {"test": drawable(self.segments.get("test", []), own.frozen.protocol)}
-        return own
 
     def tuning_problems(self, count: int) -> list[Problem]:
         """Problems on training songs, on which the baselines are fitted; a function of the evaluation's seed."""

@@ -154,7 +154,7 @@ def own_sheets(results: Sequence[SplitResult]) -> list[Sheet]:
             name=OWN_SPLIT,
             title="Asked as it was trained",
             caption=f"The test songs with errors and prompts drawn as in training; {result.headline_items}. These "
-            "items differ between runs that train otherwise: runs are compared on the items above, which all of them share.",
+            "items differ between runs that train otherwise: runs are compared on the items above, which all share.",
         )
         for result in results
         if result.split == OWN_SPLIT
