@@ -20,6 +20,7 @@ from mixlab import build
 from mixlab.checkpointing import BestCheckpoint, NoteProgress, SaveAdapter, SaveLast, save_whole
 from mixlab.data.encoder import ChatEncoder
 from mixlab.data.module import MixDataModule
+from mixlab.data.own_items import as_trained
 from mixlab.errors import CheckpointError
 from mixlab.evaluating import evaluate_splits, print_results, require_test_items, run_notes
 from mixlab.evaluation.results import write_results
@@ -77,7 +78,8 @@ def train(cfg: DictConfig) -> float:
         answerers = [_keep_as_it_is(cfg, module, data, folder)]
     if not is_first_process():
         return float("nan")  # the first process evaluates and reports
-    results = evaluate_splits(cfg, data, answerers)
+    own = as_trained(data) if trainable_state(module.model) else None
+    results = evaluate_splits(cfg, data, answerers, as_trained=own)
     heard = build.player(songs)
     sentence = write_results(
         folder,
