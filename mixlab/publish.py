@@ -1,7 +1,7 @@
 """Make the folders that go to the Hugging Face Hub (model, data set, Space), and upload them when told to.
 
     python -m mixlab.publish checkpoint=<run> repo=user/name out=release                # makes and shows them
-    python -m mixlab.publish checkpoint=<run> repo=user/name out=release dry_run=false  # uploads, to private repositories
+    python -m mixlab.publish checkpoint=<run> repo=user/name out=release dry_run=false  # uploads them
 
 ``--help`` explains the keys.
 """

@@ -85,7 +85,6 @@ def model_card(record: RunRecord, published: Published, licences: Licences, repo
         keep_trailing_newline=True,
         undefined=StrictUndefined,
     )
-    environment.filters["points"] = lambda share: f"{100 * share:.1f}"
     description = published.description
     body = environment.get_template("model_card.md.j2").render(
         repo=repo,
@@ -106,7 +105,7 @@ def model_card(record: RunRecord, published: Published, licences: Licences, repo
         versions=versions(),
         is_plain=published.base.is_plain and description.family == "qwen2_audio",
         tiny=record.config["model"]["builder"] == "tiny",
-        sample_rate=16_000,
+        sample_rate=published.sample_rate,
     )
     return str(ModelCard(f"---\n{_front_matter(record, published, licences, repo, dataset)}\n---\n\n{body}"))
 

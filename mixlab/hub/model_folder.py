@@ -62,6 +62,7 @@ class Published:
     base: Base
     form: str
     trains_projector: bool
+    sample_rate: int
 
 
 def find_base(description: Description, base_model: str | None, base_revision: str | None) -> Base:
@@ -120,7 +121,7 @@ def write_model(checkpoint: Path, folder: Path, form: str, base: Base) -> Publis
     described = _write_merged(trained, folder) if merged else _write_adapter(found, description, folder, base)
     _write_generation(trained, folder)
     (folder / DESCRIPTION).write_text(json.dumps(asdict(described), indent=2) + "\n", encoding="utf-8")
-    return Published(described, base, form, projector)
+    return Published(described, base, form, projector, trained.backbone.chat.front_end.sample_rate)
 
 
 def _write_merged(trained: TrainedModel, folder: Path) -> Description:

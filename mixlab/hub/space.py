@@ -76,8 +76,8 @@ def requirements(roots: Sequence[str]) -> str:
             found = metadata.distribution(wanted.name)
         except metadata.PackageNotFoundError:
             raise ConfigError(
-                f"The Space needs '{wanted.name}', which is not installed here; pip install 'mixlab[web]', so that what "
-                "is published is what was tried."
+                f"The Space needs '{wanted.name}', which is not installed here; pip install 'mixlab[web]', so that "
+                "what is published is what was tried."
             ) from None
         pins[name] = f"{name}=={found.version}"
         for line in found.requires or ():

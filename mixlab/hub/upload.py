@@ -72,8 +72,8 @@ def upload(what: Upload, message: str, api: Any = None) -> str:
         raise MixlabError(_sentence(what, error.response.status_code)) from None
     except (HTTPError, OSError) as error:
         raise MixlabError(
-            f"The upload of the {what.kind} to {what.repo} was cut off ({type(error).__name__}); start the same command "
-            "again, it goes on."
+            f"The upload of the {what.kind} to {what.repo} was cut off ({type(error).__name__}); start the same "
+            "command again, it goes on."
         ) from None
     return f"{api.endpoint}/{what.page}"
 
