@@ -213,7 +213,8 @@ def _load_adapter(backbone: Backbone, folder: Path) -> torch.nn.Module:
     except (RuntimeError, ValueError) as error:
         reason = str(error).strip().splitlines()[-1].strip()
         raise CheckpointError(f"The adapter in {folder} does not fit its model ({reason}).") from error
-    _check_fit(weights, get_peft_model_state_dict(model), folder)
+    # Without embeddings, or PEFT would ask the Hub for the configuration of the base.
+    _check_fit(weights, get_peft_model_state_dict(model, save_embedding_layers=False), folder)
     merge_where_cheaper(model)
     return model
 

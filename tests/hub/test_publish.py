@@ -145,7 +145,7 @@ def test_a_folder_goes_to_the_hub_and_comes_back_as_a_checkpoint(run_folder, fak
     done = mixlab("publish", *asked, cwd=tracks, **online)
     assert done.returncode == 0, done.stderr[-2000:]
     assert "Nothing was uploaded" in done.stdout
-    assert fake_hub.seen == []
+    assert not [path for _, path, who in fake_hub.seen if who], fake_hub.seen
     done = mixlab("publish", *asked, "dry_run=false", cwd=tracks, **online)
     assert done.returncode == 0, done.stderr[-2000:]
     repo = fake_hub.repos["model", REPO]
@@ -153,7 +153,7 @@ def test_a_folder_goes_to_the_hub_and_comes_back_as_a_checkpoint(run_folder, fak
     local = tracks / "release" / "model"
     sent = {str(path.relative_to(local)): path.read_bytes() for path in local.rglob("*") if path.is_file()}
     assert repo["files"] == sent
-    assert {who for _, _, who in fake_hub.seen} == {f"Bearer {TOKEN}"}
+    assert {who for _, path, who in fake_hub.seen if REPO in path} == {f"Bearer {TOKEN}"}
     assert TOKEN not in done.stdout + done.stderr
     assert not any(TOKEN.encode() in content for content in sent.values())
     repo["files"]["evil.py"] = repo["files"]["pytorch_model.bin"] = b"never fetched"
