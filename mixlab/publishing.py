@@ -12,6 +12,7 @@ from typing import Any
 from omegaconf import OmegaConf
 from rich.console import Console
 
+from mixlab.cli import config_folder
 from mixlab.config import ExportSchema, check
 from mixlab.data.manifest import MANIFEST, check_file, read_manifest
 from mixlab.errors import ConfigError, InputFileError
@@ -97,7 +98,7 @@ def _make(settings: PublishSchema, part: Path) -> None:
         if "model" in settings.what and record is not None and licences is not None:
             _make_model(settings, checkpoint, record, base, licences, part / "model")
         if "space" in settings.what:
-            write_space(part / "space", settings.repo, licences)
+            write_space(part / "space", Path(config_folder()), settings.repo, licences)
             write_model(checkpoint, part / "space" / ADAPTER_FOLDER, settings.form, base)
     if "dataset" in settings.what and record is not None:
         _make_dataset(settings, record, part / "dataset")

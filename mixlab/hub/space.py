@@ -15,7 +15,6 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import mixlab
-from mixlab.cli import config_folder
 from mixlab.errors import ConfigError
 from mixlab.hub.model_card import NON_COMMERCIAL, Licences
 
@@ -38,13 +37,14 @@ runpy.run_module("mixlab.app", run_name="__main__", alter_sys=True)
 '''
 
 
-def write_space(folder: Path, repo: str, licences: Licences | None) -> None:
+def write_space(folder: Path, conf: Path, repo: str, licences: Licences | None) -> None:
     """Write everything but the adapter: app.py, mixlab's code, requirements and card.
 
     mixlab lies in the folder as source: a Space installs its requirements before its files are there, so a wheel beside
     them would not be found.
 
     Args:
+        conf: the configuration's folder, which lies beside the code in a checkout and inside it once installed.
         repo: of the model, which the card names.
         licences: of the model; None where nothing is known of the run.
     """
@@ -52,7 +52,7 @@ def write_space(folder: Path, repo: str, licences: Licences | None) -> None:
     (folder / "app.py").write_text(APP, encoding="utf-8")
     code = Path(mixlab.__file__).parent
     shutil.copytree(code, folder / "mixlab", ignore=shutil.ignore_patterns(*LEFT_OUT))
-    shutil.copytree(config_folder(), folder / "mixlab" / "conf", dirs_exist_ok=True)
+    shutil.copytree(conf, folder / "mixlab" / "conf", dirs_exist_ok=True)
     (folder / REQUIREMENTS).write_text(requirements(_settings()["requirements"]), encoding="utf-8")
     (folder / "README.md").write_text(_card(repo, licences), encoding="utf-8")
 
