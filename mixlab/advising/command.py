@@ -52,8 +52,9 @@ def make_report(settings: AdviseSchema, answer: Answer | None = None) -> Report:
     # Imports torch and transformers, which takes seconds: after all that can be known without.
     from mixlab.advising.listener import ModelListener, read_encoder
     from mixlab.models.checkpoints import find_trained, load_trained, read_description
+    from mixlab.models.remote import locate_checkpoint
 
-    folder = find_trained(Path(settings.checkpoint).expanduser())
+    folder = find_trained(locate_checkpoint(settings.checkpoint))
     description = read_description(folder)
     roles = assign_roles(paths, settings.roles or {}, description.stems)
     check_anchor(paths, roles, description.anchors)
