@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from mixlab.advising.tracks import Track
 from mixlab.audio.files import read_audio, resample, write_audio
 from mixlab.audio.levels import apply_gain
+from mixlab.audio.loudness import true_peak_dbtp
 from mixlab.errors import ConfigError, InputFileError
 
 MIX_NAME = "mix.wav"
@@ -29,10 +30,16 @@ class Plan:
 
 @dataclass(frozen=True)
 class Rendered:
-    """What was written, and the one gain in dB (0 or less) that all files share so that none exceeds full scale."""
+    """What was written, the mix last.
+
+    Attributes:
+        trim_db: the one gain (0 or less) that all files share so that none exceeds full scale.
+        true_peak_dbtp: of the mix as written (BS.1770-4, annex 2); it may exceed 0 where no sample does.
+    """
 
     files: tuple[Path, ...]
     trim_db: float
+    true_peak_dbtp: float
 
 
 def plan_outputs(folder: Path, sources: Sequence[Path], overwrite: bool) -> Plan:
@@ -86,10 +93,11 @@ def render(plan: Plan, tracks: Sequence[Track], gains_db: Mapping[str, float]) -
         for track in tracks:
             samples = apply_gain(read_audio(track.path)[0], gains_db.get(track.role, 0.0) + trim_db)
             written.append(_write(plan.outputs[track.path], samples, track.sample_rate))
-        written.append(_write(plan.mix, apply_gain(mix, trim_db), rate))
+        mix = apply_gain(mix, trim_db)
+        written.append(_write(plan.mix, mix, rate))
     except (OSError, RuntimeError) as error:
         raise InputFileError(f"{plan.mix.parent} cannot be written to ({error}); choose another folder.") from error
-    return Rendered(tuple(written), trim_db)
+    return Rendered(tuple(written), trim_db, round(true_peak_dbtp(mix, rate), 2))
 
 
 def _check_writable(folder: Path) -> None:
