@@ -7,17 +7,30 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mixlab.advising.tracks import Track
 from mixlab.audio.files import read_audio, resample, write_audio
 from mixlab.audio.levels import apply_gain
 from mixlab.audio.loudness import true_peak_dbtp
 from mixlab.errors import ConfigError, InputFileError
 
 MIX_NAME = "mix.wav"
+
+
+class Source(Protocol):
+    """What rendering has to know of a track: its file, its role, its rate in Hz and its channels."""
+
+    @property
+    def path(self) -> Path: ...
+    @property
+    def role(self) -> str: ...
+    @property
+    def sample_rate(self) -> int: ...
+    @property
+    def channels(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -69,7 +82,7 @@ def plan_outputs(folder: Path, sources: Sequence[Path], overwrite: bool) -> Plan
     return Plan(outputs, folder / MIX_NAME)
 
 
-def render(plan: Plan, tracks: Sequence[Track], gains_db: Mapping[str, float]) -> Rendered:
+def render(plan: Plan, tracks: Sequence[Source], gains_db: Mapping[str, float]) -> Rendered:
     """Write every track with its role's gain, and their sum.
 
     The mix has the highest rate and channel count of the tracks: mono goes to all channels, tracks with fewer channels
@@ -85,7 +98,7 @@ def render(plan: Plan, tracks: Sequence[Track], gains_db: Mapping[str, float]) -
     for track in tracks:
         samples = apply_gain(read_audio(track.path)[0], gains_db.get(track.role, 0.0))
         peak = max(peak, float(np.max(np.abs(samples))))
-        mix = _add(mix, resample(samples, track.sample_rate, rate))
+        mix = add_to_mix(mix, resample(samples, track.sample_rate, rate))
     peak = max(peak, float(np.max(np.abs(mix))))
     trim_db = _trim_db(peak)
     written = []
@@ -111,7 +124,7 @@ def _trim_db(peak: float) -> float:
     return math.floor((-20.0 * math.log10(peak) - 1e-3) * 10.0) / 10.0 if peak > 1.0 else 0.0
 
 
-def _add(mix: NDArray[np.float32], samples: NDArray[np.float32]) -> NDArray[np.float32]:
+def add_to_mix(mix: NDArray[np.float32], samples: NDArray[np.float32]) -> NDArray[np.float32]:
     """`mix` grown to the length of `samples`, of shape (channels, frames), and their sum."""
     missing = samples.shape[1] - mix.shape[1]
     if missing > 0:
