@@ -23,7 +23,7 @@ from mixlab.multitrack.statistics import usual_balance
 
 OUT = Path(__file__).parents[2] / "mixlab" / "advising" / "usual.yaml"
 HEAD = """\
-# What the demo songs do: synthetic music, whose makers chose these figures. Written by experiments/bass_anchor/usual.py.
+# What the demo songs do, synthetic music, whose makers chose these figures; by experiments/bass_anchor/usual.py.
 # spreads: loudness of a stem above the anchor in LU over training songs, by anchor/stem/genre: songs, mean, deviation.
 # rules: the loudness rules, fitted on the same songs.
 """

@@ -12,6 +12,7 @@ from mixlab.advising.consultation import counted
 from mixlab.advising.summary import Summary
 from mixlab.advising.tracks import Track
 
+
 @dataclass(frozen=True)
 class Report:
     """The advice with where it comes from and what was written.

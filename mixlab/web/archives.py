@@ -1,4 +1,4 @@
-"""Room web: audio out of a stranger's zip archive; its names never become paths, its claims of size are not believed."""
+"""Room web: audio out of a stranger's zip; its names never become paths, its claims of size are not believed."""
 
 from __future__ import annotations
 

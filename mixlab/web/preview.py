@@ -74,7 +74,9 @@ def match(files: Mapping[str, Path], versions: Mapping[str, Mapping[str, float]]
         peaks[version] = float(amplitude_to_db(np.max(np.abs(mix), initial=0.0)))
     lufs = min(loudness[version] + PEAK_DBFS - peaks[version] for version in versions)
     if not np.isfinite(lufs):
-        return Preview(files, {v: {role: g.get(role, 0.0) for role in files} for v, g in versions.items()}, None, start_s)
+        return Preview(
+            files, {v: {role: g.get(role, 0.0) for role in files} for v, g in versions.items()}, None, start_s
+        )
     gains = {
         version: {role: gains_db.get(role, 0.0) + lufs - loudness[version] for role in files}
         for version, gains_db in versions.items()

@@ -24,14 +24,22 @@ class Folder:
     Attributes:
         token: names the folder in the file system and in addresses; nobody can guess it.
         served: name in an address -> file; nothing else of the folder is ever sent.
-        work: what the page knows of this person's songs.
+        work: what the page knows of this person's song.
+        outlines: of the waveforms, by file.
     """
 
     token: str
     path: Path
     served: dict[str, Path] = field(default_factory=dict)
     work: Any = None
+    outlines: dict[Path, list[float]] = field(default_factory=dict)
+    taken: int = 0
     used: float = field(default_factory=time.monotonic)
+
+    def count(self) -> int:
+        """A number that no other file in the folder was named by."""
+        self.taken += 1
+        return self.taken
 
     def serve(self, path: Path, name: str) -> str:
         """Let a file be fetched under `name`; returns its address, relative to the page."""
@@ -54,7 +62,9 @@ class Folders:
         self.root = Path(tempfile.mkdtemp(prefix="mixlab-web-")).resolve()
         if self.root.is_relative_to(Path.cwd().resolve()) and Path.cwd() != Path("/"):
             shutil.rmtree(self.root)
-            raise ConfigError(f"Temporary files would lie in the working directory ({self.root}); set TMPDIR elsewhere.")
+            raise ConfigError(
+                f"Temporary files would lie in the working directory ({self.root}); set TMPDIR elsewhere."
+            )
         self.uploads = self.root / "uploads"
         self.uploads.mkdir()
         self.total_mb, self.idle_s = total_mb, idle_s

@@ -1,4 +1,4 @@
-"""Room web: one person's songs on the server: files with roles, what is heard of them, the gains advised and applied."""
+"""Room web: one person's song on the server: files with roles, what is heard of them, gains advised and applied."""
 
 from __future__ import annotations
 
@@ -89,8 +89,7 @@ class Advised:
     def gains_db(self, ignore_below_db: float) -> dict[str, float]:
         """The advised gains, those that are smaller than `ignore_below_db` being 0."""
         return {
-            stem: gain_db if abs(gain_db) >= ignore_below_db else 0.0
-            for stem, gain_db in self.summary.gains_db.items()
+            stem: gain_db if abs(gain_db) >= ignore_below_db else 0.0 for stem, gain_db in self.summary.gains_db.items()
         }
 
 
@@ -101,6 +100,7 @@ class Work:
     Attributes:
         known_db: the gains that undo the injected error, where it is known.
         applied_db: gains by role that were applied so far; the files themselves stay as they came.
+        is_applied: whether the gains advised now are among them.
     """
 
     tracks: list[Track] = field(default_factory=list)
@@ -108,6 +108,7 @@ class Work:
     known_db: Mapping[str, float] | None = None
     applied_db: dict[str, float] = field(default_factory=dict)
     advised: Advised | None = None
+    is_applied: bool = False
 
     def add(self, uploads: Sequence[Upload], allowed: Sequence[str]) -> None:
         """Add files with the roles that their names tell."""
@@ -116,7 +117,7 @@ class Work:
 
     def forget_advice(self) -> None:
         """Roles or files changed, so what was advised and applied says nothing any more."""
-        self.advised, self.applied_db = None, {}
+        self.advised, self.applied_db, self.is_applied = None, {}, False
 
     @property
     def heard(self) -> list[Track]:
@@ -129,7 +130,7 @@ class Work:
 
     def total_db(self, ignore_below_db: float) -> dict[str, float]:
         """Gains by role from the files as they came: applied ones, and those advised now."""
-        now = {} if self.advised is None else self.advised.gains_db(ignore_below_db)
+        now = {} if self.advised is None or self.is_applied else self.advised.gains_db(ignore_below_db)
         return {role: self.applied_db.get(role, 0.0) + now.get(role, 0.0) for role in self.roles}
 
     def gains(self, ignore_below_db: float) -> list[TrackGain]:
@@ -155,16 +156,16 @@ def check_ready(work: Work, anchor: str, description: Description) -> None:
     if unknown:
         raise MixlabError(f"{unknown[0]} has a role that this model never heard; it knows {_list(description.stems)}.")
     if anchor not in description.anchors:
-        raise MixlabError(f"The anchor is '{anchor[:40]}', but this model knows {_list(description.anchors)} as anchor.")
+        raise MixlabError(
+            f"The anchor is '{anchor[:40]}', but this model knows {_list(description.anchors)} as anchor."
+        )
     if anchor not in work.roles:
         raise MixlabError(f"No track has the role of the anchor, {anchor}; set the role of one to {anchor}.")
     if len(work.roles) < 2:
         raise MixlabError(f"All tracks are {anchor}; at least one track with another role is needed.")
 
 
-def advise(
-    work: Work, advisor: Advisor, anchor: str, words: str, genre: str | None
-) -> Iterator[tuple[float, str]]:
+def advise(work: Work, advisor: Advisor, anchor: str, words: str, genre: str | None) -> Iterator[tuple[float, str]]:
     """Listen to a person's song; the result is in `work.advised` at the end.
 
     Yields:
@@ -174,7 +175,7 @@ def advise(
         MixlabError: one sentence for the page.
     """
     check_ready(work, anchor, advisor.description)
-    work.advised = None
+    work.advised, work.is_applied = None, False
     signals: dict[str, NDArray[np.float32]] = {}
     for number, track in enumerate(work.heard):
         yield 0.3 * number / len(work.heard), f"Reading {track.upload.name}"
