@@ -55,7 +55,7 @@ def waveform(points: list[float]) -> str:
 
 
 def balance(advised: Advised, gains_db: Mapping[str, float], genre: str | None) -> list[dict[str, Any]]:
-    """For each stem: loudness above the anchor before and after, what is usual, and places in the picture in percent."""
+    """For each stem: loudness above the anchor before and after, what is usual, and places in the picture in %."""
     rows: list[dict[str, Any]] = []
     for stem, before_lu in advised.above_lu.items():
         spread = usual().balance.of(genre if genre else "all", advised.summary.anchor, stem)

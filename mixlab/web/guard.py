@@ -23,7 +23,7 @@ _OPEN = re.compile(
 )
 """Gradio's own routes that are used. Its routes for files are not: what people may fetch has an address of ours."""
 _CLOSED = re.compile(
-    r"^/+(gradio_api(/|$)|file|proxy|stream|monitoring|svelte|login|logout|token|vibe|dev|custom_comp)"
+    r"^/+(gradio_api(/|$)|file[=/]|proxy|stream|monitoring|svelte|login|logout|token|vibe|dev|custom_comp)"
 )
 
 # Gradio's page holds inline scripts. Everything comes from this server, whatever a text would like to load.
