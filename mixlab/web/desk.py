@@ -75,7 +75,8 @@ class Desk:
             raise
         finally:
             for path in map(Path, paths):
-                shutil.rmtree(path.parent, ignore_errors=True)
+                if self._is_uploaded(path):
+                    shutil.rmtree(path.parent, ignore_errors=True)
         folder.outlines |= {upload.path: outline for upload, outline in zip(new, outlines, strict=True)}
         work.known_db = None
         work.add(new, self.advisor.description.stems)
@@ -84,7 +85,7 @@ class Desk:
     def _files_of(self, path: Path, folder: Folder) -> tuple[list[tuple[str, Path]], list[str]]:
         """Shown name and place of the audio in one upload, moved or unpacked into the folder."""
         name = display_name(path.name)
-        if not path.is_file() or path.is_symlink() or not path.resolve().is_relative_to(self.folders.uploads):
+        if not path.is_file() or path.is_symlink() or not self._is_uploaded(path):
             raise UploadError(f"{name} was not uploaded to this server; upload it first.")
         check_size(name, path.stat().st_size, self.limits.file_mb)
         if archives.is_archive(name):
@@ -98,6 +99,10 @@ class Desk:
         held = folder.path / f"{folder.count()}{extension(name)}"
         os.replace(path, held)
         return [(name, held)], []
+
+    def _is_uploaded(self, path: Path) -> bool:
+        """Whether a path is where Gradio puts an upload: in a folder of its own."""
+        return path.parent.resolve().parent == self.folders.uploads
 
     def _outline(self, upload: Upload) -> list[float]:
         # Decodes the whole file, so that a corrupt one is named now.

@@ -9,7 +9,7 @@
       this.element = element;
       this.files = JSON.parse(element.dataset.files);
       this.gains = JSON.parse(element.dataset.gains);
-      this.version = Object.keys(this.gains)[0];
+      this.version = element.querySelector('[data-version][aria-checked="true"]').dataset.version;
       this.soloed = new Set();
       this.muted = new Set();
       this.buffers = null;
