@@ -209,7 +209,8 @@ def test_a_folder_serves_only_what_it_offers_and_only_under_its_own_token(desk):
     mine.serve(mine.path / "play-bass.flac", "play-bass.flac")
     assert desk.folders.file(mine.token, "play-bass.flac") == mine.path / "play-bass.flac"
     for token, name in (
-        (yours.token, "play-bass.flac"), ("", "play-bass.flac"), (mine.token, "secret.wav"), (mine.token, "../secret.wav"),
+        (yours.token, "play-bass.flac"), ("", "play-bass.flac"),
+        (mine.token, "secret.wav"), (mine.token, "../secret.wav"),
         (mine.token, f"../{mine.token}/play-bass.flac"), (mine.token, "/etc/passwd"),
     ):  # fmt: skip
         assert desk.folders.file(token, name) is None
