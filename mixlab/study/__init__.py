@@ -1,0 +1,1 @@
+"""Room study: people rate advice by ear, from the stimuli to the statistics."""

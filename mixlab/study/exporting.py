@@ -1,0 +1,268 @@
+"""Room study: what people said as tidy CSV with a codebook, and in webMUSHRA's long form."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, selectinload
+
+from mixlab.hub.folders import whole_folder
+from mixlab.storage import write_whole
+from mixlab.study.database import Code, Database, Participant, Trial
+from mixlab.study.manifest import Item, StudyFolder
+from mixlab.study.trials import NEITHER
+
+Row = dict[str, Any]
+
+RATINGS = (
+    "participant", "session_part", "trial", "presentation_order", "item", "system", "anchor", "error_category",
+    "prompt_category", "genre", "stem", "true_gain_db", "advised_gain_db", "criterion", "rating", "locked_at",
+    "is_repeat", "is_instructed", "instructed_answer", "playback",
+)  # fmt: skip
+PREFERENCES = ("participant", "item", "system_a", "system_b", "preferred")
+COMMENTS = ("participant", "trial", "item", "system", "is_repeat", "is_instructed", "comment")
+CODES = ("participant", "trial", "coder", "code")
+ITEMS = (
+    "item", "song", "genre", "licence", "anchor", "error_category", "prompt_category", "prompt", "stem", "true_gain_db",
+    "system", "advised_gain_db", "text", "is_training",
+)  # fmt: skip
+WEBMUSHRA = (
+    "session_test_id", "participant", "session_uuid", "trial_id", "rating_stimulus", "rating_score", "rating_time",
+    "rating_comment",
+)  # fmt: skip
+
+
+def export_study(folder: StudyFolder, database: Database, out: Path) -> dict[str, int]:
+    """Write everything that participants said so far, and nothing of training, into a new folder.
+
+    Returns:
+        File -> its number of rows.
+
+    Raises:
+        InputFileError: if `out` has content or cannot be written.
+    """
+    with database.reading() as db:
+        people = list(
+            db.scalars(
+                select(Participant)
+                .order_by(Participant.id)
+                .options(selectinload(Participant.trials).selectinload(Trial.ratings))
+            )
+        )
+        tables = _tables(folder, people, db)
+        lines = [] if folder.manifest.mode == "rate" else list(_annotations(folder, people))
+    with whole_folder(out) as part:
+        for name, (columns, rows) in tables.items():
+            write_whole(part / name, _csv(columns, rows))
+        if folder.manifest.mode == "annotate":
+            text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+            write_whole(part / "annotations.jsonl", text)
+        write_whole(part / "codebook.md", _codebook(folder))
+    return {name: len(rows) for name, (_, rows) in tables.items()} | (
+        {"annotations.jsonl": len(lines)} if lines else {}
+    )
+
+
+def name_of(person: Participant) -> str:
+    """How a participant is called in exports, which says nothing about the link."""
+    return f"p{person.id:04d}"
+
+
+def _tables(
+    folder: StudyFolder, people: Sequence[Participant], db: Session
+) -> dict[str, tuple[Sequence[str], list[Row]]]:
+    items = folder.manifest.items
+    if folder.manifest.mode == "annotate":
+        return {
+            "participants.csv": (_person_columns(folder), [_person(folder, person) for person in people]),
+            "items.csv": (ITEMS, list(_items(folder))),
+        }
+    main = [(person, trial, items[trial.item]) for person in people for trial in person.trials if trial.kind == "main"]
+    ratings = [row for person, trial, item in main for row in _ratings(folder, person, trial, item)]
+    comments = [_comment(person, trial, item) for person, trial, item in main if trial.comment]
+    owners = {trial.id: (person, trial) for person, trial, _ in main}
+    codes = [
+        {"participant": name_of(owners[c.trial_id][0]), "trial": owners[c.trial_id][1].position} | _code(c)
+        for c in db.scalars(select(Code).order_by(Code.trial_id, Code.coder, Code.code))
+        if c.trial_id in owners
+    ]
+    pairs = [
+        _preference(person, trial, items[trial.item])
+        for person in people
+        for trial in person.trials
+        if trial.kind == "pair" and trial.preferred is not None
+    ]
+    return {
+        "ratings.csv": (RATINGS, ratings),
+        "participants.csv": (_person_columns(folder), [_person(folder, person) for person in people]),
+        "comments.csv": (COMMENTS, comments),
+        "codes.csv": (CODES, codes),
+        "preferences.csv": (PREFERENCES, pairs),
+        "items.csv": (ITEMS, list(_items(folder))),
+        "webmushra.csv": (
+            WEBMUSHRA,
+            [_webmushra(folder, row, comment) for row, comment in _with_comments(ratings, comments)],
+        ),
+    }
+
+
+def _person_columns(folder: StudyFolder) -> list[str]:
+    asked = list(folder.instrument.background)
+    return ["participant", *asked, "playback", "headphone_check_passed", "started", "finished", "simulated"]
+
+
+def _person(folder: StudyFolder, person: Participant) -> Row:
+    answers = {
+        name: ";".join(value) if isinstance(value, list) else value for name, value in (person.background or {}).items()
+    }
+    return {
+        "participant": name_of(person),
+        **answers,
+        "playback": person.playback,
+        "headphone_check_passed": _flag(person.headphone_check_passed),
+        "started": person.started,
+        "finished": person.finished,
+        "simulated": _flag(person.simulated),
+    }
+
+
+def _ratings(folder: StudyFolder, person: Participant, trial: Trial, item: Item) -> Iterator[Row]:
+    order = {name: place for place, name in enumerate(folder.instrument.criteria)}
+    said = item.systems[trial.systems[0]] if trial.systems else None
+    for given in sorted(trial.ratings, key=lambda rating: order.get(rating.criterion, len(order))):
+        when = folder.instrument.criteria[given.criterion].when
+        yield {
+            "participant": name_of(person),
+            "session_part": trial.kind,
+            "trial": trial.position,
+            "presentation_order": trial.position - 1,
+            "item": item.item,
+            "system": trial.systems[0] if trial.systems else None,
+            "anchor": item.anchor,
+            "error_category": item.error_category,
+            "prompt_category": item.prompt_category,
+            "genre": item.genre,
+            "stem": item.stem,
+            "true_gain_db": item.true_gain_db,
+            "advised_gain_db": said.advised_gain_db if said else None,
+            "criterion": given.criterion,
+            "rating": given.rating,
+            "locked_at": trial.locked if when == "advice" else trial.final,
+            "is_repeat": _flag(trial.is_repeat),
+            "is_instructed": _flag(trial.instructed is not None),
+            "instructed_answer": trial.instructed,
+            "playback": person.playback,
+        }
+
+
+def _comment(person: Participant, trial: Trial, item: Item) -> Row:
+    return {
+        "participant": name_of(person),
+        "trial": trial.position,
+        "item": item.item,
+        "system": trial.systems[0] if trial.systems else None,
+        "is_repeat": _flag(trial.is_repeat),
+        "is_instructed": _flag(trial.instructed is not None),
+        "comment": trial.comment,
+    }
+
+
+def _code(code: Code) -> Row:
+    return {"coder": code.coder, "code": code.code}
+
+
+def _preference(person: Participant, trial: Trial, item: Item) -> Row:
+    first, second = trial.systems
+    preferred = "neither" if trial.preferred == NEITHER else trial.systems[trial.preferred or 0]
+    return {
+        "participant": name_of(person),
+        "item": item.item,
+        "system_a": first,
+        "system_b": second,
+        "preferred": preferred,
+    }
+
+
+def _items(folder: StudyFolder) -> Iterator[Row]:
+    items = folder.manifest.items
+    for index, item in enumerate(items):
+        shared = {name: getattr(item, name) for name in ITEMS if hasattr(item, name)}
+        shared["is_training"] = _flag(index == len(items) - 1)
+        if not item.systems:
+            yield shared
+        for name, said in item.systems.items():
+            yield {**shared, "system": name, "advised_gain_db": said.advised_gain_db, "text": said.text}
+
+
+def _with_comments(ratings: Sequence[Row], comments: Sequence[Row]) -> Iterator[tuple[Row, str]]:
+    by_trial = {(row["participant"], row["trial"]): row["comment"] for row in comments}
+    for row in ratings:
+        yield row, by_trial.get((row["participant"], row["trial"]), "")
+
+
+def _webmushra(folder: StudyFolder, row: Row, comment: str) -> Row:
+    """A rating as webMUSHRA's mushra.csv has it; points of 1 to 5 stand for its scores of 0 to 100."""
+    return {
+        "session_test_id": folder.path.name,
+        "participant": row["participant"],
+        "session_uuid": row["participant"],
+        "trial_id": f"{row['item']}/{row['criterion']}" + ("/repeat" if row["is_repeat"] else ""),
+        "rating_stimulus": row["system"] or "instructed",
+        "rating_score": 25 * (row["rating"] - 1),
+        "rating_time": "",
+        "rating_comment": comment,
+    }
+
+
+def _annotations(folder: StudyFolder, people: Sequence[Participant]) -> Iterator[Row]:
+    """Experts' advice as `mixlab.judging.annotations` reads it, from trials that are final."""
+    for person in people:
+        for trial in person.trials:
+            if trial.kind == "main" and trial.final is not None:
+                item = folder.manifest.items[trial.item]
+                yield {
+                    "item": item.item,
+                    "annotator": name_of(person),
+                    "text": trial.comment,
+                    "song": item.song,
+                    "category": item.prompt_category,
+                }
+
+
+def _flag(value: bool | None) -> int | None:
+    return None if value is None else int(value)
+
+
+def _csv(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: _cell(row.get(name)) for name in columns} for row in rows)
+    return text.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    # A spreadsheet runs what begins like a formula; an apostrophe makes it text.
+    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
+
+
+def _codebook(folder: StudyFolder) -> str:
+    template = resources.files("mixlab.study").joinpath("texts", "codebook.md").read_text(encoding="utf-8")
+    scales = [
+        f"- `{name}` ({'by the advice alone, then locked' if c.when == 'advice' else 'after hearing it followed'}): "
+        f"{c.question} " + "; ".join(f"{point} {words}" for point, words in c.points.items())
+        for name, c in folder.instrument.criteria.items()
+    ]
+    asked = [f"- `{name}`: {question.question}" for name, question in folder.instrument.background.items()]
+    codes = [f"- `{name}`: {words}" for name, words in folder.instrument.codes.items()]
+    parts = {"scales": scales, "background": asked, "codes": codes, "notes": [f"- {n}" for n in folder.manifest.notes]}
+    for name, rows in parts.items():
+        template = template.replace(f"<{name}>", "\n".join(rows))
+    return template
