@@ -103,6 +103,21 @@ class CompareSchema(Schema):
         return self
 
 
+class DashboardSchema(Schema):
+    """The whole configuration of `python -m mixlab.dashboard`."""
+
+    runs: list[str]
+    entity: str | None
+    project: str
+    out: str
+
+    @model_validator(mode="after")
+    def _shows_something(self) -> DashboardSchema:
+        if not self.runs and self.entity is None:
+            raise ValueError("set runs=[...], local run folders for a page, or entity=..., a W&B account")
+        return self
+
+
 class PrepareSchema(Schema):
     """The whole configuration of `python -m mixlab.prepare`."""
 
@@ -265,7 +280,8 @@ def check(config: dict[str, Any], schema: type[BaseModel]) -> None:
             raise ConfigError(f"The configuration has an unknown key '{key}'; remove it or correct its name.") from None
         value = first["input"]
         shown = f" is {value!r}" if not isinstance(value, dict) else ""
-        raise ConfigError(f"The key '{key}'{shown}: {reason[0].lower()}{reason[1:]}.") from None
+        where = f"The key '{key}'{shown}" if key else "The configuration does not fit together"
+        raise ConfigError(f"{where}: {reason[0].lower()}{reason[1:]}.") from None
 
 
 def _first_missing(node: Any, key: str = "") -> str | None:

@@ -186,6 +186,7 @@ class TrainerSchema(Target):
 
 class WandbSchema(Schema):
     project: str
+    group: str | None
     tags: list[str]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,14 @@ from yaml import YAMLError
 
 from mixlab import build
 from mixlab.config import EvaluateSchema, check
+from mixlab.data import own_items
 from mixlab.data.chat import Chat
 from mixlab.data.encoder import ChatEncoder
 from mixlab.data.module import MixDataModule
 from mixlab.errors import CheckpointError, ConfigError
 from mixlab.evaluation.probes.base import probes_table
 from mixlab.evaluation.probing import ProbeSettings, run_probes
-from mixlab.evaluation.results import SplitResult, write_results
+from mixlab.evaluation.results import OWN_SPLIT, SplitResult, write_results
 from mixlab.evaluation.run import Answerer, Evaluator
 from mixlab.evaluation.table import results_table
 from mixlab.models.backbones.tiny import Tiny
@@ -36,6 +37,7 @@ from mixlab.models.checkpoints import (
     read_description,
 )
 from mixlab.storage import write_whole
+from mixlab.tracking.results import log_results
 
 OF_THE_RUN = ("anchor", "error", "prompt", "inputs", "dataset", "data", "model", "evaluation")
 """Groups that a run folder's own configuration settles, unless the command line names them or a key in them."""
@@ -84,11 +86,18 @@ def evaluate(cfg: DictConfig, overrides: Sequence[str]) -> float:
     data.setup()
     require_test_items(data)
     results = evaluate_splits(
-        cfg, data, subject.answerers, cfg.baseline, ProbeSettings(**cfg.probes), anchors=subject.anchors
+        cfg,
+        data,
+        subject.answerers,
+        cfg.baseline,
+        ProbeSettings(**cfg.probes),
+        anchors=subject.anchors,
+        as_trained=own_items.as_trained(data) if run is not None else None,
     )
     config_yaml = OmegaConf.to_yaml(cfg, resolve=True)
     write_whole(folder / "evaluation.yaml", config_yaml)
     seconds = time.monotonic() - started
+    heard = build.player(songs)
     sentence = write_results(
         folder,
         results,
@@ -97,9 +106,14 @@ def evaluate(cfg: DictConfig, overrides: Sequence[str]) -> float:
         notes=[*run_notes(data, results), f"This evaluation took {seconds / 60:.1f} minutes."],
         config_yaml=config_yaml,
         protocol=cfg.evaluation.get("protocol"),
-        heard=build.player(songs),
+        heard=heard,
         audio_examples=cfg.evaluation.audio_examples,
     )
+    if run is not None:
+        tested = results[0].predictions[results[0].rows[0].method]
+        log_results(
+            Path(cfg.checkpoint).expanduser(), folder, tested, data.segments, heard, cfg.evaluation.audio_examples
+        )
     print_results(results, sentence, folder, time.monotonic() - started)
     return float(results[0].rows[0].scores.headline["joint_accuracy"])
 
@@ -111,13 +125,15 @@ def evaluate_splits(
     baseline: str | None = None,
     probes: ProbeSettings | None = None,
     anchors: Sequence[str] | None = None,
+    as_trained: MixDataModule | None = None,
 ) -> list[SplitResult]:
-    """Evaluate on the test songs, and on those that are unlike the training songs where there are any.
+    """Evaluate on the test songs, on those that are unlike the training songs where there are any, and on own items.
 
     Args:
         baseline: stands in the model's place where there are no answerers.
         probes: asked of the first answerer.
         anchors: that it was trained on; None where it was not.
+        as_trained: serves test items as the first answerer was trained on, where those are of another kind.
     """
     # Lightning has moved a model that it trained to the CPU by now.
     device = torch.device("cuda" if cfg.trainer.accelerator == "gpu" else "cpu")
@@ -134,6 +150,10 @@ def evaluate_splits(
         results[0].notes += notes
     if data.segments.get("shifted"):
         results.append(evaluator.evaluate("shifted", answerers, baseline))
+    if as_trained is not None and as_trained.problems("test"):
+        # Baselines are tuned on what is asked, as everywhere; controls would say nothing new.
+        own = Evaluator(as_trained, names, settings.tuning_items, settings.resamples, device)
+        results.append(replace(own.evaluate("test", answerers[:1], baseline), split=OWN_SPLIT))
     return results
 
 
@@ -161,7 +181,7 @@ def print_results(results: Sequence[SplitResult], sentence: str, folder: Path, s
     console = Console(width=max(100, Console().width))
     console.print(f"\n{sentence}\n", style="bold", highlight=False)
     for result in results:
-        console.print(results_table(result.rows, f"Split '{result.split}', headline items (no claim in the prompt)"))
+        console.print(results_table(result.rows, f"Split '{result.split}', {result.headline_items}"))
     if results[0].probes:
         console.print(probes_table(results[0].probes))
     console.print(

@@ -2,86 +2,75 @@
 
 from __future__ import annotations
 
-import csv
-import hashlib
-import netrc
-import os
-import sys
+from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import urlparse
+from typing import Any
 
-from lightning.pytorch.loggers import CSVLogger, Logger
-from lightning.pytorch.utilities import rank_zero_only
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
 from omegaconf import DictConfig, OmegaConf
 
+from mixlab.hardware import is_first_process
+from mixlab.tracking.axes import axes_of
+from mixlab.tracking.runs import finish_run, open_run, settle_identity, wandb_mode
 
-def make_loggers(cfg: DictConfig, folder: Path) -> list[Logger]:
-    """The loggers of a run. W&B goes offline by itself where no key is found, and says so."""
+STEP = "trainer/global_step"
+"""What Lightning calls the step of training, against which W&B draws."""
+
+
+def make_loggers(cfg: DictConfig, folder: Path, resume_from: Path | None = None) -> list[Logger]:
+    """The loggers of a model that trains into `folder`: a run folder, or that of a control within one.
+
+    The W&B run stays open, so that what is measured after training goes to it as well; `closing_runs` closes it.
+
+    Args:
+        cfg: resolved.
+        folder: gets the CSV file, and the W&B run's files and identity.
+        resume_from: the checkpoint gone on from, whose W&B run is gone on with.
+    """
     loggers: list[Logger] = [CSVLogger(folder, name="", version="logs")]
-    if cfg.logger.wandb is not None:
-        from lightning.pytorch.loggers import WandbLogger
-
-        offline = os.environ.get("WANDB_MODE") == "offline" or not has_wandb_key()
-        if offline:
-            print(f"No W&B key found: logging offline; later: wandb sync {folder}/wandb/offline-run-*", file=sys.stderr)
-        loggers.append(
-            WandbLogger(
-                project=cfg.logger.wandb.project,
-                tags=list(cfg.logger.wandb.tags),
-                save_dir=folder,
-                id=wandb_id(folder),
-                offline=offline,
-                config=OmegaConf.to_container(cfg, resolve=True),
-            )
+    if cfg.logger.wandb is not None and wandb_mode() != "disabled" and is_first_process():
+        run_folder = folder.parent.parent if is_control(folder) else folder
+        group, tags = group_and_tags(cfg, run_folder)
+        config: Any = OmegaConf.to_container(cfg, resolve=True)
+        run = open_run(
+            folder,
+            settle_identity(folder, cfg.logger.wandb.project, group, resume_from),
+            name=f"{cfg.name}/{folder.relative_to(run_folder.parent)}",
+            job_type="control" if is_control(folder) else "train",
+            tags=tags,
+            config=config | {"axes": axes_of(config)},
+            beside=is_control(folder),
         )
+        run.define_metric(STEP)
+        run.define_metric("*", step_metric=STEP, step_sync=True)
+        loggers.append(WandbLogger(experiment=run))
     return loggers
 
 
-def wandb_id(folder: Path) -> str:
-    """The id of a run folder's W&B run, so that what is measured after training joins what was logged in it."""
-    return hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]
+def finish_control(loggers: Sequence[Logger], folder: Path) -> None:
+    """Close the W&B run of a control, which was opened beside that of the model; the model's own stays open."""
+    if is_control(folder):
+        for logger in loggers:
+            if isinstance(logger, WandbLogger):
+                finish_run(logger.experiment, folder)
 
 
-@rank_zero_only
-def log_tables(cfg: DictConfig, folder: Path) -> None:
-    """Log the tables in a run folder (``tables/*.csv``) to the W&B run of its training; nothing without that logger."""
-    if cfg.logger.wandb is None:
-        return
-    import wandb
-
-    offline = os.environ.get("WANDB_MODE") == "offline" or not has_wandb_key()
-    run = wandb.init(
-        project=cfg.logger.wandb.project,
-        dir=folder,
-        id=wandb_id(folder),
-        resume="allow",
-        mode="offline" if offline else "online",
-        settings=wandb.Settings(silent=True),
-    )
-    try:
-        for path in sorted((folder / "tables").glob("*.csv")):
-            with path.open(newline="", encoding="utf-8") as handle:
-                names, *rows = csv.reader(handle)
-            table = wandb.Table(list(names), [[_value(cell) for cell in row] for row in rows])
-            run.log({f"tables/{path.stem}": table})
-    finally:
-        run.finish()
+def is_control(folder: Path) -> bool:
+    """Whether a folder is that of a control within a run folder."""
+    return folder.parent.name == "controls"
 
 
-def _value(cell: str) -> float | str | None:
-    """A cell of a CSV file as W&B has it: a number, a text, or nothing."""
-    try:
-        return float(cell) if cell else None
-    except ValueError:
-        return cell
+def group_and_tags(cfg: DictConfig, folder: Path) -> tuple[str, list[str]]:
+    """The W&B group and the tags of a run: in a sweep, the sweep and what the command line set for this job.
 
-
-def has_wandb_key() -> bool:
-    """Whether a W&B key is in the environment or in the user's netrc file; the key itself is not kept."""
-    if os.environ.get("WANDB_API_KEY"):
-        return True
-    host = urlparse(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname or ""
-    try:
-        return netrc.netrc().authenticators(host) is not None
-    except (FileNotFoundError, netrc.NetrcParseError):
-        return False
+    Args:
+        folder: of the run; outside a sweep it is the group, which its controls share.
+    """
+    tags = [cfg.name, *cfg.logger.wandb.tags]
+    group = f"{cfg.name}/{folder.name}"
+    if HydraConfig.initialized() and (hydra := HydraConfig.get()).mode == RunMode.MULTIRUN:
+        group = f"{cfg.name}/{Path(hydra.sweep.dir).name}"
+        tags += ["sweep", *(word.lstrip("+") for word in hydra.overrides.task)]
+    return cfg.logger.wandb.group or group, list(dict.fromkeys(tags))

@@ -30,7 +30,7 @@ def run(cfg: DictConfig) -> None:
     settings: Any = OmegaConf.to_container(cfg.format, resolve=True)
     kind, protocol = settings.pop("kind"), settings.pop("protocol", None)
     texts = read_texts(Path(cfg.predictions).expanduser(), None if kind == "mixlab" else RowFormat(**settings))
-    if not headline_predictions(texts.predictions):
+    if all(prediction.problem.prompt_category.has_claim for prediction in texts.predictions):
         raise InputFileError(
             f"{cfg.predictions} has claims in all of its prompts, so that the text alone could give every answer "
             "away; add items without a claim"
@@ -49,7 +49,7 @@ def run(cfg: DictConfig) -> None:
 def text_rows(texts: LabelledTexts, resamples: int) -> list[Row]:
     """The rows of the results: the answers, the reference texts, and methods that hear nothing."""
     rows = [_row("model", "model", texts.predictions, resamples)]
-    if headline_predictions(texts.references):
+    if not all(reference.problem.prompt_category.has_claim for reference in texts.references):
         rows.append(_row("reference", "control", texts.references, resamples))
     return [*rows, *unheard_rows(texts.predictions, resamples)]
 

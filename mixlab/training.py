@@ -20,16 +20,19 @@ from mixlab import build
 from mixlab.checkpointing import BestCheckpoint, NoteProgress, SaveAdapter, SaveLast, save_whole
 from mixlab.data.encoder import ChatEncoder
 from mixlab.data.module import MixDataModule
+from mixlab.data.own_items import as_trained
 from mixlab.errors import CheckpointError
 from mixlab.evaluating import evaluate_splits, print_results, require_test_items, run_notes
 from mixlab.evaluation.results import write_results
 from mixlab.evaluation.run import Answerer
 from mixlab.hardware import check_devices, check_precision, check_room, is_first_process, is_sharded
-from mixlab.loggers import log_tables, make_loggers
+from mixlab.loggers import finish_control, make_loggers
 from mixlab.models.adapters import trainable_state
 from mixlab.models.checkpoints import ADAPTER_FOLDER, Description, save_trained
 from mixlab.models.footprint import footprint
 from mixlab.models.module import AdviceModule
+from mixlab.tracking.results import log_results
+from mixlab.tracking.runs import closing_runs
 
 log = logging.getLogger(__name__)
 CONTROLS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -39,6 +42,7 @@ CONTROLS: dict[str, tuple[str, dict[str, Any]]] = {
 """Control runs: the row's name in the results, and what is changed in the configuration."""
 
 
+@closing_runs()
 def train(cfg: DictConfig) -> float:
     """Train, evaluate the best checkpoint on held-out songs, and write the run folder.
 
@@ -74,7 +78,9 @@ def train(cfg: DictConfig) -> float:
         answerers = [_keep_as_it_is(cfg, module, data, folder)]
     if not is_first_process():
         return float("nan")  # the first process evaluates and reports
-    results = evaluate_splits(cfg, data, answerers)
+    own = as_trained(data) if trainable_state(module.model) else None
+    results = evaluate_splits(cfg, data, answerers, as_trained=own)
+    heard = build.player(songs)
     sentence = write_results(
         folder,
         results,
@@ -83,10 +89,11 @@ def train(cfg: DictConfig) -> float:
         notes=[*run_notes(data, results), f"The whole run took {(time.monotonic() - started) / 60:.1f} minutes."],
         config_yaml=OmegaConf.to_yaml(cfg, resolve=True),
         protocol=cfg.evaluation.get("protocol"),
-        heard=build.player(songs),
+        heard=heard,
         audio_examples=cfg.evaluation.audio_examples,
     )
-    log_tables(cfg, folder)
+    tested = results[0].predictions[results[0].rows[0].method]
+    log_results(folder, folder, tested, data.segments, heard, cfg.evaluation.audio_examples)
     print_results(results, sentence, folder, time.monotonic() - started)
     return float(results[0].rows[0].scores.headline["joint_accuracy"])
 
@@ -171,7 +178,7 @@ def fit(
         callbacks.append(EarlyStopping(monitor, patience=patience, mode=mode, check_on_train_epoch_end=False))
     if cfg.callbacks.progress_bar:
         callbacks.append(RichProgressBar())
-    loggers = make_loggers(cfg, folder)
+    loggers = make_loggers(cfg, folder, resume_from)
     for logger in loggers:
         logger.log_hyperparams(figures)
     trainer = build.trainer(
@@ -195,7 +202,7 @@ def fit(
         )
         sys.exit(130)
     finally:
-        _close_wandb(cfg)
+        finish_control(loggers, folder)
     save_whole(trainer, last)
     if is_first_process():
         if is_sharded(trainer):
@@ -208,14 +215,6 @@ def fit(
         save_trained(folder / ADAPTER_FOLDER, module.backbone, description)
     module.eval()
     return description
-
-
-def _close_wandb(cfg: DictConfig) -> None:
-    """Finish the W&B run: the next model of this process (a control, a job of a sweep) must not go on in it."""
-    if cfg.logger.wandb is not None:
-        import wandb
-
-        wandb.finish()
 
 
 def _train_control(cfg: DictConfig, control: str, data: MixDataModule, folder: Path) -> Answerer:

@@ -1,6 +1,9 @@
 """Shared by all rooms: a few demo songs in a store, the default protocol and the tiny model's processor."""
 
+import json
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -132,3 +135,20 @@ def exported(demo_source, build_small, write_export):
 def copied(exported, tmp_path):
     """A copy of the small export that a test may spoil."""
     return shutil.copytree(exported, tmp_path / "copy")
+
+
+@pytest.fixture(scope="session")
+def read_back():
+    """Reads the records of a W&B run's offline files back, by kind."""
+
+    def read(folder):
+        code = "from wandb.cli.cli import cli; cli()"
+        shown = subprocess.run(
+            [sys.executable, "-c", code, "leet", "inspect", "--json", str(folder)],
+            capture_output=True, text=True, timeout=120, check=True,
+        )  # fmt: skip
+        records = [json.loads(line) for line in shown.stdout.splitlines()]
+        kinds = {record["type"] for record in records}
+        return {kind: [record[kind] for record in records if record["type"] == kind] for kind in kinds}
+
+    return read

@@ -1,5 +1,7 @@
 """The parts of a run follow its configuration: what training has, what is asked, what is refused."""
 
+from pathlib import Path
+
 import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
@@ -7,6 +9,22 @@ from omegaconf import DictConfig
 from mixlab import build
 from mixlab.cli import config_folder, register_resolvers
 from mixlab.errors import ConfigError
+from mixlab.models.backbones.tiny import Tiny
+
+OF_ITEMS = ("anchor", "error", "prompt", "inputs", "data", "evaluation", "evaluation/error", "evaluation/baselines")
+OF_TRAINING = ("compute", "loss", "optim", "trainer", "callbacks", "paths")
+"""Models, adapters, loggers and folders of songs are built in tests of their own."""
+
+
+def choices(group: str) -> list[str]:
+    """The names of a group's choices."""
+    return sorted(path.stem for path in (Path(config_folder()) / group).glob("*.yaml"))
+
+
+@pytest.fixture
+def base():
+    """The tiny model, untrained."""
+    return Tiny(base=None).build()
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +66,22 @@ def test_training_on_what_is_asked_needs_no_word(data_of, caplog, error):
     assert module.protocol.error == module.frozen.protocol.error
     assert module.protocol.anchor == "random"
     assert caplog.messages == []
+
+
+@pytest.mark.parametrize("choice", [f"{group}={name}" for group in OF_ITEMS for name in choices(group)])
+def test_every_choice_that_decides_items_makes_a_data_module(data_of, choice):
+    module = data_of(choice)
+    assert sum(module.protocol.error.probabilities.values()) == pytest.approx(1.0)
+    assert sum(module.frozen.protocol.prompt.shares.values()) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("choice", [f"{group}={name}" for group in OF_TRAINING for name in choices(group)])
+def test_every_choice_of_how_a_model_trains_can_be_built(composed, choice, base):
+    """Trainers stand on the CPU here, where no GPU is."""
+    cfg = composed(choice, "trainer.accelerator=cpu", "trainer.precision=32-true")
+    module = build.advice_module(cfg, base)
+    assert module.optim.build(module.named_parameters(), 10)
+    assert build.trainer(cfg).max_steps == cfg.trainer.max_steps
 
 
 def test_stems_of_several_songs_are_refused_before_a_song_is_read(composed, encoder, tmp_path):

@@ -16,13 +16,16 @@ from mixlab.config import PretrainSchema, ScoreSchema, TrainSchema, check
 from mixlab.errors import ConfigError
 
 CONF = Path(config_folder())
-ELSEWHERE = ("experiment", "hydra", "probes", "format", "search")
+ELSEWHERE = ("experiment", "sweep", "hydra", "probes", "format", "search")
 """Folders of `conf/` that are no groups of a training's configuration."""
 GROUPS = sorted(path.name for path in CONF.iterdir() if path.is_dir() and path.name not in ELSEWHERE)
 CHOICES = [f"{group}={path.stem}" for group in GROUPS for path in sorted((CONF / group).glob("*.yaml"))]
 EXPERIMENTS = [f"+experiment={path.stem}" for path in sorted((CONF / "experiment").glob("*.yaml"))]
 OF_A_FOLDER = ("folder", "moisesdb", "slakh2100", "medleydb", "daw_bounce", "musdb18", "musdb18hq", "jsonl")
-NEEDED = {f"dataset={name}": ["dataset.root=/data/songs"] for name in OF_A_FOLDER}
+OF_MUSDB = ("musdb18hq_7b_lora", "musdb18hq_7b_qlora")
+NEEDED = {name: ["dataset.root=/data/songs"] for name in (
+    *(f"dataset={name}" for name in OF_A_FOLDER), *(f"+experiment={name}" for name in OF_MUSDB)
+)}  # fmt: skip
 NOT_ARGUMENTS = {"_target_", "_partial_", "threads", "features"}
 """Keys beside a target's arguments; `trainer.threads` and `trainer.features` are mixlab's own."""
 

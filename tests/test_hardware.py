@@ -62,11 +62,12 @@ def sweep(monkeypatch, launcher, mode=RunMode.MULTIRUN):
 
 
 IN_PROCESS = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
+JOBLIB = "hydra_plugins.hydra_joblib_launcher.joblib_launcher.JoblibLauncher"
 RAY = "hydra_plugins.hydra_ray_launcher.ray_launcher.RayLauncher"
 SUBMITIT = "hydra_plugins.hydra_submitit_launcher.submitit_launcher.SlurmLauncher"
 
 
-@pytest.mark.parametrize("launcher", [IN_PROCESS, RAY])
+@pytest.mark.parametrize("launcher", [IN_PROCESS, JOBLIB, RAY])
 def test_a_sweep_of_this_process_over_several_devices_is_refused_with_the_way_out(monkeypatch, launcher):
     cfg = composed(*TWO_ON_A_CPU)
     sweep(monkeypatch, launcher)

@@ -1,5 +1,6 @@
 """The main job on a few songs, through the command line as a user calls it."""
 
+import csv
 import json
 import os
 import random
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
 from mixlab.evaluation.table import LABELS
 from mixlab.models.checkpoints import load_trained
@@ -44,10 +46,16 @@ def run(workplace, *overrides):
     return subprocess.run(**command(workplace, *overrides), capture_output=True, timeout=300, check=False)
 
 
+SECRETS = {"WANDB_API_KEY": "0123456789" * 4, "HF_TOKEN": "hf_" + "planted" * 5}
+
+
 @pytest.fixture(scope="session")
-def finished(workplace):
-    """One run from end to end: what it printed, and its folder."""
-    done = run(workplace, *FAST, "logger=wandb")
+def finished(workplace, tmp_path_factory):
+    """One run from end to end, with keys in its environment: what it printed, and its folder."""
+    called = command(workplace, *FAST, "logger=wandb")
+    staged = {"WANDB_MODE": "offline", "WANDB_DATA_DIR": str(tmp_path_factory.mktemp("staged"))}
+    called["env"] |= SECRETS | staged
+    done = subprocess.run(**called, capture_output=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     (folder,) = (workplace / "outputs" / "bass_anchor").iterdir()
     return done, folder
@@ -88,10 +96,47 @@ def test_checkpoints_hold_only_what_trains(finished):
     assert all("lora_" in name or "modules_to_save" in name or "_head." in name for name in state)
 
 
-def test_wandb_logs_offline_by_itself_and_says_so(finished):
+def test_the_wandb_run_holds_the_whole_configuration_and_every_figure_and_says_how_to_upload_it(finished, read_back):
     done, folder = finished
-    assert "logging offline" in done.stderr
-    assert list(folder.glob("wandb/offline-run-*"))
+    (path,) = folder.glob("wandb/offline-run-*")
+    assert f"wandb sync {path}" in done.stderr
+    records = read_back(path)
+    config = records["run"][0]["config"]["update"]
+    wanted = yaml.safe_load((folder / "config.yaml").read_text())
+    assert {key: config[key] for key in wanted} == wanted
+    assert config["axes"] == {
+        "anchor": "bass",
+        "error_range": "3 to 12 dB",
+        "prompts": "all",
+        "rank": wanted["adapter"]["r"],
+    }
+    summary = {key: value for record in records["summary"] for key, value in record["update"].items()}
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert {key: summary.get(key) for key in metrics} == pytest.approx(metrics)
+    with (folder / "logs" / "metrics.csv").open(newline="") as handle:
+        steps = set(next(csv.reader(handle))) - {"step"}
+    logged = {key for record in records["history"] for key in record["item"]}
+    assert steps <= logged
+    for table in (folder / "tables").glob("*.csv"):
+        assert f"tables/{table.stem}._type" in summary
+    assert records["stats"]
+
+
+def test_controls_are_wandb_runs_of_their_own_in_the_group_of_the_model(finished, read_back):
+    _, folder = finished
+    (model,) = (read_back(path)["run"][0] for path in folder.glob("wandb/offline-run-*"))
+    controls = [read_back(path)["run"][0] for path in folder.glob("controls/*/wandb/offline-run-*")]
+    assert len(controls) == 2
+    assert {control["run_group"] for control in controls} == {model["run_group"]}
+    assert len({run["run_id"] for run in [model, *controls]}) == 3
+
+
+def test_no_key_or_token_is_in_any_file_of_a_run_folder(finished):
+    done, folder = finished
+    for secret in SECRETS.values():
+        assert secret not in done.stdout + done.stderr
+        holding = [path for path in folder.rglob("*") if path.is_file() and secret.encode() in path.read_bytes()]
+        assert holding == []
 
 
 @pytest.mark.slow

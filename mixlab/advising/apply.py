@@ -7,16 +7,30 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mixlab.advising.tracks import Track
 from mixlab.audio.files import read_audio, resample, write_audio
 from mixlab.audio.levels import apply_gain
+from mixlab.audio.loudness import true_peak_dbtp
 from mixlab.errors import ConfigError, InputFileError
 
 MIX_NAME = "mix.wav"
+
+
+class Source(Protocol):
+    """What rendering has to know of a track: its file, its role, its rate in Hz and its channels."""
+
+    @property
+    def path(self) -> Path: ...
+    @property
+    def role(self) -> str: ...
+    @property
+    def sample_rate(self) -> int: ...
+    @property
+    def channels(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -29,10 +43,16 @@ class Plan:
 
 @dataclass(frozen=True)
 class Rendered:
-    """What was written, and the one gain in dB (0 or less) that all files share so that none exceeds full scale."""
+    """What was written, the mix last.
+
+    Attributes:
+        trim_db: the one gain (0 or less) that all files share so that none exceeds full scale.
+        true_peak_dbtp: of the mix as written (BS.1770-4, annex 2); it may exceed 0 where no sample does.
+    """
 
     files: tuple[Path, ...]
     trim_db: float
+    true_peak_dbtp: float
 
 
 def plan_outputs(folder: Path, sources: Sequence[Path], overwrite: bool) -> Plan:
@@ -62,7 +82,7 @@ def plan_outputs(folder: Path, sources: Sequence[Path], overwrite: bool) -> Plan
     return Plan(outputs, folder / MIX_NAME)
 
 
-def render(plan: Plan, tracks: Sequence[Track], gains_db: Mapping[str, float]) -> Rendered:
+def render(plan: Plan, tracks: Sequence[Source], gains_db: Mapping[str, float]) -> Rendered:
     """Write every track with its role's gain, and their sum.
 
     The mix has the highest rate and channel count of the tracks: mono goes to all channels, tracks with fewer channels
@@ -78,7 +98,7 @@ def render(plan: Plan, tracks: Sequence[Track], gains_db: Mapping[str, float]) -
     for track in tracks:
         samples = apply_gain(read_audio(track.path)[0], gains_db.get(track.role, 0.0))
         peak = max(peak, float(np.max(np.abs(samples))))
-        mix = _add(mix, resample(samples, track.sample_rate, rate))
+        mix = add_to_mix(mix, resample(samples, track.sample_rate, rate))
     peak = max(peak, float(np.max(np.abs(mix))))
     trim_db = _trim_db(peak)
     written = []
@@ -86,10 +106,11 @@ def render(plan: Plan, tracks: Sequence[Track], gains_db: Mapping[str, float]) -
         for track in tracks:
             samples = apply_gain(read_audio(track.path)[0], gains_db.get(track.role, 0.0) + trim_db)
             written.append(_write(plan.outputs[track.path], samples, track.sample_rate))
-        written.append(_write(plan.mix, apply_gain(mix, trim_db), rate))
+        mix = apply_gain(mix, trim_db)
+        written.append(_write(plan.mix, mix, rate))
     except (OSError, RuntimeError) as error:
         raise InputFileError(f"{plan.mix.parent} cannot be written to ({error}); choose another folder.") from error
-    return Rendered(tuple(written), trim_db)
+    return Rendered(tuple(written), trim_db, round(true_peak_dbtp(mix, rate), 2))
 
 
 def _check_writable(folder: Path) -> None:
@@ -103,7 +124,7 @@ def _trim_db(peak: float) -> float:
     return math.floor((-20.0 * math.log10(peak) - 1e-3) * 10.0) / 10.0 if peak > 1.0 else 0.0
 
 
-def _add(mix: NDArray[np.float32], samples: NDArray[np.float32]) -> NDArray[np.float32]:
+def add_to_mix(mix: NDArray[np.float32], samples: NDArray[np.float32]) -> NDArray[np.float32]:
     """`mix` grown to the length of `samples`, of shape (channels, frames), and their sum."""
     missing = samples.shape[1] - mix.shape[1]
     if missing > 0:

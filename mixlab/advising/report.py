@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from mixlab.advising.apply import Rendered
-from mixlab.advising.session import SHORTEST_SEGMENT_S
+from mixlab.advising.consultation import counted
 from mixlab.advising.summary import Summary
 from mixlab.advising.tracks import Track
-
-REASONS = {
-    "too_short": f"shorter than {SHORTEST_SEGMENT_S:g} s",
-    "mixture_too_quiet": "far quieter than the rest of the file",
-    "anchor_inactive": "anchor silent",
-    "nothing_beside_anchor": "nothing beside the anchor",
-    "not_understood": "answer not understood",
-}
-"""Why a segment gives no advice, in words."""
 
 
 @dataclass(frozen=True)
@@ -28,14 +20,14 @@ class Report:
     Attributes:
         text: the advice in words.
         tracks: the anchor first.
-        ignored: segments that give no advice, by reason (a key of `REASONS`).
+        ignored: segments that give no advice, by reason (a key of `consultation.REASONS`).
         notes: sentences on what the user may not expect.
     """
 
     text: str
     summary: Summary
     tracks: Sequence[Track]
-    ignored: Mapping[str, int]
+    ignored: Counter[str]
     notes: Sequence[str]
     rendered: Rendered | None
 
@@ -57,6 +49,7 @@ class Report:
             "ignored_segments": dict(self.ignored),
             "notes": list(self.notes),
             "trim_db": None if self.rendered is None else self.rendered.trim_db,
+            "true_peak_dbtp": None if self.rendered is None else self.rendered.true_peak_dbtp,
             "written": [] if self.rendered is None else [str(path) for path in self.rendered.files],
         }
 
@@ -71,11 +64,7 @@ class Report:
         if self.rendered is not None:
             names = ", ".join(path.name for path in self.rendered.files)
             lines.append(f"Written to {self.rendered.files[0].parent}: {names}.")
+            lines.append(f"True peak of the mix: {self.rendered.true_peak_dbtp:.1f} dBTP.")
             if self.rendered.trim_db:
                 lines.append(f"All of these files are trimmed by {self.rendered.trim_db:g} dB, so that none clips.")
         return "\n".join(lines)
-
-
-def counted(ignored: Mapping[str, int]) -> str:
-    """Reasons with their counts, as "3 (anchor silent), 1 (shorter than 3 s)"."""
-    return ", ".join(f"{count} ({REASONS[reason]})" for reason, count in ignored.items())

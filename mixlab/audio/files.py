@@ -84,6 +84,19 @@ def read_audio(path: Path) -> tuple[NDArray[np.float32], int]:
     return np.ascontiguousarray(samples.T), int(sample_rate)
 
 
+def read_part(path: Path, start_s: float, duration_s: float) -> tuple[NDArray[np.float32], int]:
+    """Read a part of a file, shorter or empty where the file ends before; as `read_audio` otherwise."""
+    with _opened(path) as file:
+        sample_rate = int(file.samplerate)
+        start = min(round(start_s * sample_rate), file.frames)
+        try:
+            file.seek(start)
+            samples = file.read(round(duration_s * sample_rate), dtype="float32", always_2d=True)
+        except (soundfile.SoundFileError, RuntimeError, ValueError, OSError) as error:
+            raise InputFileError(f"{path} cannot be read as audio ({error}); replace or remove the file.") from error
+    return np.ascontiguousarray(samples.T), sample_rate
+
+
 def _opened(path: Path) -> soundfile.SoundFile:
     if not path.is_file():
         raise InputFileError(f"{path} is not a file; check the path.")

@@ -7,6 +7,8 @@ import scipy.signal
 from numpy.typing import NDArray
 from pyloudnorm import Meter
 
+from mixlab.audio.levels import amplitude_to_db
+
 ABSOLUTE_GATE_LUFS = -70.0
 RELATIVE_GATE_LU = -10.0
 POWER_HOP_S = 0.1
@@ -14,6 +16,7 @@ POWER_HOP_S = 0.1
 
 _OFFSET_LUFS = -0.691
 _HOPS_PER_BLOCK = 4
+_PEAK_BLOCK, _PEAK_OVERLAP = 1 << 18, 64
 
 
 def k_weighted_power(signal: NDArray[np.floating], sample_rate: int) -> NDArray[np.float64]:
@@ -62,6 +65,22 @@ def integrated_lufs(power: NDArray[np.float64]) -> NDArray[np.float64]:
         relative = _OFFSET_LUFS + 10 * np.log10(_masked_mean(blocks, kept)) + RELATIVE_GATE_LU
         kept &= loud > relative[..., None]
         return _OFFSET_LUFS + 10 * np.log10(_masked_mean(blocks, kept))
+
+
+def true_peak_dbtp(signal: NDArray[np.floating], sample_rate: int) -> float:
+    """True peak in dBTP, from the signal at 192 kHz or more (BS.1770-4, annex 2: four times 48 kHz).
+
+    Args:
+        signal: shape (channels, samples).
+        sample_rate: in Hz.
+    """
+    times = max(1, -(-192_000 // sample_rate))
+    peak = 0.0
+    # In blocks that overlap by the filter's reach, since a long file at 192 kHz would fill the memory.
+    for start in range(0, signal.shape[-1], _PEAK_BLOCK):
+        block = signal[:, max(0, start - _PEAK_OVERLAP) : start + _PEAK_BLOCK + _PEAK_OVERLAP]
+        peak = max(peak, float(np.max(np.abs(scipy.signal.resample_poly(block, times, 1, axis=-1)), initial=0.0)))
+    return float(amplitude_to_db(peak))
 
 
 def _masked_mean(values: NDArray[np.float64], mask: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mixlab.evaluation.drawing import INK, MUTED, SERIES, draw, svg
-from mixlab.evaluation.sheets import Figure
+from mixlab.evaluation.sheets import Figure, Sheet
 from mixlab.evaluation.table import Row, label_of
 from mixlab.scoring.loop_path import LoopFigures
 from mixlab.scoring.metrics import is_joint_right
@@ -76,13 +76,9 @@ def size_figure(rows: Sequence[Row]) -> str:
 def gain_figure(predictions: Sequence[Prediction]) -> str:
     """Gain advised for the faulty stem against the gain needed; what misses the stem lies on zero."""
     figure, (axes,) = draw(1, height=4.2, width=5.2, margin_left=0.14)
-    faulty = [p for p in predictions if p.problem.needed_gains_db]
-    faulty = faulty[:: max(1, math.ceil(len(faulty) / MOST_POINTS))]
     groups: dict[bool, list[tuple[float, float]]] = {True: [], False: []}
-    for prediction in faulty:
-        for stem, needed_db in prediction.problem.needed_gains_db.items():
-            advised_db = 0.0 if prediction.advice is None else prediction.advice.gain_db(stem)
-            groups[is_joint_right(prediction)].append((needed_db, advised_db))
+    for needed_db, advised_db, is_right in gain_points(predictions):
+        groups[is_right].append((needed_db, advised_db))
     everything = [abs(value) for points in groups.values() for point in points for value in point]
     reach = max(everything, default=6.0) + 1.0
     axes.plot([-reach, reach], [-reach, reach], color=MUTED, linewidth=1, linestyle="--")
@@ -95,9 +91,23 @@ def gain_figure(predictions: Sequence[Prediction]) -> str:
     axes.set_aspect("equal")
     axes.set_xlabel("needed gain, dB")
     axes.set_ylabel("advised gain on the faulty stem, dB")
-    if faulty:
+    if everything:
         axes.legend(loc="upper left")
     return svg(figure, "gain")
+
+
+def gain_points(predictions: Sequence[Prediction]) -> list[tuple[float, float, bool]]:
+    """Of every faulty stem the gain needed and the gain advised in dB, and whether the whole answer is jointly right.
+
+    Of more than `MOST_POINTS` mixes with an error, every n-th.
+    """
+    faulty = [p for p in predictions if p.problem.needed_gains_db]
+    faulty = faulty[:: max(1, math.ceil(len(faulty) / MOST_POINTS))]
+    return [
+        (needed_db, 0.0 if p.advice is None else p.advice.gain_db(stem), is_joint_right(p))
+        for p in faulty
+        for stem, needed_db in p.problem.needed_gains_db.items()
+    ]
 
 
 def loop_figure(loops: Mapping[str, LoopFigures]) -> str:
@@ -170,3 +180,19 @@ def _kind(key: str) -> str | None:
     if "loss" in key:
         return "loss"
     return "share" if key.endswith(("accuracy", "_rate", "joint", "within_1_db", "within_3_db")) else None
+
+
+def lines_figure(sheet: Sheet, columns: Mapping[str, str]) -> str:
+    """Columns of a sheet, each in its own panel: the lines from left to right, with their intervals."""
+    figure, all_axes = draw(len(columns), height=3.0, margin_left=0.09)
+    for axes, (column, heading) in zip(all_axes, columns.items(), strict=True):
+        for index, line in enumerate(sheet.lines):
+            cell = line.cells.get(column)
+            if isinstance(cell, tuple):
+                axes.plot([index, index], cell[1:], color=SERIES[0], linewidth=2, solid_capstyle="round")
+                axes.plot(index, cell[0], "o", color=SERIES[0], markersize=7)
+        axes.set_xticks(range(len(sheet.lines)), [line.label.replace(" ", "\n") for line in sheet.lines], fontsize=8)
+        axes.set_xlim(-0.6, len(sheet.lines) - 0.4)
+        axes.set_ylim(0, None if column.endswith("_db") else 1.04)
+        axes.set_ylabel(heading)
+    return svg(figure, f"lines-{sheet.name}")

@@ -32,11 +32,11 @@ def close_loop(first: Sequence[Prediction], ask: Ask, steps: int, level: LevelPr
         seed: of the master levels, ``evaluation.seed``.
 
     Raises:
-        ValueError: if `steps` is below 1, or no item has a headline prompt.
+        ValueError: if `steps` is below 1, or there are no predictions.
     """
     first = headline_predictions(first)
     if steps < 1 or not first:
-        raise ValueError(f"a loop needs a step and an item with a headline prompt, got {steps} and {len(first)}")
+        raise ValueError(f"a loop needs a step and an item, got {steps} and {len(first)}")
     problems = [prediction.problem for prediction in first]
     advice: list[list[Advice | None]] = [[prediction.advice] for prediction in first]
     for step in range(2, steps + 1):

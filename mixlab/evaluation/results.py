@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mixlab.evaluation.comparison import Comparison, write_comparisons
@@ -14,7 +14,7 @@ from mixlab.evaluation.probes import Probe, write_probes
 from mixlab.evaluation.report import Evidence, read_curve, run_sheets, write_report
 from mixlab.evaluation.sheets import Sheet, write_sheets
 from mixlab.evaluation.summary import headline_sentence
-from mixlab.evaluation.table import Row
+from mixlab.evaluation.table import Row, results_sheet
 from mixlab.scoring.conventions import Conventions
 from mixlab.scoring.loop_path import LoopFigures
 from mixlab.scoring.prediction import Prediction, write_predictions
@@ -26,6 +26,10 @@ RULES = {
     "loudness_rule": "the loudness rule",
 }
 """The rules that a model has to beat, the better one first, as sentences call them."""
+
+
+OWN_SPLIT = "test_own"
+"""The test songs with the errors and prompts that a run trains on, where those are not the frozen ones."""
 
 
 @dataclass
@@ -44,6 +48,12 @@ class SplitResult:
     """By method; empty where nothing usual is known."""
     loops: dict[str, LoopFigures] = field(default_factory=dict)
     """Of the closed loop over several steps, by method; empty where there was one step only."""
+
+    @property
+    def headline_items(self) -> str:
+        """In words, which items headline figures count."""
+        claimed = all(p.problem.prompt_category.has_claim for p in self.predictions[self.rows[0].method])
+        return "all items (every prompt makes a claim)" if claimed else "headline items (no claim in the prompt)"
 
     def metrics(self) -> dict[str, float]:
         """Flat figures: the model's under ``<split>/``, all others under ``baselines/<name>/`` (with the split's name
@@ -126,7 +136,7 @@ def write_results(
         title=title,
         headline_sentence=sentence,
         rows=main.rows,
-        evidence=evidence,
+        evidence=replace(evidence, more=[*more, *own_sheets(results)]),
         dataset=dataset,
         notes=notes,
         config_yaml=config_yaml,
@@ -134,6 +144,21 @@ def write_results(
         audio_examples=audio_examples,
     )
     return sentence
+
+
+def own_sheets(results: Sequence[SplitResult]) -> list[Sheet]:
+    """The results on items like those that the run trained on, where there are such, for its report."""
+    return [
+        replace(
+            results_sheet(result.rows),
+            name=OWN_SPLIT,
+            title="Asked as it was trained",
+            caption=f"The test songs with errors and prompts drawn as in training; {result.headline_items}. These "
+            "items differ between runs that train otherwise: runs are compared on the items above, which all share.",
+        )
+        for result in results
+        if result.split == OWN_SPLIT
+    ]
 
 
 def verdict(result: SplitResult) -> str:

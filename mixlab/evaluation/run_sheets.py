@@ -48,15 +48,8 @@ def group_sheets(scores: Scores) -> list[Sheet]:
 
 
 def confusion_sheet(predictions: Sequence[Prediction]) -> Sheet:
-    """How often each right answer (a line) was given each answer (a column).
-
-    Where mixes need several moves at once there are too many answers to tell apart: then each candidate counts for
-    itself, as raise, lower or leave.
-    """
-    if any(len(prediction.problem.needed_gains_db) > 1 for prediction in predictions):
-        pairs = [pair for prediction in predictions for pair in _directions(prediction)]
-    else:
-        pairs = [(describe(p.problem.needed_gains_db), _given_class(p)) for p in predictions]
+    """How often each right answer (a line) was given each answer (a column); the pairs are `confusion_pairs`."""
+    pairs = confusion_pairs(predictions)
     given = {name for _, name in pairs}
     names = {name for pair in pairs for name in pair} - {SEVERAL, UNREAD}
     columns = sorted(names, key=lambda name: (name not in ("balanced", Direction.LEAVE), name))
@@ -76,6 +69,17 @@ def confusion_sheet(predictions: Sequence[Prediction]) -> Sheet:
         "colour, the larger the share of its row.",
         counts=True,
     )
+
+
+def confusion_pairs(predictions: Sequence[Prediction]) -> list[tuple[str, str]]:
+    """The right answer and the given one, in words.
+
+    Where mixes need several moves at once there are too many answers to tell apart: then each candidate counts for
+    itself, as raise, lower or leave.
+    """
+    if any(len(prediction.problem.needed_gains_db) > 1 for prediction in predictions):
+        return [pair for prediction in predictions for pair in _directions(prediction)]
+    return [(describe(p.problem.needed_gains_db), _given_class(p)) for p in predictions]
 
 
 def conventions_sheets(found: Mapping[str, Conventions]) -> list[Sheet]:

@@ -22,7 +22,7 @@ def headline_sentence(
         seed: of the bootstrap.
 
     Raises:
-        ValueError: if the items differ, or none has a headline prompt.
+        ValueError: if the items differ.
     """
     found = compare(model_predictions, rule_predictions, "joint_accuracy", seed=seed)
     if found.low > 0:

@@ -21,13 +21,15 @@ from mixlab.models.assembly.mini import Mini
 from mixlab.models.backbones.base import Backbone, Recipe
 from mixlab.models.backbones.cascade import Cascade, Unified
 from mixlab.models.backbones.pretrained import Pretrained
-from mixlab.models.backbones.tiny import Tiny, fold_feature_statistics
+from mixlab.models.backbones.tiny import TINY_FOLDER, Tiny, fold_feature_statistics
 from mixlab.models.merged_lora import merge_where_cheaper
 from mixlab.models.quantization import NF4, quantize_language_model
 
 DESCRIPTION = "mixlab.json"
 ADAPTER_FOLDER = "adapter"
 FULL_WEIGHTS = "trained.safetensors"
+HERE = "."
+"""Stands in a published description for the folder that it lies in: ``./base`` is the base that the folder carries."""
 BUILDERS: dict[str, Callable[..., Recipe]] = {
     "tiny": Tiny,
     "mini": Mini,
@@ -121,10 +123,19 @@ def save_trained(folder: Path, backbone: Backbone, description: Description) -> 
         model.save_pretrained(folder)
         # PEFT writes a model card of its own with unfilled fields; ours is made when a model is published.
         (folder / "README.md").unlink(missing_ok=True)
+        _forget_package_path(folder / "adapter_config.json")
     else:
         save_file({name: tensor.contiguous() for name, tensor in trainable_state(model).items()}, folder / FULL_WEIGHTS)
     backbone.processor.save_pretrained(folder)
     (folder / DESCRIPTION).write_text(json.dumps(asdict(description), indent=2) + "\n")
+
+
+def _forget_package_path(config: Path) -> None:
+    """Name a base that comes with the package by its name: where the package lies says nothing on another machine."""
+    values = json.loads(config.read_text())
+    base = Path(values.get("base_model_name_or_path") or "")
+    if base.is_absolute() and base.is_relative_to(TINY_FOLDER.parent):
+        config.write_text(json.dumps(values | {"base_model_name_or_path": base.name}, indent=2, sort_keys=True) + "\n")
 
 
 def find_trained(path: Path) -> Path:
@@ -149,11 +160,26 @@ def read_description(folder: Path) -> Description:
         CheckpointError: if it cannot be read.
     """
     try:
-        return Description(**json.loads((folder / DESCRIPTION).read_text()))
+        description = Description(**json.loads((folder / DESCRIPTION).read_text()))
+        return replace(description, arguments=_resolved(description.arguments, folder))
     except (json.JSONDecodeError, TypeError) as error:
         raise CheckpointError(
             f"{folder / DESCRIPTION} cannot be read ({error}); train again or copy it whole."
         ) from error
+
+
+def _resolved(arguments: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Arguments whose places are told from the folder (`HERE`) as paths; one that leads out of it is refused."""
+    resolved = dict(arguments)
+    for key, value in arguments.items():
+        if isinstance(value, str) and (value == HERE or value.startswith(f"{HERE}/")):
+            place = folder.absolute() / value
+            if ".." in place.relative_to(folder.absolute()).parts:
+                raise CheckpointError(
+                    f"{folder / DESCRIPTION} leads out of its folder ({key} is '{value}'); do not use it."
+                )
+            resolved[key] = str(place)
+    return resolved
 
 
 def load_trained(path: Path, full_precision: bool = False) -> TrainedModel:
@@ -187,7 +213,8 @@ def _load_adapter(backbone: Backbone, folder: Path) -> torch.nn.Module:
     except (RuntimeError, ValueError) as error:
         reason = str(error).strip().splitlines()[-1].strip()
         raise CheckpointError(f"The adapter in {folder} does not fit its model ({reason}).") from error
-    _check_fit(weights, get_peft_model_state_dict(model), folder)
+    # Without embeddings, or PEFT would ask the Hub for the configuration of the base.
+    _check_fit(weights, get_peft_model_state_dict(model, save_embedding_layers=False), folder)
     merge_where_cheaper(model)
     return model
 

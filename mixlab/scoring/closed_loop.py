@@ -56,11 +56,11 @@ def closed_loop(predictions: Sequence[Prediction], resamples: int = RESAMPLES, s
     """Apply the advice on the headline items and measure what is left.
 
     Raises:
-        ValueError: if no prediction has a headline prompt.
+        ValueError: if there are no predictions.
     """
     predictions = headline_predictions(predictions)
     if not predictions:
-        raise ValueError("no item has a headline prompt (audio_only, advice_seeking), so there is no loop to close")
+        raise ValueError("there are no predictions, so there is no loop to close")
     faulty = np.array([bool(prediction.problem.needed_gains_db) for prediction in predictions])
     after = residuals_db(predictions)
     before = np.array([off_db(prediction.problem) for prediction in predictions])

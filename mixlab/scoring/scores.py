@@ -16,10 +16,7 @@ from mixlab.scoring.derived import DERIVED, RANK_CORRELATION, RANKED_PARTS, Tota
 from mixlab.scoring.metrics import CLAIM_OUTCOMES, METRICS, outcomes
 from mixlab.scoring.paired import Difference, paired_difference
 from mixlab.scoring.prediction import Prediction
-from mixlab.synthesis.problem import PromptCategory
-
-HEADLINE_CATEGORIES = (PromptCategory.AUDIO_ONLY, PromptCategory.ADVICE_SEEKING)
-"""Prompts without a claim: only these count in headline figures, so that no text gives an answer away."""
+from mixlab.synthesis.problem import Problem
 
 Interval = tuple[float, float]
 
@@ -47,9 +44,8 @@ class Group:
 class Scores:
     """What a method scored on a set of items.
 
-    `overall` and all groups but those by prompt category take the metrics of advice from the headline items alone;
-    ``claimed_joint_accuracy`` and ``verdict_balanced_accuracy`` come from the items with a claim, which are never
-    headline items.
+    `overall` and all groups but those by prompt category take the metrics of advice from the headline items alone
+    (`in_headline`); ``claimed_joint_accuracy`` and ``verdict_balanced_accuracy`` come from the items with a claim.
     """
 
     overall: Group
@@ -101,7 +97,7 @@ def score(
     columns = outcomes(predictions, reads_claims, ranges_db)
     songs = np.array([problem.song_id for problem in problems])
     bootstrap = SongBootstrap(songs.tolist(), resamples, seed) if resamples > 0 else None
-    headline = np.array([problem.prompt_category in HEADLINE_CATEGORIES for problem in problems])
+    headline = in_headline(problems)
     headline_columns = {
         name: column if name in CLAIM_OUTCOMES else np.where(headline, column, np.nan)
         for name, column in columns.items()
@@ -153,8 +149,7 @@ def compare(
     """A headline metric of method a minus that of method b, with an interval paired by item and drawn by song.
 
     Raises:
-        ValueError: if the two did not answer the same items, if none of them is a headline item, or if the metric is
-            not a plain mean of one outcome.
+        ValueError: if the two did not answer the same items, or if the metric is not a plain mean of one outcome.
     """
     if len(METRICS.get(metric, ())) != 1:
         plain = sorted(name for name, parts in METRICS.items() if len(parts) == 1)
@@ -167,7 +162,7 @@ def in_one_order(methods: Sequence[Sequence[Prediction]]) -> list[list[Predictio
     """The headline predictions of several methods, in one order of items.
 
     Raises:
-        ValueError: if the methods did not answer the same items, or none of them is a headline item.
+        ValueError: if the methods did not answer the same items.
     """
     by_item = []
     for predictions in methods:
@@ -188,15 +183,25 @@ def in_one_order(methods: Sequence[Sequence[Prediction]]) -> list[list[Predictio
                 f"the two methods answered different items: {changed[0]!r} has another anchor, claim or level in one "
                 "of them"
             )
-    shared = [item for item in sorted(first) if first[item].problem.prompt_category in HEADLINE_CATEGORIES]
-    if not shared:
-        raise ValueError("no item has a headline prompt (audio_only, advice_seeking), so there is nothing to compare")
+    shared = [
+        prediction.problem.item_id for prediction in headline_predictions([first[item] for item in sorted(first)])
+    ]
     return [[found[item] for item in shared] for found in by_item]
 
 
+def in_headline(problems: Sequence[Problem]) -> NDArray[np.bool_]:
+    """Which items count in headline figures: those whose prompt makes no claim, so that no text gives an answer away.
+
+    Where every prompt makes a claim, as on the own items of a run that trains on claims alone, all items count.
+    """
+    without_claim = np.array([not problem.prompt_category.has_claim for problem in problems], dtype=np.bool_)
+    return without_claim if without_claim.any() else np.ones_like(without_claim)
+
+
 def headline_predictions(predictions: Sequence[Prediction]) -> list[Prediction]:
-    """Those whose prompt makes no claim."""
-    return [p for p in predictions if p.problem.prompt_category in HEADLINE_CATEGORIES]
+    """Those that count in headline figures."""
+    counted = in_headline([prediction.problem for prediction in predictions])
+    return [prediction for prediction, counts in zip(predictions, counted, strict=True) if counts]
 
 
 def _check_items(predictions: Sequence[Prediction]) -> None:

@@ -84,6 +84,11 @@ class PromptProtocol:
 
     weights: Mapping[str, float]
 
+    @property
+    def shares(self) -> dict[str, float]:
+        """The weights of the categories that occur at all."""
+        return {name: weight for name, weight in self.weights.items() if weight > 0}
+
 
 @dataclass(frozen=True)
 class LevelProtocol:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from mixlab.audio.files import wav_bytes
 from mixlab.data.dataset import ProblemDataset, frozen_problems
 from mixlab.data.exported import ExportedDataModule, ExportedSet
 from mixlab.data.manifest import MANIFEST, describe_file, read_manifest
+from mixlab.data.own_items import as_trained
 from mixlab.data.records import ClipRecord, Item, user_content
 from mixlab.errors import ConfigError, InputFileError
 from mixlab.multitrack.segments import Segment
@@ -90,6 +92,12 @@ def test_the_order_of_later_passes_is_the_seeds(exported, build_small):
 
     assert order(5) == order(5)
     assert order(5) != order(6)
+
+
+def test_exported_items_are_as_they_are_so_that_no_own_ones_are_drawn(exported, build_small, several):
+    module = build_small(ExportedSet(exported), kind=ExportedDataModule)
+    module.protocol = replace(module.protocol, error=several)
+    assert as_trained(module) is None
 
 
 @given(st.integers(0, 10**6), st.booleans())

@@ -8,12 +8,14 @@ import pytest
 import soundfile
 
 from mixlab.data.collate import with_features
+from mixlab.data.own_items import as_trained
 from mixlab.errors import ConfigError
 from mixlab.multitrack.folder import FolderSource
 from mixlab.multitrack.segments import Gates
 from mixlab.synthesis.augment import Augmentation
 from mixlab.synthesis.draw import ErrorCategory, ErrorProtocol, LevelProtocol, PromptProtocol
 from mixlab.synthesis.example import Inputs
+from mixlab.synthesis.problem import PromptCategory
 
 
 def digests(module, epoch: int = 0) -> list[str]:
@@ -57,6 +59,25 @@ def test_test_items_do_not_depend_on_how_a_run_trains(build_module, protocol):
         assert usual.problems(split) == other.problems(split)
     assert usual.tuning_problems(20) == other.tuning_problems(20)
     assert usual.training_dataset().problem(0, 0) != other.training_dataset().problem(0, 0)
+
+
+def test_own_items_are_the_test_items_with_the_errors_and_prompts_of_training(build_module, protocol, relative):
+    claims = PromptProtocol({"incorrect_description": 1.0, "audio_only": 0.0})
+    module = build_module(train_protocol=replace(protocol, prompt=claims, level=LevelProtocol(-20.0, 0.0)))
+    own, common = as_trained(module).problems("test"), module.problems("test")
+    assert {problem.prompt_category for problem in own} == {PromptCategory.INCORRECT_DESCRIPTION}
+    same = [replace(problem, claim=None, prompt_category=PromptCategory.AUDIO_ONLY) for problem in [*own, *common]]
+    assert same[: len(own)] == same[len(own) :]
+    assert common == build_module().problems("test"), "the common items stay as they are"
+    other = as_trained(build_module(train_protocol=replace(protocol, error=relative)))
+    assert any(problem.error_db("bass") for problem in other.problems("test"))
+    assert other.tuning_problems(5) != module.tuning_problems(5)
+
+
+def test_there_are_no_own_items_where_a_run_trains_on_what_is_asked(build_module, protocol):
+    assert as_trained(build_module()) is None
+    levels = replace(protocol, level=LevelProtocol(-20.0, 0.0))
+    assert as_trained(build_module(train_protocol=levels, seed=7, gates=Gates(stem_dbfs=-30.0))) is None
 
 
 @pytest.mark.parametrize("anchor", ["random", "per_segment", "most_active"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from mixlab.evaluation.loop import close_loop
@@ -53,7 +55,13 @@ def test_one_step_asks_nobody(problems):
     assert len(close_loop(half_way(problems), nobody, 1, LEVEL, seed=1)) == len(problems)
 
 
-def test_items_with_a_claim_stay_out(draw):
+def test_items_with_a_claim_stay_out_where_there_are_others(draw, problems):
     claimed = [item.problem for item in draw(3, prompts=(PromptCategory.CORRECT_DESCRIPTION,))]
-    with pytest.raises(ValueError, match="headline prompt"):
-        close_loop(half_way(claimed), half_way, 2, LEVEL, seed=1)
+    renamed = [replace(problem, item_id=f"claimed-{number}") for number, problem in enumerate(claimed)]
+    assert len(close_loop(half_way(renamed), half_way, 2, LEVEL, seed=1)) == len(claimed)
+    assert len(close_loop(half_way([*problems, *renamed]), half_way, 2, LEVEL, seed=1)) == len(problems)
+
+
+def test_a_loop_over_nothing_is_refused():
+    with pytest.raises(ValueError, match="a loop needs a step and an item, got 2 and 0"):
+        close_loop([], half_way, 2, LEVEL, seed=1)

@@ -55,10 +55,13 @@ def test_figures_without_items_are_left_out(problem):
     assert "closed_loop/residual_db" not in flat
 
 
-def test_only_headline_prompts_close_the_loop(problem):
-    claimed = problem(prompt=PromptCategory.CORRECT_DESCRIPTION)
-    with pytest.raises(ValueError, match="headline prompt"):
-        closed_loop([Prediction(claimed, "", Advice())])
+def test_prompts_with_a_claim_close_the_loop_only_where_there_are_no_others(problem):
+    claimed = Prediction(problem(("vocals", -6.0), prompt=PromptCategory.CORRECT_DESCRIPTION, item="b"), "", Advice())
+    balanced = Prediction(problem(item="a"), "", Advice())
+    assert closed_loop([claimed]).residual_db > 0
+    assert np.isnan(closed_loop([claimed, balanced]).residual_db)
+    with pytest.raises(ValueError, match="there are no predictions"):
+        closed_loop([])
 
 
 def test_advice_applied_to_a_problem_is_the_problem_with_other_errors(problem):

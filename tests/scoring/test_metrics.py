@@ -143,7 +143,16 @@ def test_a_verdict_that_never_changes_has_balanced_accuracy_one_half_and_none_ha
     said = Advice((Move.of("vocals", 6.0),), verdict)
     headline = score([Prediction(p, "", said) for p in claims(problem, wrong_count=9)]).headline
     assert headline["verdict_balanced_accuracy"] == expected
-    assert set(headline) == {"verdict_balanced_accuracy", "claimed_joint_accuracy"}
+
+
+def test_where_every_prompt_makes_a_claim_all_items_are_headline_items(problem):
+    claimed = [Prediction(p, "", Advice((Move.of("vocals", 6.0),))) for p in claims(problem, wrong_count=2)]
+    without = Prediction(problem(("vocals", -6.0), item="c/0"), "", Advice())
+    assert score(claimed).overall.items == 3
+    assert score(claimed).headline["joint_accuracy"] == 1
+    mixed = score([*claimed, without])
+    assert mixed.overall.items == 1
+    assert mixed.headline["joint_accuracy"] == 0
 
 
 def test_right_verdicts_score_one_and_a_claim_of_balance_can_be_right(problem):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -106,6 +107,31 @@ class ThresholdDecision:
         scales = {f"scale_{stem}": float(scale) for stem, scale in zip(self.stems, self.scales, strict=True)}
         claims = {"stem_claim_db": self.stem_claim_db, "balance_claim_db": self.balance_claim_db}
         return {"threshold_db": self.threshold_db, "slope": self.slope, **claims, **scales}
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything that was tuned, as JSON values, for `from_json`."""
+        return {
+            "stems": list(self.stems),
+            "rounding_db": self.rounding_db,
+            "scales": [float(scale) for scale in self.scales],
+            "threshold_db": self.threshold_db,
+            "slope": self.slope,
+            "magnitudes_db": [float(size_db) for size_db in self.magnitudes_db],
+            "most_moves": self.most_moves,
+            "stem_claim_db": self.stem_claim_db,
+            "balance_claim_db": self.balance_claim_db,
+        }
+
+    @classmethod
+    def from_json(cls, state: Mapping[str, Any]) -> ThresholdDecision:
+        """The tuned decision that `to_json` described."""
+        decision = cls(state["stems"], state["rounding_db"])
+        decision.scales = np.array(state["scales"])
+        decision.threshold_db, decision.slope = state["threshold_db"], state["slope"]
+        low_db, high_db = state["magnitudes_db"]
+        decision.magnitudes_db, decision.most_moves = (low_db, high_db), state["most_moves"]
+        decision.stem_claim_db, decision.balance_claim_db = state["stem_claim_db"], state["balance_claim_db"]
+        return decision
 
     def _fit_claims(
         self, estimates_db: NDArray[np.float64], problems: Sequence[Problem], signs: NDArray[np.float64]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +46,26 @@ class LoudnessRule(Baseline):
 
     def figures(self) -> dict[str, float]:
         return {} if self._decision is None else self._decision.figures()
+
+    def to_json(self) -> dict[str, Any]:
+        """What fitting found, as JSON values, for `from_json`: what is usual by ``anchor/stem``, and the decision."""
+        if self._decision is None:
+            raise RuntimeError("fit the baseline before it is written down")
+        usual_db = {"/".join(pair): round(mean_db, 3) for pair, mean_db in sorted(self._means_db.items())}
+        return {"usual_db": usual_db, "decision": self._decision.to_json()}
+
+    @classmethod
+    def from_json(cls, state: Mapping[str, Any]) -> Self:
+        """The fitted rule that `to_json` described."""
+        rule = cls(state["decision"]["rounding_db"])
+        rule._decision = ThresholdDecision.from_json(state["decision"])
+        for key, mean_db in state["usual_db"].items():
+            rule._keep_usual_db(key.split("/"), mean_db)
+        return rule
+
+    def _keep_usual_db(self, key: Sequence[str], mean_db: float) -> None:
+        anchor, stem = key
+        self._means_db[anchor, stem] = mean_db
 
     def lufs(self, item: ListenedItem) -> Mapping[str, float]:
         """The loudness of each stem that the rule goes by."""
@@ -109,6 +130,19 @@ class LoudnessRuleGenre(LoudnessRule):
             for genre, mean_db in shrunk_means(by_genre).items():
                 self._genre_means_db[(*pair, genre)] = mean_db
         super().fit(train_items)
+
+    def to_json(self) -> dict[str, Any]:
+        """As the rule's own, with what is usual by ``anchor/stem/genre`` too."""
+        state = super().to_json()
+        by_genre = {"/".join(key): round(mean_db, 3) for key, mean_db in sorted(self._genre_means_db.items())}
+        return state | {"usual_db": state["usual_db"] | by_genre}
+
+    def _keep_usual_db(self, key: Sequence[str], mean_db: float) -> None:
+        if len(key) == 2:
+            super()._keep_usual_db(key, mean_db)
+        else:
+            anchor, stem, genre = key
+            self._genre_means_db[anchor, stem, genre] = mean_db
 
     def usual_db(self, problem: Problem, stem: str) -> float:
         usual_db = self._genre_means_db.get((problem.anchor, stem, problem.genre or ""))

@@ -1,0 +1,68 @@
+"""Room advising: gains for other programs: a table, and a project that REAPER opens with the faders set."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+
+from mixlab.audio.levels import db_to_amplitude
+
+_SOURCES = {".flac": "FLAC", ".mp3": "MP3", ".ogg": "VORBIS"}
+"""REAPER's names for what its other sources than WAVE read."""
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""A cell that starts like this is run as a formula by spreadsheets."""
+
+
+@dataclass(frozen=True)
+class TrackGain:
+    """A file with the gain that it needs, relative to its fader as it is."""
+
+    name: str
+    role: str
+    gain_db: float
+    duration_s: float
+
+
+def gains_csv(gains: Sequence[TrackGain]) -> str:
+    """A table with one line a file; names that a spreadsheet would run as a formula start with an apostrophe."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(["file", "role", "gain_db"])
+    for gain in gains:
+        name = f"'{gain.name}" if gain.name.startswith(_FORMULA) else gain.name
+        writer.writerow([name, gain.role, f"{gain.gain_db:+.1f}"])
+    return out.getvalue()
+
+
+def reaper_project(gains: Sequence[TrackGain]) -> str:
+    """A REAPER project (.RPP): a track a file with its fader at the gain; it is saved in the folder of the files."""
+    lines = ['<REAPER_PROJECT 0.1 "6.0" 0']
+    for gain in gains:
+        source = _SOURCES.get(PurePath(gain.name).suffix.lower(), "WAVE")
+        lines += [
+            "  <TRACK",
+            f"    NAME {_quoted(f'{gain.name} ({gain.gain_db:+.1f} dB)')}",
+            f"    VOLPAN {float(db_to_amplitude(gain.gain_db)):.8f} 0 -1 -1 1",
+            "    <ITEM",
+            "      POSITION 0",
+            f"      LENGTH {gain.duration_s:.6f}",
+            f"      NAME {_quoted(gain.name)}",
+            f"      <SOURCE {source}",
+            f"        FILE {_quoted(gain.name)}",
+            "      >",
+            "    >",
+            "  >",
+        ]
+    return "\n".join([*lines, ">", ""])
+
+
+def _quoted(text: str) -> str:
+    """REAPER quotes with whichever of its three marks the text lacks; where it has all, one is replaced."""
+    text = " ".join(text.split())
+    for mark in ('"', "'", "`"):
+        if mark not in text:
+            return f"{mark}{text}{mark}"
+    return f"`{text.replace('`', chr(39))}`"

@@ -1,0 +1,204 @@
+"""Room hub: a trained model's card for the Hugging Face Hub."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import metadata, resources
+from typing import Any
+
+import yaml
+
+from mixlab import __version__
+from mixlab.errors import ConfigError
+from mixlab.evaluation.table import COLUMNS
+from mixlab.hub.model_folder import Base, Published
+from mixlab.hub.record import METRIC_TYPES, RunRecord
+
+VERSIONS = ("torch", "transformers", "peft", "safetensors", "huggingface_hub")
+
+NON_COMMERCIAL = "non-commercial"
+"""Name of the licence of a model whose base or songs allow no commercial use, or are of an unknown licence."""
+
+
+@dataclass(frozen=True)
+class Licences:
+    """What may be done with a model, and why.
+
+    Attributes:
+        name: of the model's licence, as the Hub names it.
+        base: of its base.
+        data: of the songs; empty if unknown.
+        is_commercial: whether base and songs allow commercial use.
+    """
+
+    name: str
+    base: str
+    data: list[str]
+    is_commercial: bool
+
+
+def model_licences(record: RunRecord, base: Base, base_licence: str | None, licence: str | None) -> Licences:
+    """The licence of a model: that of its base where the songs allow any use, otherwise a non-commercial one.
+
+    Args:
+        base_licence, licence: what the publisher says, or None.
+
+    Raises:
+        ConfigError: if the licence of the base is not known, or the model's would allow more than base and songs do.
+    """
+    known = _base_licences().get(base.name or "")
+    if base_licence is None and base.name is not None and known is None:
+        raise ConfigError(
+            f"The licence of the base '{base.name}' is not known here; add base_licence=, as its page says."
+        )
+    stated = base_licence or (known["name"] if known else "apache-2.0")
+    restricted = known is not None and not known["commercial"] and base_licence is None
+    restricted = restricted or any(
+        word in stated.lower() for word in ("-nc", "noncommercial", "non-commercial", "research")
+    )
+    commercial = record.is_free and not restricted
+    if licence is not None and not commercial and not any(word in licence for word in ("-nc", NON_COMMERCIAL, "other")):
+        raise ConfigError(
+            f"licence is '{licence}', but {'base' if restricted else 'songs'} allow no commercial use or are of "
+            "unknown licence; choose one that forbids it, such as cc-by-nc-4.0, or leave licence=null."
+        )
+    return Licences(licence or (stated if commercial else NON_COMMERCIAL), stated, record.data[1], commercial)
+
+
+def model_card(record: RunRecord, published: Published, licences: Licences, repo: str, dataset: str | None) -> str:
+    """The README.md of a model folder.
+
+    Args:
+        repo: of the model.
+        dataset: repository of the data set that is published with it, or None.
+    """
+    from huggingface_hub import ModelCard
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("mixlab.hub"),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        undefined=StrictUndefined,
+    )
+    description = published.description
+    body = environment.get_template("model_card.md.j2").render(
+        repo=repo,
+        dataset=dataset,
+        record=record,
+        published=published,
+        base=published.base,
+        carried=published.base.name is None,
+        description=description,
+        licences=licences,
+        labels=_layout(),
+        data_name=record.data[0],
+        sentence=record.first_sentence(),
+        table=record.results().markdown(),
+        caption=record.results().caption,
+        protocol=yaml.safe_dump(_protocol(record.config), sort_keys=False, allow_unicode=True),
+        training=yaml.safe_dump(_training(record.config), sort_keys=False, allow_unicode=True),
+        versions=versions(),
+        is_plain=published.base.is_plain and description.family == "qwen2_audio",
+        tiny=record.config["model"]["builder"] == "tiny",
+        sample_rate=published.sample_rate,
+    )
+    return str(ModelCard(f"---\n{_front_matter(record, published, licences, repo, dataset)}\n---\n\n{body}"))
+
+
+def versions() -> dict[str, str]:
+    """What the folder was written with."""
+    return {
+        "mixlab": __version__,
+        "python": platform.python_version(),
+        **{name: metadata.version(name) for name in VERSIONS},
+    }
+
+
+def _front_matter(record: RunRecord, published: Published, licences: Licences, repo: str, dataset: str | None) -> str:
+    from huggingface_hub import EvalResult, ModelCardData
+
+    base = published.base
+    results = []
+    for column, kind in METRIC_TYPES.items():
+        if (figure := record.figure("model", column)) is not None:
+            results.append(
+                EvalResult(
+                    task_type="audio-text-to-text",
+                    task_name="Advice on the balance of a mix",
+                    dataset_type=dataset or "mixlab",
+                    dataset_name=record.data[0],
+                    dataset_split="test",
+                    metric_type=kind,
+                    metric_name=f"{COLUMNS[column]} (95 % interval {figure[1]:.3f} to {figure[2]:.3f})",
+                    metric_value=round(figure[0], 4),
+                )
+            )
+    more: dict[str, Any] = {}
+    if base.name is not None:
+        more = {
+            "base_model": base.name,
+            "base_model_relation": "adapter" if published.form == "adapter" else "finetune",
+        }
+        more |= {"base_model_revision": base.revision} if base.revision else {}
+    if licences.name == NON_COMMERCIAL:
+        named: dict[str, Any] = {"license": "other", "license_name": NON_COMMERCIAL, "license_link": "LICENSE.md"}
+    else:
+        named = {"license": licences.name}
+    return ModelCardData(
+        language="en",
+        library_name="peft" if published.form == "adapter" else "transformers",
+        pipeline_tag="audio-text-to-text",
+        tags=["audio", "music", "mixing", "mixlab", *(["lora"] if published.form == "adapter" else [])],
+        datasets=[dataset] if dataset else None,
+        metrics=sorted(set(METRIC_TYPES.values())),
+        model_name=repo.split("/")[1],
+        eval_results=results,
+        **named,
+        **more,
+    ).to_yaml()
+
+
+def licence_text(licences: Licences) -> str | None:
+    """The LICENSE.md that a card of a non-commercial model links to; None where the licence is a known one."""
+    if licences.name != NON_COMMERCIAL:
+        return None
+    data = ", ".join(licences.data) or "unknown"
+    return (
+        "# Non-commercial use only\n\nThese weights may be used, changed and passed on for research and other "
+        f"non-commercial purposes. They were made from a base under {licences.base} and from songs whose licence is: "
+        f"{data}. Whoever uses them keeps to these licences too.\n"
+    )
+
+
+def _protocol(config: Mapping[str, Any]) -> dict[str, Any]:
+    kept = ("error", "prompt", "gates", "level", "seed", "items_per_song", "resamples")
+    training = {key: config[key] for key in ("anchor", "inputs", "error", "prompt")}
+    return {
+        "training": training,
+        "test": {key: config["evaluation"][key] for key in kept if key in config["evaluation"]},
+    }
+
+
+def _training(config: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {key: config[key] for key in ("seed", "adapter", "loss", "optim") if key in config}
+    data, trainer = config["data"], config["trainer"]
+    kept["data"] = {key: data[key] for key in ("segment_s", "batch_size", "examples_per_epoch") if key in data}
+    kept["trainer"] = {key: trainer[key] for key in ("max_steps", "precision") if key in trainer}
+    return kept
+
+
+@cache
+def _base_licences() -> dict[str, dict[str, Any]]:
+    return dict(
+        yaml.safe_load(resources.files("mixlab.hub").joinpath("base_licences.yaml").read_text(encoding="utf-8"))
+    )
+
+
+def _layout() -> dict[str, str]:
+    text = resources.files("mixlab.language").joinpath("data/layout.yaml").read_text(encoding="utf-8")
+    return dict(yaml.safe_load(text))

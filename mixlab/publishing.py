@@ -1,0 +1,175 @@
+"""Floor of the entry points: from a run to the folders that go to the Hugging Face Hub, and there."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+from rich.console import Console
+
+from mixlab.cli import config_folder
+from mixlab.config import ExportSchema, check
+from mixlab.data.manifest import MANIFEST, check_file, read_manifest
+from mixlab.errors import ConfigError, InputFileError
+from mixlab.hub.checks import check_card, check_private
+from mixlab.hub.folders import whole_folder
+from mixlab.hub.model_card import Licences, licence_text, model_card, model_licences
+from mixlab.hub.model_folder import Base, find_base, write_model
+from mixlab.hub.record import RunRecord, read_run
+from mixlab.hub.schema import PublishSchema
+from mixlab.hub.space import write_space
+from mixlab.hub.tree import show
+from mixlab.hub.upload import Upload, check_token, upload
+from mixlab.models.checkpoints import ADAPTER_FOLDER, find_trained, read_description
+from mixlab.models.remote import locate_checkpoint
+
+REQUEST = "publish.json"
+"""What the folders beside it were made for; it is not uploaded."""
+
+LATER = ("dry_run", "private", "commit_message", "out", "cache")
+"""Settings that change nothing in the folders."""
+
+
+def publish(settings: PublishSchema) -> None:
+    """Make the folders where they are not there yet, check and show them, and upload them unless it is a dry run.
+
+    Raises:
+        MixlabError: one sentence on what is wrong, before the long work wherever that can be known.
+    """
+    token = None if settings.dry_run else check_token()
+    out = Path(settings.out).expanduser().absolute()
+    request = {key: value for key, value in settings.model_dump().items() if key not in LATER}
+    if (out / REQUEST).is_file():
+        _check_request(out, request)
+    else:
+        with whole_folder(out) as part:
+            _make(settings, part)
+            (part / REQUEST).write_text(json.dumps(request, indent=2) + "\n", encoding="utf-8")
+    uploads = [Upload(kind, out / kind, settings.repo, settings.private) for kind in settings.what]
+    # Again for folders that are there: what lies there may have been edited.
+    for what in uploads:
+        check_card(what.folder, what.kind)
+        check_private(what.folder, list(_places(settings)), token)
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(show(uploads))
+    if settings.dry_run:
+        console.print(f"Nothing was uploaded. Read {out}, then add dry_run=false.")
+        return
+    for what in uploads:
+        console.print(f"{what.kind}: {upload(what, settings.commit_message)}")
+
+
+def _check_request(out: Path, request: dict[str, Any]) -> None:
+    try:
+        before = json.loads((out / REQUEST).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputFileError(
+            f"{out / REQUEST} cannot be read ({error}); choose another out=, or move {out} away."
+        ) from error
+    for key, value in request.items():
+        if before.get(key) != value:
+            raise InputFileError(
+                f"{out} was made with {key}={before.get(key)}, and now it is {value}; choose another out=, or move it "
+                "away."
+            )
+
+
+def _places(settings: PublishSchema) -> Iterator[Path]:
+    yield Path.cwd()
+    if not settings.checkpoint.startswith("hf://"):
+        yield Path(settings.checkpoint)
+    yield Path(settings.out)
+    yield Path(__file__).resolve().parent.parent
+
+
+def _make(settings: PublishSchema, part: Path) -> None:
+    """Make all folders in `part`; what can be wrong with the settings is found before anything is written."""
+    checkpoint = locate_checkpoint(settings.checkpoint)
+    needs_run = set(settings.what) & {"model", "dataset"}
+    record = read_run(checkpoint) if needs_run or (checkpoint / "config.yaml").is_file() else None
+    if set(settings.what) & {"model", "space"}:
+        base = find_base(read_description(find_trained(checkpoint)), settings.base_model, settings.base_revision)
+        licences = None if record is None else model_licences(record, base, settings.base_licence, settings.licence)
+        if "model" in settings.what and record is not None and licences is not None:
+            _make_model(settings, checkpoint, record, base, licences, part / "model")
+        if "space" in settings.what:
+            write_space(part / "space", Path(config_folder()), settings.repo, licences)
+            write_model(checkpoint, part / "space" / ADAPTER_FOLDER, settings.form, base)
+    if "dataset" in settings.what and record is not None:
+        _make_dataset(settings, record, part / "dataset")
+
+
+def _make_model(
+    settings: PublishSchema, checkpoint: Path, record: RunRecord, base: Base, licences: Licences, folder: Path
+) -> None:
+    published = write_model(checkpoint, folder, settings.form, base)
+    dataset = settings.repo if "dataset" in settings.what else None
+    (folder / "README.md").write_text(model_card(record, published, licences, settings.repo, dataset), encoding="utf-8")
+    if text := licence_text(licences):
+        (folder / "LICENSE.md").write_text(text, encoding="utf-8")
+
+
+def _make_dataset(settings: PublishSchema, record: RunRecord, folder: Path) -> None:
+    from mixlab.exporting import export
+
+    exported = settings.exported
+    if exported is None and str(record.config["dataset"]["_target_"]).endswith(".ExportedSet"):
+        exported = record.config["dataset"]["root"]
+    if exported is not None:
+        _copy_export(Path(exported).expanduser(), folder)
+        return
+    groups = {
+        key: record.config[key]
+        for key in ("anchor", "error", "prompt", "inputs", "dataset", "data", "evaluation", "paths")
+    }
+    cfg = OmegaConf.create(
+        {
+            **groups,
+            "out": str(folder),
+            "rebuild": None,
+            "clips": "float32",
+            "audio": "free",
+            "train_items": settings.train_items,
+            "seed": record.config["seed"],
+        }
+    )
+    if settings.cache is not None:
+        cfg.paths.cache = settings.cache
+    check(OmegaConf.to_container(cfg, resolve=True), ExportSchema)  # type: ignore[arg-type]
+    export(cfg)
+
+
+def _copy_export(source: Path, folder: Path) -> None:
+    """An export that is there, file by file as it was made (as links, where the disk has them).
+
+    Raises:
+        InputFileError: if it is none, or a file has changed.
+        ConfigError: if it holds audio that may not be published.
+    """
+    manifest = read_manifest(source)
+    if manifest.audio != "free" and not all(song["free"] for song in manifest.songs.values()):
+        raise ConfigError(
+            f"exported is {source}, which holds audio that may not be published (audio: {manifest.audio}); export with "
+            "audio=free."
+        )
+    for path in manifest.files:
+        check_file(source, path, manifest)
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        _link_or_copy(source / path, folder / path)
+    shutil.copyfile(source / MANIFEST, folder / MANIFEST)
+
+
+def _link_or_copy(source: Path, target: Path) -> None:
+    # The card may be edited before it goes out; everything else is left as it is.
+    if source.suffix == ".md":
+        shutil.copyfile(source, target)
+        return
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)

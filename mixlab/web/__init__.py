@@ -1,0 +1,1 @@
+"""Room web: the page in the browser: uploads, advice, players, downloads, and the same as an API."""

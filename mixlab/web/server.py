@@ -1,0 +1,105 @@
+"""Room web: the server: our own addresses for files, Gradio behind the guard, tidying, and the end of it all."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib import resources
+from pathlib import Path
+
+import gradio as gr
+import uvicorn
+from fastapi import FastAPI
+from fastapi.responses import FileResponse, PlainTextResponse, Response
+
+from mixlab.web.desk import Desk
+from mixlab.web.guard import Application, Guard
+from mixlab.web.page import HEAD, Page
+from mixlab.web.schema import AppSchema
+from mixlab.web.sessions import Folders
+from mixlab.web.uploads import Limits
+from mixlab.web.work import Advisor
+
+SHIPPED = Path(str(resources.files("mixlab.models"))) / "tiny_advisor"
+SWEEP_S = 60.0
+ASSETS = {"page.css": "text/css", "player.js": "text/javascript"}
+TYPES = {".flac": "audio/flac", ".zip": "application/zip", ".json": "application/json", ".csv": "text/csv"}
+FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]
+
+
+def serve(settings: AppSchema) -> None:
+    """Load the model, then answer until Ctrl-C; what people uploaded is deleted at the end.
+
+    Raises:
+        MixlabError: one sentence, before anything is served.
+    """
+    checkpoint = SHIPPED if settings.checkpoint is None else Path(settings.checkpoint).expanduser()
+    advisor = Advisor.load(checkpoint, heard_demo_songs_only=checkpoint.resolve() == SHIPPED)
+    folders = Folders(settings.total_temp_mb, settings.idle_minutes * 60.0)
+    limits = Limits(settings.file_mb, settings.session_mb, settings.files, settings.minutes * 60.0)
+    try:
+        application = make_application(Desk(advisor, folders, limits), settings.host, settings.port)
+        print(f"Open http://{settings.host}:{settings.port} in a browser. Ctrl-C ends the server.", flush=True)
+        uvicorn.run(
+            application, host=settings.host, port=settings.port, log_level="warning", timeout_graceful_shutdown=3
+        )
+    finally:
+        folders.close()
+
+
+def make_application(desk: Desk, host: str, port: int) -> Application:
+    """The whole ASGI application: files, assets, and Gradio's page, behind the guard."""
+    folders = desk.folders
+    # Where Gradio keeps what arrives, until it is taken.
+    os.environ["GRADIO_TEMP_DIR"] = str(folders.uploads)
+    stopped = threading.Event()
+
+    def tidy() -> None:
+        while not stopped.wait(SWEEP_S):
+            folders.sweep()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        threading.Thread(target=tidy, daemon=True).start()
+        yield
+        stopped.set()
+
+    app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+
+    @app.get("/files/{token}/{name}")
+    def file(token: str, name: str) -> Response:
+        path = folders.file(token, name)
+        if path is None or not path.is_file():
+            return PlainTextResponse("There is no such file, or not any more.", status_code=404)
+        kind = TYPES.get(path.suffix, "application/octet-stream")
+        shown = {} if path.suffix == ".flac" else {"filename": name}
+        return FileResponse(path, media_type=kind, headers={"cache-control": "no-store"}, **shown)  # type: ignore[arg-type]
+
+    @app.get("/page/{name}")
+    def asset(name: str) -> Response:
+        if name not in ASSETS:
+            return PlainTextResponse("There is no such file.", status_code=404)
+        text = resources.files("mixlab.web").joinpath("assets", name).read_bytes()
+        return Response(text, media_type=ASSETS[name], headers={"cache-control": "no-cache"})
+
+    gr.mount_gradio_app(
+        app,
+        Page(desk).build(),
+        path="/",
+        server_name=host,
+        server_port=port,
+        footer_links=["api"],
+        run_history=False,
+        allowed_paths=[],
+        max_file_size=f"{desk.limits.file_mb:g}mb",
+        show_error=False,
+        ssr_mode=False,
+        enable_monitoring=False,
+        pwa=False,
+        mcp_server=False,
+        theme=gr.themes.Base(font=FONTS, font_mono=["ui-monospace", "monospace"]),
+        head=HEAD,
+    )
+    return Guard(app, folders, desk.limits)

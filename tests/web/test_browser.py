@@ -1,0 +1,183 @@
+"""The page in a real browser and the API over a live server: upload, advice, players, apply, downloads."""
+
+import io
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from mixlab.audio.loudness import integrated_lufs, k_weighted_power
+from mixlab.web.uploads import FORMATS
+
+sync_api = pytest.importorskip("playwright.sync_api")
+pytest.importorskip("gradio")
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[2]
+CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+
+
+def lufs(samples, rate):
+    return float(integrated_lufs(k_weighted_power(samples.T, rate)))
+
+
+def fetched(address):
+    with urllib.request.urlopen(address, timeout=60) as response:
+        return response.read()
+
+
+@pytest.fixture(scope="module")
+def server():
+    """The address of a server on the model that comes with the package."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
+    process = subprocess.Popen([sys.executable, "-m", "mixlab.app", f"port={port}"], env=environment, cwd=ROOT)
+    address = f"http://127.0.0.1:{port}/"
+    for _ in range(240):
+        try:
+            fetched(address)
+            break
+        except urllib.error.URLError:
+            assert process.poll() is None
+            time.sleep(1)
+    yield address
+    process.terminate()
+    process.wait(30)
+
+
+@pytest.fixture(scope="module")
+def potassium(tmp_path_factory):
+    """Ninety seconds of a real song as WAV, its drums 9 dB up, all with one gain against clipping."""
+    root = os.environ.get("MIXLAB_MULTITRACKS")
+    if not root:
+        pytest.skip("MIXLAB_MULTITRACKS names no folder of real songs")
+    song = next(path for path in sorted(Path(root).iterdir()) if "Potassium" in path.name)
+    stems = {}
+    for path in (path for path in sorted(song.iterdir()) if path.suffix in FORMATS):
+        samples, rate = soundfile.read(path, start=44100 * 60, frames=44100 * 90)
+        stems[path.stem] = samples * (10 ** (9 / 20) if path.stem == "drums" else 1.0)
+    peak = max(np.abs(samples).max() for samples in stems.values())
+    folder = tmp_path_factory.mktemp("potassium")
+    for stem, samples in stems.items():
+        soundfile.write(folder / f"{stem}.wav", samples / max(1.0, peak), rate, subtype="PCM_24")
+    return sorted(folder.iterdir())
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if not Path(CHROMIUM).exists():
+        pytest.skip(f"there is no Chromium at {CHROMIUM}; the variable CHROMIUM names another")
+    with sync_api.sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+def test_real_stems_are_advised_played_applied_and_downloaded(server, potassium, browser, tmp_path):
+    page = browser.new_page(viewport={"width": 1280, "height": 900}, accept_downloads=True)
+    requests, errors = [], []
+    page.on("request", lambda request: requests.append(request.url))
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(server)
+    page.wait_for_selector("#advise", timeout=60000)
+    page.set_input_files("input[type=file]", [str(path) for path in potassium])
+    page.wait_for_function("document.querySelectorAll('.mx-wave').length === 4", timeout=120000)
+    page.click("#advise")
+    page.wait_for_selector(".mx-player", timeout=300000)
+    element = page.locator(".mx-player")
+    files, gains = (json.loads(element.get_attribute(f"data-{name}")) for name in ("files", "gains"))
+    stems = {role: soundfile.read(io.BytesIO(fetched(server + address))) for role, address in files.items()}
+    loudness = {
+        version: lufs(sum(samples * by_role[role] for role, (samples, _) in stems.items()), stems["bass"][1])
+        for version, by_role in gains.items()
+    }
+    assert loudness["after"] == pytest.approx(loudness["before"], abs=0.1)
+    page.click("[data-play]")
+    page.wait_for_function("document.querySelector('[data-state]').textContent === 'Playing before.'", timeout=60000)
+    page.click("[data-version=after]")
+    page.wait_for_function("document.querySelector('[data-state]').textContent === 'Playing after.'")
+    page.click("#apply")
+    page.wait_for_selector("text=True peak of the mix", timeout=120000)
+    advice = json.loads(fetched(server + page.locator("a[href$='advice.json']").get_attribute("href")))
+    assert any(advice["gains_db"].values())
+    with page.expect_download() as started:
+        page.click("a[href$='rebalanced.zip']")
+    started.value.save_as(tmp_path / "out.zip")
+    originals = {path.name: soundfile.read(path) for path in potassium}
+    changes = {}
+    with zipfile.ZipFile(tmp_path / "out.zip") as archive:
+        assert sorted(archive.namelist()) == ["bass.wav", "drums.wav", "mix.wav", "other.wav", "vocals.wav"]
+        for name, original in originals.items():
+            written = soundfile.read(io.BytesIO(archive.read(name)))
+            changes[Path(name).stem] = lufs(*written) - lufs(*original)
+    for role, change_lu in changes.items():
+        assert change_lu - changes["bass"] == pytest.approx(advice["gains_db"][role], abs=0.1)
+    assert all(url.startswith((server, "data:", "blob:")) for url in requests)
+    assert errors == []
+    page.close()
+
+
+def test_names_and_words_are_shown_as_text(server, potassium, browser, tmp_path):
+    page = browser.new_page()
+    page.goto(server)
+    page.wait_for_selector("#advise", timeout=60000)
+    names = ["bass <img src=x onerror=document.title='owned'>.wav", "drums.wav"]
+    packed = tmp_path / "stems.zip"
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name, path in zip(names, potassium, strict=False):
+            archive.write(path, name)
+    page.set_input_files("input[type=file]", str(packed))
+    page.wait_for_function("document.querySelectorAll('.mx-wave').length === 2", timeout=120000)
+    assert names[0] in page.inner_text(".mx-track-name >> nth=0")
+    assert page.title() == "mixlab"
+    assert page.locator("img[src=x]").count() == 0
+    page.close()
+
+
+def test_a_program_gets_the_same_advice_and_a_sentence_where_it_is_refused(server, potassium, tmp_path):
+    from gradio_client import Client, handle_file
+
+    client = Client(server, verbose=False)
+    asked = {"anchor": "bass", "words": "", "roles": {}, "genre": "", "ignore_below_db": 1.0, "apply": False}
+    advice = client.predict(files=[handle_file(str(path)) for path in potassium], **asked, api_name="/advise")
+    assert {stem["stem"] for stem in advice["advice"]} <= {"drums", "other", "vocals"}
+    assert json.loads(fetched(server + advice["downloads"]["All of the advice (JSON)"]))["text"] == advice["text"]
+    (tmp_path / "bass.wav").write_text("hello")
+    with pytest.raises(Exception, match=r"bass\.wav cannot be read as audio"):
+        client.predict(files=[handle_file(str(tmp_path / "bass.wav"))], **asked, api_name="/advise")
+
+
+def test_the_documented_http_call_works(server, potassium):
+    boundary = "----mixlab"
+    parts = [
+        f'--{boundary}\r\nContent-Disposition: form-data; name="files"; filename="{path.name}"\r\n\r\n'.encode()
+        + path.read_bytes()
+        + b"\r\n"
+        for path in potassium
+    ]
+    body = b"".join(parts) + f"--{boundary}--\r\n".encode()
+
+    def post(address, content, kind):
+        return json.loads(fetched(urllib.request.Request(server + address, content, {"Content-Type": kind})))
+
+    paths = post("gradio_api/upload", body, f"multipart/form-data; boundary={boundary}")
+    files = [{"path": path, "meta": {"_type": "gradio.FileData"}} for path in paths]
+    call = {"data": [files, "bass", "", {}, "", 1.0, True]}
+    event = post("gradio_api/call/advise", json.dumps(call).encode(), "application/json")["event_id"]
+    with urllib.request.urlopen(f"{server}gradio_api/call/advise/{event}", timeout=300) as response:
+        lines = response.read().decode().splitlines()
+    answer = json.loads(next(line for line in lines if line.startswith("data: [")).removeprefix("data: "))[0]
+    assert answer["anchor"] == "bass"
+    assert np.isfinite(answer["true_peak_dbtp"])

@@ -1,0 +1,88 @@
+"""Only what the page and the API need reaches Gradio."""
+
+import asyncio
+import json
+
+import pytest
+
+pytest.importorskip("gradio")
+
+from mixlab.web.guard import LARGEST_CALL_BYTES, Guard
+from mixlab.web.sessions import Folders
+from mixlab.web.uploads import Limits
+
+
+@pytest.fixture
+def ask():
+    """The status of a request: 200 where it reached what is behind the guard."""
+    folders = Folders(100.0, 60.0)
+
+    async def behind(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    guard = Guard(behind, folders, Limits(total_mb=10.0))
+
+    def asking(path, method="GET", body=b"", headers=()):
+        sent = []
+
+        async def receive():
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        async def send(message):
+            sent.append(message)
+
+        scope = {"type": "http", "path": path, "method": method, "headers": list(headers)}
+        asyncio.run(guard(scope, receive, send))
+        assert b"content-security-policy" in dict(sent[0]["headers"])
+        return sent[0]["status"]
+
+    asking.uploads = folders.uploads
+    yield asking
+    folders.close()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/gradio_api/file=/etc/passwd", "/gradio_api/file=app.py", "/gradio_api/file/etc/passwd", "/file=/etc/passwd",
+        "/file/etc/passwd", "/gradio_api/file=C:/windows/win.ini", "/gradio_api/proxy=http://169.254.169.254/",
+        "/proxy=http://127.0.0.1:22/", "/gradio_api/stream/a/b/c/playlist.m3u8", "/gradio_api/component_server",
+        "/gradio_api/custom_component/1/client/component/../../../etc/passwd", "/gradio_api/run-history/records",
+        "/gradio_api/deep_link", "/gradio_api/process_recording", "/gradio_api/vibe-code/", "/monitoring/summary",
+        "/static/../../etc/passwd", "/assets/..\\..\\secret", "//gradio_api/file=/etc/passwd", "/gradio_api/dev/reload",
+    ],
+)  # fmt: skip
+def test_routes_that_read_files_or_fetch_addresses_are_closed(ask, path):
+    assert ask(path) == 403
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/config", "/assets/index.js", "/files/token/play-bass.flac", "/page/player.js", "/gradio_api/info"]
+)
+def test_the_page_is_open(ask, path):
+    assert ask(path) == 200
+
+
+@pytest.mark.parametrize("path", ["http://169.254.169.254/latest", "/etc/passwd", "app.py", "", ["/etc/passwd"], 7])
+def test_a_call_cannot_name_what_was_not_uploaded(ask, path):
+    body = {"data": [{"deep": [{"path": path, "meta": {"_type": "gradio.FileData"}}]}]}
+    assert ask("/gradio_api/queue/join", "POST", json.dumps(body).encode()) == 400
+
+
+def test_a_call_may_name_what_was_uploaded(ask):
+    body = {"data": [{"path": f"{ask.uploads}/a/bass.wav", "meta": {"_type": "gradio.FileData"}}]}
+    assert ask("/gradio_api/call/advise", "POST", json.dumps(body).encode()) == 200
+
+
+@pytest.mark.parametrize(("body", "status"), [(b"x" * (LARGEST_CALL_BYTES + 1), 413), (b"[" * 100_000, 400)])
+def test_a_call_that_is_too_large_or_no_json_is_refused(ask, body, status):
+    assert ask("/gradio_api/queue/join", "POST", body) == status
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [([], 411), ([(b"content-length", b"99000000")], 413), ([(b"content-length", b"1000")], 200)],
+)
+def test_an_upload_says_how_large_it_is_and_is_not_larger_than_is_taken(ask, headers, status):
+    assert ask("/gradio_api/upload", "POST", b"", headers) == status
