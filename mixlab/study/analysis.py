@@ -102,7 +102,8 @@ def analyse(answers: Answers, settings: AnalyseSchema) -> Analysis:
     kept = answers.without(excluded.participants)
     if kept.main.empty or len(kept.systems) < 2:
         raise ConfigError(
-            f"The rules under plan.exclusions leave {len(kept.participants)} of {len(answers.participants)} participants, "
+            f"The rules under plan.exclusions leave {len(kept.participants)} of {len(answers.participants)} "
+            "participants, "
             "too few to compare two systems; loosen them, and report that as a deviation from the plan."
         )
     cases = {"kept": kept} | ({"everyone": answers} if excluded.participants else {})
@@ -156,7 +157,8 @@ def fit_all(cases: Mapping[str, Answers], plan: PlanSchema, fitting: FittingSche
         if isinstance(fit, NoOrdinalModel):
             if plan.model == "clmm":
                 raise ConfigError(
-                    f"The key 'plan.model' is clmm, but {fit}; install R and r-cran-ordinal, raise fitting.timeout_s, or "
+                    f"The key 'plan.model' is clmm, but {fit}; install R and r-cran-ordinal, raise "
+                    "fitting.timeout_s, or "
                     "set plan.model=auto for the linear fallback."
                 )
             fit = fit_linear(tables[case, criterion], systems, fitting.permutations, fitting.seed, str(fit))
@@ -167,7 +169,8 @@ def fit_all(cases: Mapping[str, Answers], plan: PlanSchema, fitting: FittingSche
 def _check(answers: Answers, plan: PlanSchema) -> None:
     if plan.primary not in answers.criteria:
         raise ConfigError(
-            f"The key 'plan.primary' is '{plan.primary}', but rated were {', '.join(answers.criteria)}; name one of them."
+            f"The key 'plan.primary' is '{plan.primary}', but rated were {', '.join(answers.criteria)}; name "
+            "one of them."
         )
     if missing := [name for name in plan.pair if name not in answers.systems]:
         raise ConfigError(
@@ -176,7 +179,9 @@ def _check(answers: Answers, plan: PlanSchema) -> None:
 
 
 def _metrics(answers: Answers, settings: AnalyseSchema) -> tuple[pd.DataFrame, set[str]]:
-    """What every piece of advice has beside its ratings, and the systems of which more is known than the export says."""
+    """What every piece of advice has beside its ratings, and the systems of which more is known than the export
+    says.
+    """
     named = set(settings.runs) | set(settings.judge)
     if unknown := sorted(named - set(answers.systems)):
         raise ConfigError(

@@ -39,7 +39,8 @@ def summary(analysis: Analysis) -> str:
     numbers = f"{found.estimate:+.2f} {UNITS[fit.kind]} ({found.low:+.2f} to {found.high:+.2f})".replace("-", MINUS)
     p = "p < 0.001" if found.p < 0.001 else f"p = {found.p:.3f}"
     return (
-        f"{lead}By {words(plan.primary)}, {a} {relation} {b}: {numbers}, {p}, {len(analysis.kept.answers.participants)} raters. "
+        f"{lead}By {words(plan.primary)}, {a} {relation} {b}: {numbers}, {p}, "
+        f"{len(analysis.kept.answers.participants)} raters. "
         f"Model: {KINDS[fit.kind]}."
     )
 
@@ -60,7 +61,11 @@ def write_analysis(folder: Path, analysis: Analysis) -> list[Sheet]:
     reasons = sorted({fit.reason for fit in analysis.kept.fits.values() if fit.reason})
     write_sheets(folder, sheets)
     tables = (folder / "tables.md").read_text(encoding="utf-8")
-    head = [*([f"**{statement}**"] if statement else []), first, *(f"The fallback stands in since {r}." for r in reasons)]
+    head = [
+        *([f"**{statement}**"] if statement else []),
+        first,
+        *(f"The fallback stands in since {r}." for r in reasons),
+    ]
     write_whole(folder / "tables.md", "\n\n".join([*head, tables]))
     mark = SIMULATED if analysis.is_simulated else ""
     page = templates().get_template("analysis.html.j2").render(
@@ -89,11 +94,19 @@ def _flat(analysis: Analysis) -> dict[str, Any]:
     for system, row in analysis.kept.means.items():
         for criterion, figure in row.items():
             if figure is not None:
-                flat |= {f"mean/{criterion}/{system}{end}": v for end, v in zip(("", "_low", "_high"), figure, strict=True)}
+                flat |= {
+                    f"mean/{criterion}/{system}{end}": v for end, v in zip(("", "_low", "_high"), figure, strict=True)
+                }
     for criterion, fit in analysis.kept.fits.items():
         for c in fit.contrasts:
             name = f"difference/{criterion}/{c.a}_minus_{c.b}"
-            flat |= {name: c.estimate, f"{name}_low": c.low, f"{name}_high": c.high, f"{name}_p": c.p, f"{name}_p_holm": c.p_holm}
+            flat |= {
+                name: c.estimate,
+                f"{name}_low": c.low,
+                f"{name}_high": c.high,
+                f"{name}_p": c.p,
+                f"{name}_p_holm": c.p_holm,
+            }
     # A model at the edge of what can be fitted has figures that JSON cannot hold.
     return {key: value for key, value in flat.items() if not isinstance(value, float) or abs(value) < float("inf")}
 
@@ -101,7 +114,9 @@ def _flat(analysis: Analysis) -> dict[str, Any]:
 def means_figure(analysis: Analysis, mark: str) -> str:
     """Mean points of each system with intervals, a panel a criterion."""
     criteria, systems = analysis.criteria, list(analysis.kept.means)[::-1]
-    figure, panels = draw(len(criteria), height=0.9 + 0.32 * len(systems), width=2.4 * len(criteria) + 1.6, margin_left=0.16)
+    figure, panels = draw(
+        len(criteria), height=0.9 + 0.32 * len(systems), width=2.4 * len(criteria) + 1.6, margin_left=0.16
+    )
     for criterion, axes in zip(criteria, panels, strict=True):
         for place, system in enumerate(systems):
             found = analysis.kept.means[system][criterion]
@@ -156,8 +171,16 @@ def write_power(folder: Path, sheet: Sheet, figure: str, first: str, statements:
     """Write ``power.html``, ``power.md`` and ``power.csv``."""
     from markupsafe import Markup
 
-    page = templates().get_template("power.html.j2").render(
-        title="How many raters a study needs", summary=first, statements=statements, figure=Markup(figure), sheet=sheet
+    page = (
+        templates()
+        .get_template("power.html.j2")
+        .render(
+            title="How many raters a study needs",
+            summary=first,
+            statements=statements,
+            figure=Markup(figure),
+            sheet=sheet,
+        )
     )
     write_whole(folder / "power.html", page)
     parts = ["# How many raters a study needs", first, sheet.markdown(), sheet.caption, *statements]
@@ -173,5 +196,6 @@ def _point(axes: Any, place: int, found: Figure, colour: str) -> None:
 
 def _stamp(axes: Any, mark: str) -> None:
     if mark:
-        axes.text(0.5, 0.5, mark, transform=axes.transAxes, ha="center", va="center", rotation=20, color=MUTED, alpha=0.35,
+        axes.text(0.5, 0.5, mark, transform=axes.transAxes, ha="center", va="center", rotation=20, color=MUTED,
+                  alpha=0.35,
                   fontsize=18, zorder=0)  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -68,7 +69,7 @@ class TruthSchema(Schema):
     @field_validator("thresholds")
     @classmethod
     def _ascend(cls, thresholds: list[float]) -> list[float]:
-        if any(low >= high for low, high in zip(thresholds, thresholds[1:], strict=False)):
+        if any(low >= high for low, high in pairwise(thresholds)):
             raise ValueError(f"it holds {thresholds}, which does not ascend; sort its four numbers")
         return thresholds
 

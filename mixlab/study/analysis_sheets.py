@@ -38,7 +38,13 @@ def analysis_sheets(analysis: Analysis) -> list[Sheet]:
         for criterion in criteria:
             if criterion in everyone.fits:
                 sheets.append(
-                    _pairs(f"everyone_pairs_{criterion}", criterion, everyone.fits[criterion], analysis, "With nobody excluded: ")
+                    _pairs(
+                        f"everyone_pairs_{criterion}",
+                        criterion,
+                        everyone.fits[criterion],
+                        analysis,
+                        "With nobody excluded: ",
+                    )
                 )
     sheets += [
         _preferences(analysis),
@@ -75,7 +81,8 @@ def _participants(analysis: Analysis) -> Sheet:
     playbacks = sorted(set(everyone.ratings["playback"]))
     columns = {"count": "participants", "ratings": "ratings", **{name: str(name) for name in playbacks}}
     return Sheet("participants", "Who took part and who was excluded", columns, lines, "", (
-        "Rules fixed beforehand. Nobody is excluded for rating any advice high or low, also not the planted wrong advice. "
+        "Rules fixed beforehand. Nobody is excluded for rating any advice high or low, also not the planted "
+        "wrong advice. "
         "Somebody may break both rules. Ratings are those of main trials, without repeats and instructed items."
     ))  # fmt: skip
 
@@ -109,7 +116,8 @@ def _pairs(name: str, criterion: str, fit: Fit, analysis: Analysis, lead: str = 
     rank = "primary" if criterion == analysis.plan.primary else "secondary"
     reason = f" It stands in since {fit.reason}." if fit.reason else ""
     return Sheet(name, f"{lead}{words(criterion)} ({rank}): systems against each other", columns, lines, "pair", (
-        f"Model: {KINDS[fit.kind]}, {fit.ratings} ratings.{reason} Differences with 95 % intervals; p corrected by Holm over all "
+        f"Model: {KINDS[fit.kind]}, {fit.ratings} ratings.{reason} Differences with 95 % intervals; p corrected "
+        "by Holm over all "
         "pairs of this criterion. A better one is named where the corrected p is below 0.05."
     ))  # fmt: skip
 
@@ -145,7 +153,8 @@ def _agreement(analysis: Analysis) -> Sheet:
                "same": "repeat, same point", "pairs": "repeats"}  # fmt: skip
     used = {c: heading for c, heading in columns.items() if any(c in line.cells for line in lines)}
     return Sheet("agreement", "Agreement of raters", used, lines, "criterion", (
-        "Krippendorff's alpha for ordinal data over pieces of advice; the interval draws these. Repeats: a rater against the "
+        "Krippendorff's alpha for ordinal data over pieces of advice; the interval draws these. Repeats: a "
+        "rater against the "
         "same rater later in the session."
     ))  # fmt: skip
 
@@ -176,6 +185,7 @@ def _preferences(analysis: Analysis) -> Sheet:
 def _correlations(name: str, title: str, found: Correlations, criteria: list[str]) -> Sheet:
     lines = [Line(words(metric), dict(row)) for metric, row in found.items()]
     return Sheet(name, title, {c: words(c) for c in criteria}, lines, "metric", (
-        "Spearman's correlation of a metric with the mean rating of a piece of advice; intervals draw items. Over all systems "
+        "Spearman's correlation of a metric with the mean rating of a piece of advice; intervals draw items. "
+        "Over all systems "
         "it is helped by controls that everybody tells apart."
     ))  # fmt: skip

@@ -99,7 +99,8 @@ def checked(ratings: pd.DataFrame, participants: pd.DataFrame, preferences: pd.D
     unknown = sorted(set(ratings["participant"]) - set(participants["participant"]))
     if unknown:
         raise InputFileError(
-            f"{path} holds ratings of the participant '{unknown[0]}', who is not in participants.csv; export both again."
+            f"{path} holds ratings of the participant '{unknown[0]}', who is not in participants.csv; export "
+            "both again."
         )
     took_part = participants[participants["participant"].isin(set(ratings["participant"]))]
     simulated = int((took_part["simulated"] == 1).sum())

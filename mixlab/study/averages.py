@@ -22,8 +22,8 @@ ALPHA_RESAMPLES = 300
 class TwoWayBootstrap:
     """Percentile bootstrap that draws participants and items at once (Owen 2007), since ratings share both.
 
-    A rating weighs as often as its participant was drawn times as often as its item was. The same draws serve all means,
-    so that differences of means are paired.
+    A rating weighs as often as its participant was drawn times as often as its item was. The same draws serve all
+    means, so that differences of means are paired.
 
     Args:
         participants, items: of each rating, shape (ratings,).
@@ -43,7 +43,9 @@ class TwoWayBootstrap:
         )
 
     def means(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The mean of each resample over the ratings where `values`, shape (ratings,), is not NaN; shape (resamples,)."""
+        """The mean of each resample over the ratings where `values`, shape (ratings,), is not NaN; shape
+        (resamples,).
+        """
         applies = np.isfinite(values)
         sums, counts = (self._totals(np.where(applies, part, 0.0)) for part in (values, applies.astype(np.float64)))
         return np.divide(sums, counts, out=np.full_like(sums, np.nan), where=counts > 0)
@@ -78,15 +80,20 @@ def system_means(
     }
 
 
-def preference_shares(preferences: pd.DataFrame, resamples: int, seed: int) -> dict[tuple[str, str], tuple[Figure, int]]:
-    """Pair of systems -> the share in which the first is preferred, with its interval, and how often they were compared.
+def preference_shares(
+    preferences: pd.DataFrame, resamples: int, seed: int
+) -> dict[tuple[str, str], tuple[Figure, int]]:
+    """Pair of systems -> the share in which the first is preferred, with its interval, and how often they were
+    compared.
 
     Either of the two may have been shown first; preferring neither counts half.
     """
     found: dict[tuple[str, str], tuple[Figure, int]] = {}
     if preferences.empty:
         return found
-    pairs = pd.Series([tuple(sorted(pair)) for pair in zip(preferences["system_a"], preferences["system_b"], strict=True)])
+    pairs = pd.Series(
+        [tuple(sorted(pair)) for pair in zip(preferences["system_a"], preferences["system_b"], strict=True)]
+    )
     for pair in sorted(set(pairs)):
         rows = preferences[(pairs == pair).to_numpy()]
         wins = np.where(rows["preferred"] == pair[0], 1.0, np.where(rows["preferred"] == pair[1], 0.0, 0.5))

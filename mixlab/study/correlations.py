@@ -32,7 +32,8 @@ def advice_means(main: pd.DataFrame) -> pd.DataFrame:
 def level_metrics(main: pd.DataFrame) -> pd.DataFrame:
     """What the export itself says of each piece of advice, on the stem at fault.
 
-    ``gain_error_db`` is the distance of the advised from the needed gain, ``right_direction`` 1 where both have one sign.
+    ``gain_error_db`` is the distance of the advised from the needed gain, ``right_direction`` 1 where both have one
+    sign.
     """
     rows = main.drop_duplicates(["item", "system"])[["item", "system", "true_gain_db", "advised_gain_db"]]
     error = (rows["advised_gain_db"] - rows["true_gain_db"]).abs()
@@ -67,7 +68,7 @@ def judge_scores(judged: Mapping[str, str]) -> pd.DataFrame:
     Raises:
         InputFileError: naming the file that cannot be read or holds no scores of a model's text.
     """
-    rows = []
+    rows: list[dict[str, object]] = []
     for system, path in judged.items():
         file = Path(path).expanduser()
         file = file / "scores.jsonl" if file.is_dir() else file

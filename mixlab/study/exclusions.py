@@ -1,7 +1,7 @@
 """Room study: who is left out by rules that were fixed beforehand, and why.
 
-Nobody is left out for disagreeing with the planted wrong advice, or for any opinion on any system: only for missing what
-an instructed item says in so many words, or for giving the same trial another answer the second time.
+Nobody is left out for disagreeing with the planted wrong advice, or for any opinion on any system: only for missing
+what an instructed item says in so many words, or for giving the same trial another answer the second time.
 """
 
 from __future__ import annotations

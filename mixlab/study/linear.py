@@ -43,7 +43,8 @@ def permutation_p(
 ) -> list[float]:
     """Two-sided p of each pair of systems, in the order of `itertools.combinations`.
 
-    Two tests (Clark 1973: by raters and by items): the labels of two systems are exchanged for whole raters, which holds
+    Two tests (Clark 1973: by raters and by items): the labels of two systems are exchanged for whole raters, which
+    holds
     raters' taste fixed, and for whole items, which holds fixed how good one piece of advice happens to be. Means of
     raters and items are taken out before. The larger p counts, so that a difference has to hold over both.
 

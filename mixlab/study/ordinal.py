@@ -42,8 +42,8 @@ def fit_ordinal(
 ) -> dict[str, Fit | NoOrdinalModel]:
     """Fit a model to each table of ratings, all in one process of R.
 
-    Random effects are participants, items, advice (one system on one item) and taste (one participant on one system), as
-    far as the data have several ratings of each. Systems that a table lacks are left out of its fit.
+    Random effects are participants, items, advice (one system on one item) and taste (one participant on one system),
+    as far as the data have several ratings of each. Systems that a table lacks are left out of its fit.
 
     Args:
         tables: name -> rows with ``rating``, ``system``, ``participant`` and ``item``.

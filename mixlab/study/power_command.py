@@ -50,7 +50,8 @@ def main(cfg: DictConfig) -> None:
     answers = [
         f"With {items} items, {count} raters find the effect with a power of {options.aim:g} or more."
         if count is not None
-        else f"With {items} items, none of the numbers tried ({max(options.raters)} at most) reaches a power of {options.aim:g}."
+        else f"With {items} items, none of the numbers tried ({max(options.raters)} at most) reaches a power of "
+        f"{options.aim:g}."
         for items, count in needed.items()
     ]
     if options.effect == 0.0:
@@ -63,13 +64,18 @@ def main(cfg: DictConfig) -> None:
     test = "its permutation test without the model" if kind == "linear" else "p by Wald's t"
     statements = [
         "Every number comes from simulated studies.",
-        f"Effect: {options.effect:g} log odds of {first} over {second} by {options.plan.primary}, no other differences; "
-        f"{options.trials} trials a rater of {len(systems)} systems in a Latin square. Test: {KINDS[kind]}, {test}, two-sided at 5 %.",
-        "Assumed on the latent scale: " + ", ".join(f"{k.replace('_', ' ')} {v}" for k, v in options.truth.model_dump().items())
+        f"Effect: {options.effect:g} log odds of {first} over {second} by {options.plan.primary}, no other "
+        "differences; "
+        f"{options.trials} trials a rater of {len(systems)} systems in a Latin square. Test: {KINDS[kind]}, "
+        f"{test}, two-sided at 5 %.",
+        "Assumed on the latent scale: "
+        + ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in options.truth.model_dump().items())
         + "; raters who are excluded come on top of the number.",
     ]  # fmt: skip
     out = Path("power" if options.out is None else options.out).expanduser()
-    sheet = power_sheet(cells, "Share of simulated studies that find the effect, with its exact 95 % binomial interval.")
+    sheet = power_sheet(
+        cells, "Share of simulated studies that find the effect, with its exact 95 % binomial interval."
+    )
     write_power(out, sheet, power_figure(cells, options.aim), first_line, statements)
     model = "cumulative-link mixed model (R, ordinal::clmm)" if options.plan.model != "linear" else KINDS["linear"]
     text = templates().get_template("preregistration.md.j2").render(

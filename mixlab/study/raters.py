@@ -1,6 +1,7 @@
 """Room study: simulated raters with known effects; no person's answers, and never to be taken for them.
 
-A rating is drawn from the ordinal model that the analysis fits: on a latent scale of log odds, the effect of the system,
+A rating is drawn from the ordinal model that the analysis fits: on a latent scale of log odds, the effect of the
+system,
 of the rater, of the item, of the advice (a system on an item), of taste (a rater on a system), and logistic noise; four
 thresholds cut it into five points. Careless raters answer by chance, instructed items too.
 """
@@ -151,7 +152,15 @@ def simulated_answers(truth: Truth, raters: int, items: int, trials: int, seed: 
             if number not in seen:
                 add(rater, item, system, criterion, population.rate(rater, item, system, criterion, True), 1, "")
                 for asked in (2, 4):
-                    add(rater, item, "", criterion, population.follow(rater, f"{item}{asked}", criterion, asked), 0, asked)
+                    add(
+                        rater,
+                        item,
+                        "",
+                        criterion,
+                        population.follow(rater, f"{item}{asked}", criterion, asked),
+                        0,
+                        asked,
+                    )
         seen.add(number)
     participants = pd.DataFrame({"participant": [f"p{number:03d}" for number in range(raters)], "simulated": 1})
     preferences = pd.DataFrame(columns=["participant", "item", "system_a", "system_b", "preferred"])
