@@ -117,5 +117,7 @@ class RehearseSchema(Schema):
     careless_share: Share
     raters: PositiveCount
     at_once: PositiveCount
+    kills: Count
+    kill_every_s: Positive
     seed: Count
     out: str | None

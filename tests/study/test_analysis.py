@@ -1,0 +1,144 @@
+"""The analysis finds what was planted, leaves out whom the rules name, and says what it is made of."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import replace
+from importlib import resources
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from mixlab.errors import ConfigError, InputFileError
+from mixlab.study.analysis import analyse
+from mixlab.study.analysis_page import summary, write_analysis
+from mixlab.study.analysis_schema import AnalyseSchema
+from mixlab.study.answers import read_answers
+from mixlab.study.averages import krippendorff_alpha
+from mixlab.study.ordinal import NoOrdinalModel
+from mixlab.study.power import null_range, simulate
+from mixlab.study.raters import Truth, simulated_answers
+
+EFFECTS = {
+    "effectiveness": {"fine_tuned": 2.0, "loudness_rule": 0.5, "do_nothing": -0.5, "low_anchor": -2.0},
+    "actionability": {"fine_tuned": 1.0, "loudness_rule": 1.0, "do_nothing": -1.0, "low_anchor": 0.5},
+}
+HAS_R = shutil.which("Rscript") is not None
+
+
+def options(**plan):
+    conf = resources.files("mixlab.study").joinpath("conf")
+    standard = yaml.safe_load(conf.joinpath("plan", "standard.yaml").read_text())
+    fitting = yaml.safe_load(conf.joinpath("fitting", "standard.yaml").read_text())
+    wanted = standard | {"pair": ["fine_tuned", "low_anchor"], "model": "linear"} | plan
+    values = {"plan": wanted, "fitting": fitting | {"resamples": 200, "permutations": 400}}
+    return AnalyseSchema.model_validate(values | {"data": "-", "runs": {}, "judge": {}, "out": None})
+
+
+@pytest.fixture(scope="module")
+def answers():
+    return simulated_answers(Truth(EFFECTS, careless_share=0.2), raters=24, items=12, trials=8, seed=1)
+
+
+@pytest.fixture(scope="module")
+def analysis(answers):
+    return analyse(answers, options())
+
+
+def test_a_large_planted_difference_is_found_in_its_direction(analysis):
+    found = analysis.kept.fits["effectiveness"].contrast("fine_tuned", "low_anchor")
+    assert found.low > 0
+    assert found.p_holm < 0.05
+
+
+def test_the_fallback_calls_itself_one_everywhere(analysis, tmp_path):
+    write_analysis(tmp_path, analysis)
+    assert "FALLBACK" in (tmp_path / "analysis.html").read_text()
+    assert "FALLBACK" in (tmp_path / "tables.md").read_text()
+
+
+def test_simulated_answers_are_called_so_in_the_page_the_tables_and_the_first_line(analysis, tmp_path):
+    write_analysis(tmp_path, analysis)
+    assert summary(analysis).startswith("SIMULATED")
+    assert "SIMULATED" in (tmp_path / "analysis.html").read_text()
+    assert all(path.name.startswith("simulated_") for path in tmp_path.glob("*.csv"))
+
+
+def test_careless_raters_are_left_out_and_counted_and_shown_beside_everyone(analysis, answers):
+    assert 0 < len(analysis.excluded.participants) < len(answers.participants)
+    assert analysis.everyone is not None
+    assert len(analysis.kept.answers.participants) + len(analysis.excluded.participants) == len(answers.participants)
+
+
+def test_nobody_is_left_out_for_liking_the_planted_wrong_advice(answers):
+    liked = answers.ratings["system"].eq("low_anchor") & answers.ratings["is_repeat"].eq(0)
+    ratings = answers.ratings.assign(rating=np.where(liked, 5, answers.ratings["rating"]))
+    calm = options(exclusions={"instructed_most_wrong": 0, "repeat_most_points": 4.0})
+    before, after = (analyse(a, calm).excluded.participants for a in (answers, replace(answers, ratings=ratings)))
+    assert set(before) == set(after)
+
+
+def test_a_plan_that_names_a_system_that_nobody_rated_is_refused(answers):
+    with pytest.raises(ConfigError, match="human"):
+        analyse(answers, options(pair=["fine_tuned", "human"]))
+
+
+@pytest.mark.parametrize("column", ["rating", "system", "is_instructed"])
+def test_an_export_that_lacks_a_column_is_refused_by_name(answers, tmp_path, column):
+    answers.ratings.drop(columns=column).to_csv(tmp_path / "ratings.csv", index=False)
+    answers.participants.to_csv(tmp_path / "participants.csv", index=False)
+    with pytest.raises(InputFileError, match=column):
+        read_answers(tmp_path)
+
+
+def test_a_rating_out_of_range_is_refused(answers, tmp_path):
+    answers.ratings.assign(rating=7).to_csv(tmp_path / "ratings.csv", index=False)
+    answers.participants.to_csv(tmp_path / "participants.csv", index=False)
+    with pytest.raises(InputFileError, match="7"):
+        read_answers(tmp_path)
+
+
+def test_raters_who_agree_have_an_alpha_of_one_and_raters_by_chance_about_none():
+    rng = np.random.default_rng(0)
+    rows = [
+        {"participant": f"p{p}", "item": f"i{i}", "system": "s", "criterion": "c", "agreed": 1 + i % 5,
+         "chance": int(rng.integers(1, 6))}
+        for p in range(20)
+        for i in range(25)
+    ]  # fmt: skip
+    table = pd.DataFrame(rows)
+    agreed, chance = (krippendorff_alpha(table.assign(rating=table[name])) for name in ("agreed", "chance"))
+    assert agreed is not None
+    assert agreed[0] == pytest.approx(1.0)
+    assert chance is not None
+    assert abs(chance[0]) < 0.1
+
+
+def test_of_twenty_studies_without_an_effect_as_many_are_called_one_as_chance_allows():
+    nothing = Truth({"effectiveness": dict.fromkeys(("a", "b", "c"), 0.0)})
+    outcomes = simulate(nothing, ("a", "b"), (12, 12, 6), 20, "linear", 0, 60.0)
+    low, high = null_range(20)
+    assert low <= sum(outcome is not None and outcome.p < 0.05 for outcome in outcomes) <= high
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not HAS_R, reason="needs R with the package ordinal (Debian: r-cran-ordinal)")
+def test_the_ordinal_model_finds_planted_effects_within_its_intervals(answers):
+    try:
+        fit = analyse(answers, options(model="clmm")).kept.fits["effectiveness"]
+    except (ConfigError, NoOrdinalModel) as error:
+        pytest.skip(str(error))
+    planted = EFFECTS["effectiveness"]
+    held = [c.low <= planted[c.a] - planted[c.b] <= c.high for c in fit.contrasts]
+    assert fit.kind == "clmm"
+    assert sum(held) >= len(held) - 1
+
+
+def test_without_r_the_fallback_is_taken_and_the_reason_said(answers, monkeypatch):
+    monkeypatch.setitem(os.environ, "PATH", "/nowhere")
+    fit = analyse(answers, options(model="auto")).kept.fits["effectiveness"]
+    assert fit.kind == "linear"
+    assert fit.reason
