@@ -85,15 +85,9 @@ def evaluate(cfg: DictConfig, overrides: Sequence[str]) -> float:
     data.prepare_data()
     data.setup()
     require_test_items(data)
-    results = evaluate_splits(
-        cfg,
-        data,
-        subject.answerers,
-        cfg.baseline,
-        ProbeSettings(**cfg.probes),
-        anchors=subject.anchors,
-        as_trained=own_items.as_trained(data) if run is not None else None,
-    )
+    own = own_items.as_trained(data) if run is not None else None
+    probes = ProbeSettings(**cfg.probes)
+    results = evaluate_splits(cfg, data, subject.answerers, cfg.baseline, probes, subject.anchors, own)
     config_yaml = OmegaConf.to_yaml(cfg, resolve=True)
     write_whole(folder / "evaluation.yaml", config_yaml)
     seconds = time.monotonic() - started

@@ -103,9 +103,15 @@ class Sweep(Callback):
             fail(str(error))
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
-        """Say what is not done, why, and how to run it alone; then exit with code 1."""
+        """Report on what is done; say what is not, why, and how to run it alone, then exit with code 1."""
+        from mixlab.reporting import write_report
+
         folder = Path(config.hydra.sweep.dir)
         print(status_page(folder))
+        try:
+            print(f"All runs side by side: {write_report([folder])}")
+        except MixlabError as error:
+            print(f"There is no report on the sweep: {error}")
         left = [state for state in states(folder).values() if state != "done"]
         if left:
             print(f"Again, only what is left: python -m mixlab.sweep resume {shlex.quote(str(folder))}")

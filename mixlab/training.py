@@ -54,6 +54,8 @@ def train(cfg: DictConfig) -> float:
     logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(logging.WARNING)
     # Lightning knows of loaders with a state only; here the sampler starts at the next example (MixDataModule).
     warnings.filterwarnings("ignore", ".*dataloader is not resumable.*")
+    # Said wherever SLURM is installed, also to those who do not use it.
+    warnings.filterwarnings("ignore", ".*`srun` command is available.*")
     folder = Path(HydraConfig.get().runtime.output_dir)
     torch.set_num_threads(cfg.trainer.threads)
     if cfg.controls and cfg.model.builder != "tiny":

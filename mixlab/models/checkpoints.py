@@ -21,7 +21,7 @@ from mixlab.models.assembly.mini import Mini
 from mixlab.models.backbones.base import Backbone, Recipe
 from mixlab.models.backbones.cascade import Cascade, Unified
 from mixlab.models.backbones.pretrained import Pretrained
-from mixlab.models.backbones.tiny import TINY_FOLDER, Tiny, fold_feature_statistics
+from mixlab.models.backbones.tiny import Tiny, fold_feature_statistics
 from mixlab.models.merged_lora import merge_where_cheaper
 from mixlab.models.quantization import NF4, quantize_language_model
 
@@ -123,19 +123,10 @@ def save_trained(folder: Path, backbone: Backbone, description: Description) -> 
         model.save_pretrained(folder)
         # PEFT writes a model card of its own with unfilled fields; ours is made when a model is published.
         (folder / "README.md").unlink(missing_ok=True)
-        _forget_package_path(folder / "adapter_config.json")
     else:
         save_file({name: tensor.contiguous() for name, tensor in trainable_state(model).items()}, folder / FULL_WEIGHTS)
     backbone.processor.save_pretrained(folder)
     (folder / DESCRIPTION).write_text(json.dumps(asdict(description), indent=2) + "\n")
-
-
-def _forget_package_path(config: Path) -> None:
-    """Name a base that comes with the package by its name: where the package lies says nothing on another machine."""
-    values = json.loads(config.read_text())
-    base = Path(values.get("base_model_name_or_path") or "")
-    if base.is_absolute() and base.is_relative_to(TINY_FOLDER.parent):
-        config.write_text(json.dumps(values | {"base_model_name_or_path": base.name}, indent=2, sort_keys=True) + "\n")
 
 
 def find_trained(path: Path) -> Path:

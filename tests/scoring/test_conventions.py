@@ -66,6 +66,8 @@ def test_flat_figures_come_by_genre_and_with_intervals(problem):
 
 
 def test_items_of_a_claim_or_without_anything_usual_do_not_count(problem):
-    claimed = problem(prompt=PromptCategory.CORRECT_DESCRIPTION)
-    assert found([claimed], Advice()) is None
+    claimed = problem(prompt=PromptCategory.CORRECT_DESCRIPTION, item="song/1")
+    beside = found([problem(), claimed], Advice())
+    assert beside is not None
+    assert beside.items == 1
     assert found([problem(genre="polka")], Advice()) is None
