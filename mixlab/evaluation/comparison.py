@@ -43,8 +43,12 @@ class Comparison:
 
     @property
     def better(self) -> str:
-        """The name of the better one where the corrected test says that there is one, else an empty text."""
-        if not self.difference.p_holm < ALPHA or self.difference.difference == 0:
+        """The name of the better one where the corrected test says that there is one, else an empty text.
+
+        The test changes signs by song and takes seeds as they are; the interval draws seeds too, and has to agree.
+        """
+        found = self.difference
+        if not found.p_holm < ALPHA or found.low <= 0 <= found.high:
             return ""
         a_is_better = (self.difference.difference > 0) != (self.metric in LOWER_IS_BETTER)
         return self.a if a_is_better else self.b

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +113,7 @@ def _settings(settings: Sequence[Setting]) -> Sheet:
 
 
 def _shared_stems(settings: Sequence[Setting]) -> list[Sheet]:
-    """Joint accuracy by faulty stem, and over those stems that are at fault in every setting's items."""
+    """Joint accuracy by faulty stem, and of every two settings over the stems that may be at fault in both."""
     prefix, suffix = "test/faulty_stem=", "/joint_accuracy"
     stems = [
         {
@@ -125,28 +126,25 @@ def _shared_stems(settings: Sequence[Setting]) -> list[Sheet]:
     ]
     if len(settings) < 2 or all(names == stems[0] for names in stems):
         return []
-    shared = sorted(set.intersection(*stems) - {"balanced"})
     every = sorted(set.union(*stems))
-    lines = []
-    for setting in settings:
-        cells: dict[str, Any] = {stem: setting.figure(f"{prefix}{stem}{suffix}") for stem in every}
-        found = [cells[stem] for stem in shared if cells[stem] is not None]
-        cells["shared"] = (float(np.mean([value for value, _, _ in found])),) * 3 if found else None
-        lines.append(Line(setting.label, cells))
-    title = f"By faulty stem; shared by all: {', '.join(shared) or 'none'}"
+    found = [{stem: setting.figure(f"{prefix}{stem}{suffix}") for stem in every} for setting in settings]
+    lines = [Line(setting.label, dict(cells)) for setting, cells in zip(settings, found, strict=True)]
+    pairs = []
+    for a, b in combinations(range(len(settings)), 2):
+        shared = sorted((stems[a] & stems[b]) - {"balanced"})
+        means = [float(np.mean([cells[stem][0] for stem in shared])) for cells in (found[a], found[b]) if shared]  # type: ignore[index]
+        if means:
+            label = f"{settings[a].label} and {settings[b].label}"
+            first, second = ((mean,) * 3 for mean in means)
+            pairs.append(Line(label, {"stems": ", ".join(shared), "first": first, "second": second}))
     caption = (
-        "Settings whose items have other stems at fault (another anchor) can be compared on the shared ones alone, and "
-        "not item by item: the errors drawn are others."
+        "Settings whose items have other stems at fault (another anchor) can be compared on shared ones alone, and not "
+        "item by item: the errors drawn are others."
     )
+    headings = {"stems": "stems shared", "first": "first", "second": "second"}
     return [
-        Sheet(
-            "faulty_stem",
-            title,
-            {stem: stem for stem in every} | {"shared": "mean of shared"},
-            lines,
-            "setting",
-            caption,
-        )
+        Sheet("faulty_stem", "By faulty stem", {stem: stem for stem in every}, lines, "setting", caption),
+        Sheet("shared_stems", "Two settings on the stems that both may have at fault", headings, pairs, "settings"),
     ]
 
 
