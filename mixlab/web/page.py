@@ -76,6 +76,8 @@ class Page:
             downloads = gr.HTML(elem_id="downloads")
             self._shown = [progress, message, results, player, after, downloads]
 
+            # First, since the first handler of a name has it: the page's own are not for programs.
+            api.add(self.desk, LISTENING)
             inside: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
             drop.upload(self.take, [drop], [drop, view, *self._shown], **inside)
             pick.click(self.pick, [song], [view, genre, *self._shown], **inside)
@@ -88,7 +90,6 @@ class Page:
             apply.click(self.apply, [ignore], [message, downloads], **inside)
             ignore.release(self.show, [ignore], self._shown, **inside)
             blocks.unload(self.leave)
-            api.add(self.desk, LISTENING)
         return blocks.queue(max_size=100, default_concurrency_limit=4)
 
     def _track_list(self, view: gr.State, message: gr.HTML) -> None:
