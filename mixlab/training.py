@@ -56,6 +56,10 @@ def train(cfg: DictConfig) -> float:
     warnings.filterwarnings("ignore", ".*dataloader is not resumable.*")
     # Said wherever SLURM is installed, also to those who do not use it.
     warnings.filterwarnings("ignore", ".*`srun` command is available.*")
+    # Batches are moved by the module alone, on purpose: it computes their features there.
+    warnings.filterwarnings("ignore", ".*You have overridden `(transfer_batch_to_device|on_after_batch_transfer)`.*")
+    # Of PyTorch's own making, inside Lightning.
+    warnings.filterwarnings("ignore", ".*LeafSpec.*")
     folder = Path(HydraConfig.get().runtime.output_dir)
     torch.set_num_threads(cfg.trainer.threads)
     if cfg.controls and cfg.model.builder != "tiny":
