@@ -23,6 +23,7 @@ from mixlab.data.dataset import (
     frozen_problems,
 )
 from mixlab.data.encoder import ChatEncoder
+from mixlab.data.transport import send_small_tensors_by_value
 from mixlab.errors import ConfigError
 from mixlab.multitrack.demo.source import DemoSource
 from mixlab.multitrack.preparation import prepare
@@ -290,5 +291,6 @@ class MixDataModule(lightning.LightningDataModule):
             num_workers=workers,
             persistent_workers=workers > 0,
             multiprocessing_context="spawn" if workers else None,
+            worker_init_fn=send_small_tensors_by_value if workers else None,
             **options,
         )
