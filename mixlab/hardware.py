@@ -65,7 +65,7 @@ def check_devices(cfg: DictConfig, trainer: lightning.Trainer) -> None:
             raise ConfigError(
                 f"A sweep (-m) has one process a job, but trainer asks for {trainer.world_size} devices a job, whose "
                 "processes would each start the whole sweep again; set trainer.devices=1, or give the jobs to SLURM "
-                "with hydra/launcher=submitit_slurm, or start the runs one by one."
+                "with hydra/launcher=slurm, or start the runs one by one."
             )
     if is_sharded(trainer) and cfg.adapter["_target_"].endswith(".qlora"):
         raise ConfigError(

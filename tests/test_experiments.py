@@ -154,7 +154,7 @@ def test_a_sweep_in_this_process_over_several_devices_ends_in_one_sentence_with_
     assert "Traceback" not in done.stderr
     (error,) = (line for line in done.stderr.splitlines() if line.startswith("error:"))
     assert "2 devices a job" in error
-    assert "set trainer.devices=1, or give the jobs to SLURM with hydra/launcher=submitit_slurm" in error
+    assert "set trainer.devices=1, or give the jobs to SLURM with hydra/launcher=slurm" in error
 
 
 @pytest.mark.slow

@@ -71,7 +71,7 @@ SUBMITIT = "hydra_plugins.hydra_submitit_launcher.submitit_launcher.SlurmLaunche
 def test_a_sweep_of_this_process_over_several_devices_is_refused_with_the_way_out(monkeypatch, launcher):
     cfg = composed(*TWO_ON_A_CPU)
     sweep(monkeypatch, launcher)
-    with pytest.raises(ConfigError, match=r"2 devices a job.*trainer\.devices=1, .* hydra/launcher=submitit_slurm"):
+    with pytest.raises(ConfigError, match=r"2 devices a job.*trainer\.devices=1, .* hydra/launcher=slurm"):
         hardware.check_devices(cfg, build.trainer(cfg))
 
 
