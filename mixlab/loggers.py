@@ -1,13 +1,15 @@
-"""Floor of the entry points: where metrics go; a CSV file always, Weights & Biases if asked for."""
+"""Floor of the entry points: where metrics go: a CSV file, Weights & Biases if asked for, a bar on the screen."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
+from lightning.pytorch.callbacks import RichProgressBar
 from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
 from omegaconf import DictConfig, OmegaConf
 
@@ -74,3 +76,26 @@ def group_and_tags(cfg: DictConfig, folder: Path) -> tuple[str, list[str]]:
         group = f"{cfg.name}/{Path(hydra.sweep.dir).name}"
         tags += ["sweep", *(word.lstrip("+") for word in hydra.overrides.task)]
     return cfg.logger.wandb.group or group, list(dict.fromkeys(tags))
+
+
+class LossBar(RichProgressBar):
+    """A progress bar that reads figures, the training loss among them, no more often than every so many seconds.
+
+    For every value that is read after a step, a GPU runs dry before the next.
+    """
+
+    def __init__(self, every_s: float = 1.0) -> None:
+        super().__init__()
+        self.every_s = every_s
+        self._read_s = -every_s
+        self._shown: dict[str, Any] = {}
+
+    def get_metrics(self, trainer: Any, pl_module: Any) -> dict[str, Any]:
+        """Those of Lightning's bar and the training loss, as they were when they were last read."""
+        now = time.monotonic()
+        if now - self._read_s >= self.every_s:
+            self._shown = super().get_metrics(trainer, pl_module)
+            if "train/loss" in trainer.callback_metrics:
+                self._shown["train/loss"] = float(trainer.callback_metrics["train/loss"])
+            self._read_s = now
+        return dict(self._shown)

@@ -13,7 +13,7 @@ from typing import Any
 import lightning
 import torch
 from hydra.core.hydra_config import HydraConfig
-from lightning.pytorch.callbacks import Callback, EarlyStopping, RichProgressBar
+from lightning.pytorch.callbacks import Callback, EarlyStopping
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from mixlab import build
@@ -26,7 +26,7 @@ from mixlab.evaluating import evaluate_splits, print_results, require_test_items
 from mixlab.evaluation.results import write_results
 from mixlab.evaluation.run import Answerer
 from mixlab.hardware import check_devices, check_precision, check_room, is_first_process, is_sharded
-from mixlab.loggers import finish_control, make_loggers
+from mixlab.loggers import LossBar, finish_control, make_loggers
 from mixlab.models.adapters import trainable_state
 from mixlab.models.checkpoints import ADAPTER_FOLDER, Description, save_trained
 from mixlab.models.footprint import footprint
@@ -183,7 +183,7 @@ def fit(
         patience = cfg.callbacks.patience
         callbacks.append(EarlyStopping(monitor, patience=patience, mode=mode, check_on_train_epoch_end=False))
     if cfg.callbacks.progress_bar:
-        callbacks.append(RichProgressBar())
+        callbacks.append(LossBar())
     loggers = make_loggers(cfg, folder, resume_from)
     for logger in loggers:
         logger.log_hyperparams(figures)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import numpy as np
 import torch
@@ -27,7 +27,7 @@ class Batch(TypedDict, total=False):
     what `with_features` makes of them: input_features (sounds, mels, frames), feature_attention_mask (sounds, frames).
     For training: clip_error_db (clips, stems), how far each stem of `STEMS` in the clip is from its balance with the
     anchor, NaN for stems that are not in it; moves (batch, stems), which of `MOVES` is right for each of `STEMS`,
-    `IGNORED` for stems that cannot be at fault. For evaluation: the examples.
+    `IGNORED` for stems that cannot be at fault; and what `with_places` adds. For evaluation: the examples.
     """
 
     input_ids: torch.Tensor
@@ -41,12 +41,42 @@ class Batch(TypedDict, total=False):
     feature_attention_mask: torch.Tensor
     clip_error_db: torch.Tensor
     moves: torch.Tensor
+    response_places: torch.Tensor
+    clip_end_places: torch.Tensor
+    error_places: torch.Tensor
+    move_places: torch.Tensor
     examples: list[Example]
 
 
 def move_batch(batch: Batch, device: torch.device) -> Batch:
     """The batch with its tensors on `device`; examples stay where they are."""
-    return {key: part.to(device) if isinstance(part, torch.Tensor) else part for key, part in batch.items()}  # type: ignore[return-value]
+    ahead = device.type == "cuda"  # without waiting until the device has done what it was asked before
+
+    def moved(part: Any) -> Any:
+        return part.to(device, non_blocking=ahead) if isinstance(part, torch.Tensor) else part
+
+    return {key: moved(part) for key, part in batch.items()}  # type: ignore[return-value]
+
+
+def with_places(batch: Batch) -> Batch:
+    """The batch with indices of what a loss reads; as it is where it has them.
+
+    Added are, as indices into the flattened tensors: response_places, the tokens after which a response token comes;
+    clip_end_places, error_places and move_places, where `clip_ends`, `clip_error_db` and `moves` say something. To know
+    how many there are a device has to be waited for, so they are best told before the batch moves there.
+    """
+    if "response_places" in batch:
+        return batch
+    places = Batch(response_places=_places(torch.nn.functional.pad(batch["labels"][:, 1:] != IGNORED, (0, 1))))
+    if "clip_error_db" in batch:
+        places["clip_end_places"] = _places(batch["clip_ends"])
+        places["error_places"] = _places(~batch["clip_error_db"].isnan())
+        places["move_places"] = _places(batch["moves"] != IGNORED)
+    return batch | places
+
+
+def _places(mask: torch.Tensor) -> torch.Tensor:
+    return mask.flatten().nonzero()[:, 0]
 
 
 def with_features(batch: Batch, front_end: FrontEnd) -> Batch:

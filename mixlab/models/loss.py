@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from mixlab.data.collate import MOVES, Batch
+from mixlab.data.collate import MOVES, Batch, with_places
 from mixlab.data.encoder import IGNORED
 from mixlab.models.backbones.base import Backbone, bare
 from mixlab.models.compute import padded_on_the_right
@@ -45,6 +45,8 @@ class LossSettings:
 class ResponseLoss(nn.Module):
     """Cross-entropy on response tokens in float32, summed and divided by the number of those tokens.
 
+    Nothing is asked of the device, so that a GPU never waits for the answer to be read.
+
     Where several processes train together, the number is that of all: the mean of their losses, and of their gradients,
     is that of one process with all examples.
 
@@ -70,25 +72,25 @@ class ResponseLoss(nn.Module):
         Texts are padded on the right. The language model's head runs on the positions that predict a response token
         only.
         """
-        inner = bare(model)
+        inner, batch = bare(model), with_places(batch)
         with padded_on_the_right(inner.get_submodule(self.family.parts.language_model)):
             states: Any = inner.model(
                 **self.family.inputs(batch),
                 use_cache=False,
                 output_hidden_states=self.gain_head is not None or self.move_head is not None,
             )
-        labels = batch["labels"][:, 1:]
-        targets = labels != IGNORED
-        logits = inner.get_submodule(self.family.parts.head)(states.last_hidden_state[:, :-1][targets]).float()
-        entropy = F.cross_entropy(logits, labels[targets], reduction="none")
-        decisive = batch["decisive"][:, 1:]
-        weights = 1.0 + (self.settings.decisive_weight - 1.0) * decisive[targets].float()
+        places = batch["response_places"]
+        labels, decisive = batch["labels"], batch["decisive"]
+        targets = labels.flatten()[places + 1]
+        head = inner.get_submodule(self.family.parts.head)
+        logits = head(states.last_hidden_state.flatten(0, 1)[places]).float()
+        entropy = F.cross_entropy(logits, targets, reduction="none")
+        weights = 1.0 + (self.settings.decisive_weight - 1.0) * decisive.flatten()[places + 1].float()
         surprise = entropy
         if self.numbers is not None:
-            rows = self.numbers.rows(labels, decisive)[targets]
-            amounts = rows >= 0
-            spread = self.numbers.loss(F.log_softmax(logits[amounts], dim=-1), rows[amounts])
-            surprise = entropy.masked_scatter(amounts, spread)
+            rows = self.numbers.rows(labels, decisive).flatten()[places + 1]
+            spread = self.numbers.loss(F.log_softmax(logits, dim=-1), rows.clamp(min=0))
+            surprise = torch.where(rows >= 0, spread, entropy)
         loss = mean_over_processes(surprise * weights)
         if self.gain_head is not None:
             # Half way up, so that the layers above can act on what is known there.
@@ -101,19 +103,19 @@ class ResponseLoss(nn.Module):
 
     def _gain_loss(self, hidden: torch.Tensor, batch: Batch) -> torch.Tensor:
         assert self.gain_head is not None
-        errors = batch["clip_error_db"]
-        heard = ~torch.isnan(errors)
-        found = self.gain_head(hidden[batch["clip_ends"]].float())
-        return mean_over_processes(F.smooth_l1_loss(found[heard], errors[heard] / GAIN_SCALE_DB, reduction="none"))
+        places = batch["error_places"]
+        found = self.gain_head(hidden.flatten(0, 1)[batch["clip_end_places"]].float()).flatten()[places]
+        right = batch["clip_error_db"].flatten()[places] / GAIN_SCALE_DB
+        return mean_over_processes(F.smooth_l1_loss(found, right, reduction="none"))
 
     def _move_loss(self, hidden: torch.Tensor, batch: Batch) -> torch.Tensor:
         assert self.move_head is not None
         prompt_ends = (batch["labels"] != IGNORED).int().argmax(dim=1) - 1
         rows = torch.arange(len(prompt_ends), device=hidden.device)
         scores = self.move_head(hidden[rows, prompt_ends].float()).unflatten(-1, (len(STEMS), len(MOVES)))
-        moves = batch["moves"]
-        known = moves != IGNORED
-        return mean_over_processes(F.cross_entropy(scores[known], moves[known], reduction="none"))
+        places = batch["move_places"]
+        right = batch["moves"].flatten()[places]
+        return mean_over_processes(F.cross_entropy(scores.flatten(0, 1)[places], right, reduction="none"))
 
 
 def mean_over_processes(values: torch.Tensor) -> torch.Tensor:
@@ -124,6 +126,6 @@ def mean_over_processes(values: torch.Tensor) -> torch.Tensor:
     """
     if not torch.distributed.is_initialized():
         return values.sum() / values.numel()
-    count = torch.tensor(float(values.numel()), device=values.device)
+    count = torch.full((), float(values.numel()), device=values.device)
     torch.distributed.all_reduce(count)
     return values.sum() * (torch.distributed.get_world_size() / count)

@@ -8,7 +8,7 @@ from typing import Any
 import lightning
 import torch
 
-from mixlab.data.collate import Batch, move_batch, with_features
+from mixlab.data.collate import Batch, move_batch, with_features, with_places
 from mixlab.errors import CheckpointError
 from mixlab.models.adapters import trainable_state
 from mixlab.models.backbones.base import Backbone, bare
@@ -57,7 +57,7 @@ class AdviceModule(lightning.LightningModule):
         self.model.train()
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
-        return move_batch(batch, device)
+        return move_batch(with_places(batch), device)
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """Waveforms that came to the device become features there."""
@@ -65,8 +65,9 @@ class AdviceModule(lightning.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
         loss, entropy = self.loss(self.model, batch)
-        # sync_dist: the mean over processes is the figure of one process with all examples.
-        self.log("train/loss", loss.detach(), prog_bar=True, sync_dist=True)
+        # sync_dist: the mean over processes is the figure of one process with all examples. Not prog_bar, for which
+        # Lightning reads the value after every step, so that a GPU would run dry.
+        self.log("train/loss", loss.detach(), sync_dist=True)
         self.log("train/cross_entropy", entropy, sync_dist=True)
         return loss
 

@@ -10,6 +10,7 @@ from transformers import Qwen2AudioProcessor
 from mixlab.audio.log_mel import LogMel
 from mixlab.data.chat import Chat, TemplateChat
 from mixlab.models.backbones.base import Family
+from mixlab.models.backbones.slots import fill_slots
 from mixlab.models.backbones.tower import run_on_clips
 
 
@@ -20,8 +21,9 @@ class Qwen2Audio(Family):
     model_class = "Qwen2AudioForConditionalGeneration"
 
     def trimmed(self, model: nn.Module) -> nn.Module:
-        """The model with a tower that need not hear silence to the end of its window."""
+        """The model with a tower that need not hear silence to the end of its window, asking nothing of the device."""
         run_on_clips(model.get_submodule(self.parts.audio_tower))
+        fill_slots(model.get_submodule("model"))
         return model
 
     def read_processor(self, name: str, revision: str | None = None) -> Any:
