@@ -48,6 +48,18 @@ class SaveLast(Callback):
             self._saved_step = step
 
 
+class ValidateLast(Callback):
+    """Has the weights of the last step validated, wherever in an epoch they come about.
+
+    By itself Lightning validates at the end of an epoch, so that what was learned after the last whole one, with the
+    lowest rates, could never become the best checkpoint.
+    """
+
+    def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
+        if 0 < trainer.max_steps <= trainer.global_step:
+            trainer.should_stop = True
+
+
 class NoteProgress(Callback):
     """Notes in the run folder how far training is, every few seconds."""
 

@@ -17,7 +17,7 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from mixlab import build
-from mixlab.checkpointing import BestCheckpoint, NoteProgress, SaveAdapter, SaveLast, save_whole
+from mixlab.checkpointing import BestCheckpoint, NoteProgress, SaveAdapter, SaveLast, ValidateLast, save_whole
 from mixlab.data.encoder import ChatEncoder
 from mixlab.data.module import MixDataModule
 from mixlab.data.own_items import as_trained
@@ -176,6 +176,7 @@ def fit(
         checkpoint,
         SaveAdapter(folder / ADAPTER_FOLDER, description),
         SaveLast(last, cfg.callbacks.save_every_steps),
+        ValidateLast(),
         NoteProgress(folder),
         *further,
     ]
