@@ -9,7 +9,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from mixlab.errors import ConfigError, InputFileError
-from mixlab.evaluation.comparison import COMPARABLE, compare_methods, matrix, write_comparisons
+from mixlab.evaluation.comparison import COMPARABLE, compare_methods, matrix_sheets, write_comparisons
 from mixlab.evaluation.comparison_page import METRICS_FILE, read_run, write_comparison
 from mixlab.scoring.prediction import Prediction, read_predictions
 from mixlab.scoring.scores import in_one_order
@@ -34,7 +34,7 @@ def compare(cfg: DictConfig) -> str:
     methods = {name: [predictions[path] for path in paths] for name, paths in zip(names, seeds, strict=True)}
     comparisons = compare_methods(methods, list(cfg.metrics), cfg.resamples, cfg.permutations)
     write_comparisons(Path(cfg.out), comparisons, as_json=True)
-    tables = [matrix(comparisons, metric) for metric in dict.fromkeys(entry.metric for entry in comparisons)]
+    tables = [f"{sheet.title}\n\n{sheet.markdown()}" for sheet in matrix_sheets(comparisons)]
     said = [f"All pairs with intervals and p-values: {Path(cfg.out) / 'comparisons.csv'}"]
     if all(len(paths) == 1 and (paths[0] / METRICS_FILE).is_file() for paths in seeds):
         runs = [read_run(paths[0], name) for name, paths in zip(names, seeds, strict=True)]

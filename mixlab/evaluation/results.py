@@ -10,7 +10,7 @@ from pathlib import Path
 from mixlab.evaluation.comparison import Comparison, write_comparisons
 from mixlab.evaluation.listening import Heard
 from mixlab.evaluation.mixingbuddy import protocol_tables, tables_markdown
-from mixlab.evaluation.probes import Probe, write_probes
+from mixlab.evaluation.probes import Probe, probe_sheets, write_probes
 from mixlab.evaluation.report import Evidence, read_curve, run_sheets, write_report
 from mixlab.evaluation.sheets import Sheet, write_sheets
 from mixlab.evaluation.summary import headline_sentence
@@ -54,6 +54,16 @@ class SplitResult:
         """In words, which items headline figures count."""
         claimed = all(p.problem.prompt_category.has_claim for p in self.predictions[self.rows[0].method])
         return "all items (every prompt makes a claim)" if claimed else "headline items (no claim in the prompt)"
+
+    def evidence(self) -> Evidence:
+        """What a report shows beside the results table."""
+        return Evidence(
+            self.predictions[self.rows[0].method],
+            self.conventions,
+            self.loops,
+            comparisons=self.comparisons,
+            categories=self.confusion,
+        )
 
     def metrics(self) -> dict[str, float]:
         """Flat figures: the model's under ``<split>/``, all others under ``baselines/<name>/`` (with the split's name
@@ -125,12 +135,11 @@ def write_results(
         write_probes(folder, main.probes)
     write_whole(folder / "metrics.json", json.dumps(metrics, indent=1, sort_keys=True) + "\n")
     sentence = verdict(main)
-    curve = read_curve(folder / "logs" / "metrics.csv")
-    evidence = Evidence(main.predictions[model], main.conventions, main.loops, curve, more)
+    more = [*probe_sheets(main.probes), *more]
+    evidence = replace(main.evidence(), training_curve=read_curve(folder / "logs" / "metrics.csv"), more=more)
     write_sheets(folder / "tables", run_sheets(main.rows, evidence))
     for other in results[1:]:
-        shown = Evidence(other.predictions[model], other.conventions, other.loops)
-        write_sheets(folder / "tables" / other.split, run_sheets(other.rows, shown))
+        write_sheets(folder / "tables" / other.split, run_sheets(other.rows, other.evidence()))
     write_report(
         folder / "report.html",
         title=title,

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from mixlab.evaluation.sheets import Figure, Line, Sheet
 from mixlab.evaluation.table import COLUMNS, label_of
 from mixlab.language.advice import Direction
+from mixlab.scoring.categories import OTHER_STEM, UNREADABLE
 from mixlab.scoring.conventions import STATES, Conventions
 from mixlab.scoring.loop_path import CONVERGED_DB, LoopFigures
 from mixlab.scoring.prediction import Prediction
@@ -24,6 +25,7 @@ GROUP_COLUMNS = ("joint_accuracy", "direction_accuracy", "stem_accuracy", "balan
                  "parse_rate", "verdict_balanced_accuracy")  # fmt: skip
 
 SEVERAL, UNREAD = "several stems", "not readable"
+CATEGORY_WORDS = {OTHER_STEM: "another stem", UNREADABLE: UNREAD}
 
 
 def group_sheets(scores: Scores) -> list[Sheet]:
@@ -69,6 +71,30 @@ def confusion_sheet(predictions: Sequence[Prediction]) -> Sheet:
         "colour, the larger the share of its row.",
         counts=True,
     )
+
+
+def category_sheets(confusion: Mapping[str, Mapping[str, int]]) -> list[Sheet]:
+    """What errors of each category (a line) were taken for (a column), from `categories.category_confusion`."""
+    if not confusion:
+        return []
+    taken = {name for row in confusion.values() for name, count in row.items() if count}
+    columns = [name for name in next(iter(confusion.values())) if name in confusion or name in taken]
+    words = {name: CATEGORY_WORDS.get(name, name.replace("_", " ")) for name in columns}
+    return [
+        Sheet(
+            "category_confusion",
+            "Category of error, true and advised",
+            {words[name]: words[name] for name in columns},
+            [
+                Line(words[true], {words[name]: (float(row.get(name, 0)),) * 3 for name in columns})
+                for true, row in confusion.items()
+            ],
+            "true category",
+            "Each faulty stem counts once, by the gain that was advised for it: a stem to be lowered by 8 dB was taken "
+            "for very loud. Balanced mixes count by their largest move. Framed cells are right, in size as well.",
+            counts=True,
+        )
+    ]
 
 
 def confusion_pairs(predictions: Sequence[Prediction]) -> list[tuple[str, str]]:

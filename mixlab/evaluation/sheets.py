@@ -6,7 +6,7 @@ import csv
 import io
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,11 +31,13 @@ class Line:
         label: what it is about.
         cells: column -> cell; a column that it lacks does not apply.
         kind: for its style: ``model``, ``control``, ``baseline`` or nothing.
+        marked: columns whose cells stand out, in bold.
     """
 
     label: str
     cells: Mapping[str, Cell]
     kind: str = ""
+    marked: Collection[str] = ()
 
 
 @dataclass(frozen=True)
@@ -71,8 +73,11 @@ class Sheet:
             "|---|" + "---:|" * len(self.columns),
         ]
         for line in self.lines:
-            cells = [f"{value} ({interval})" if interval else value for value, interval in self.texts(line)]
-            lines.append("| " + " | ".join(map(_escaped, [line.label, *cells])) + " |")
+            cells = [
+                _emphasized(f"{value} ({interval})" if interval else value, column in line.marked)
+                for column, (value, interval) in zip(self.columns, self.texts(line), strict=True)
+            ]
+            lines.append("| " + " | ".join([_escaped(line.label), *cells]) + " |")
         return "\n".join(lines) + "\n"
 
     def records(self) -> tuple[list[str], list[list[Any]]]:
@@ -115,7 +120,7 @@ def cell_text(cell: Cell, column: str) -> tuple[str, str]:
         return MISSING, ""
     value, low, high = cell
     # A dash between numbers that carry signs would be read as one of them.
-    between = " to " if column in SIGNED or low < 0 else "\N{EN DASH}"
+    between = " to " if column.endswith(SIGNED) or low < 0 else "\N{EN DASH}"
     interval = "" if low == high else f"{number(low, column)}{between}{number(high, column)}"
     return number(value, column), interval
 
@@ -131,7 +136,7 @@ def number(value: float, column: str) -> str:
         return f"{value:.0f}"
     if column in ("p", "p_holm") and value < 0.001:
         return "<0.001"
-    sign = "+" if column in SIGNED else ""
+    sign = "+" if column.endswith(SIGNED) else ""
     text = f"{value:{sign}.2f}" if column.endswith(TWO_DECIMALS) else f"{value:{sign}.3f}"
     return text.replace("-", "\N{MINUS SIGN}")
 
@@ -147,6 +152,10 @@ def write_sheets(folder: Path, sheets: Sequence[Sheet]) -> None:
         write_whole(folder / f"{sheet.name}.csv", sheet.csv())
         parts.append("\n".join([f"## {sheet.title}\n", sheet.markdown(), *([sheet.caption, ""] * bool(sheet.caption))]))
     write_whole(folder / "tables.md", "\n".join(parts))
+
+
+def _emphasized(text: str, is_marked: bool) -> str:
+    return f"**{_escaped(text)}**" if is_marked and text else _escaped(text)
 
 
 def _escaped(text: str) -> str:

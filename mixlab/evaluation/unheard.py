@@ -20,7 +20,7 @@ SHUFFLED = "shuffled_answers"
 
 
 def shuffled(predictions: Sequence[Prediction]) -> list[Prediction]:
-    """Every item with the answer that was given to another one with the same anchor and the same kind of prompt.
+    """Every item with the answer that was given to another one with the same anchor and prompt (a claim or none).
 
     A method that listens loses by this; one that reads only what the user says, or has a favourite answer, does not.
     The shuffle depends on the names of the items alone, and an item alone of its kind keeps its answer.
@@ -28,7 +28,9 @@ def shuffled(predictions: Sequence[Prediction]) -> list[Prediction]:
     alike: dict[tuple[str, str, str], list[int]] = defaultdict(list)
     for index, prediction in enumerate(predictions):
         problem = prediction.problem
-        alike[problem.anchor, str(problem.prompt_category), str(problem.claim)].append(index)
+        # Whether a claim is right is in the audio alone, so items with right and wrong claims stand together.
+        kind = "claim" if problem.prompt_category.has_claim else str(problem.prompt_category)
+        alike[problem.anchor, kind, str(problem.claim)].append(index)
     answers = list(predictions)
     for members in alike.values():
         # In a random order, every item gets the answer of the next one, so that none keeps its own.

@@ -65,8 +65,11 @@ def _precision_in_practice(totals: Totals) -> NDArray[np.float64]:
 
 def _d_prime(totals: Totals) -> NDArray[np.float64]:
     missed, alarms = totals["missed_error_rate"], totals["false_alarm_rate"]
-    hit_rate = (_hits(totals) + 0.5) / (missed.count + 1.0)
-    alarm_rate = (alarms.sum + 0.5) / (alarms.count + 1.0)
+    # Half a response for both, whatever their numbers, would give who always moves, or never does, a d' of 0.4 where
+    # four mixes in five have an error.
+    faulty_share = _ratio(missed.count, missed.count + alarms.count)
+    hit_rate = _ratio(_hits(totals) + faulty_share, missed.count + 2.0 * faulty_share)
+    alarm_rate = _ratio(alarms.sum + 1.0 - faulty_share, alarms.count + 2.0 * (1.0 - faulty_share))
     return np.asarray(ndtri(hit_rate) - ndtri(alarm_rate), dtype=np.float64)
 
 
@@ -101,8 +104,9 @@ DERIVED: dict[str, Derived] = {
 - ``detection_*``: an error counts as detected where anything was moved, whichever stem. Precision is the share of
   mixes given a move that had an error, recall the share of mixes with an error that were given one, F1 their harmonic
   mean.
-- ``detection_d_prime``: z(hit rate) - z(false alarm rate), free of the share of faulty items. Both rates have half a
-  count added to the number and one to the total (Hautus 1995), so that rates of 0 and 1 have a finite z.
+- ``detection_d_prime``: z(hit rate) - z(false alarm rate), free of the share of faulty items. One response of each kind
+  is added, shared among mixes with and without an error in proportion to their numbers (the log-linear rule of Hautus
+  1995), so that rates of 0 and 1 have a finite z and who always does the same has a d' of 0.
 - ``detection_precision_at_20``: the precision where 20 % of all mixes are faulty, from the same two
   rates by Bayes' rule.
 - ``calibration_slope``, ``calibration_intercept_db``: least squares of the size advised on the size needed, in dB

@@ -69,7 +69,7 @@ def _draw(
             name, _, low_db, high_db = CATEGORIES[int(rng.integers(len(CATEGORIES)))]
             errors = ()
             if high_db != low_db:
-                errors = (GainError(candidates[int(rng.integers(3))], float(rng.uniform(low_db, high_db))),)
+                errors = (GainError(candidates[int(rng.integers(3))], float(rng.uniform(low_db, high_db)), name),)
             prompt = prompts[int(rng.integers(len(prompts)))]
             right = Claim(State.BALANCED)
             if errors:

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from broken_models import (
+    SIZE_DB,
+    Item,
+    answered,
+    believes,
+    echoes,
+    listens,
+    raises_the_vocals,
+    says_nothing,
+    worded,
+)
 
-from mixlab.evaluation.baselines import ListenedItem
 from mixlab.evaluation.unheard import SHUFFLED, shuffled, unheard_rows
-from mixlab.language.advice import Advice, Claim, Move, State, Verdict
+from mixlab.language.advice import Advice, Claim, State, Verdict
 from mixlab.language.parse import parse
-from mixlab.language.templates import prompt_bank, render_prompt, render_response
+from mixlab.language.templates import prompt_bank
 from mixlab.scoring import METRICS, Prediction, closed_loop, compare, outcomes, score
 from mixlab.scoring.closed_loop import residuals_db
 from mixlab.synthesis.problem import PromptCategory
@@ -21,74 +30,12 @@ HIGHER_IS_BETTER = {
     *("joint_accuracy", "direction_accuracy", "stem_accuracy", "balanced_accuracy", "within_1_db", "within_3_db"),
     *("parse_rate", "verdict_balanced_accuracy"),
 }
-VERDICTS = {
-    PromptCategory.CORRECT_DESCRIPTION: Verdict.CONFIRMED,
-    PromptCategory.INCORRECT_DESCRIPTION: Verdict.CORRECTED,
-}
-SIZE_DB = 6.0
-
-
-@dataclass(frozen=True)
-class Item:
-    """An item in words: what the user said, and the right response."""
-
-    listened: ListenedItem
-    prompt: str
-    response: str
-
-
-Model = Callable[[Item], str]
 
 
 @pytest.fixture(scope="module")
 def items(draw) -> list[Item]:
-    """Items of 150 songs with every kind of prompt; their prompts and responses are drawn as in training."""
-    rng = np.random.default_rng(0)
-    found = []
-    for listened in draw(150, 8, prompts=tuple(PromptCategory)):
-        problem = listened.problem
-        is_silent = problem.prompt_category is PromptCategory.AUDIO_ONLY
-        prompt = "" if is_silent else render_prompt(problem.claim, problem.anchor, rng)
-        right = Advice(listened.reference.moves, VERDICTS.get(problem.prompt_category))
-        found.append(Item(listened, prompt, render_response(right, problem.anchor, problem.claim, rng)))
-    return found
-
-
-def answered(items: list[Item], model: Model) -> list[Prediction]:
-    """What the parser understands of the answers of a model."""
-    texts = [(item, model(item)) for item in items]
-    return [
-        Prediction(item.listened.problem, text, parse(text, item.listened.problem.stems).advice, item.prompt)
-        for item, text in texts
-    ]
-
-
-def raises_the_vocals(item: Item) -> str:
-    return "Raise the vocals by 6 dB."
-
-
-def says_nothing(item: Item) -> str:
-    return ""
-
-
-def echoes(item: Item) -> str:
-    return item.prompt
-
-
-def listens(item: Item) -> str:
-    return item.response
-
-
-def believes(item: Item) -> str:
-    """Whatever the user claims, and without a claim that the mix is balanced: it reads the text alone."""
-    problem = item.listened.problem
-    claim = problem.claim
-    rng = np.random.default_rng(0)
-    if claim is None or claim.stem is None:
-        verdict = None if claim is None else Verdict.CONFIRMED
-        return render_response(Advice((), verdict), problem.anchor, claim, rng)
-    gain_db = SIZE_DB if claim.state is State.TOO_QUIET else -SIZE_DB
-    return render_response(Advice((Move.of(claim.stem, gain_db),), Verdict.CONFIRMED), problem.anchor, claim, rng)
+    """Items of 150 songs with every kind of prompt."""
+    return worded(draw(150, 8, prompts=tuple(PromptCategory)))
 
 
 def by_prompt(predictions: list[Prediction], metric: str) -> dict[str, float]:

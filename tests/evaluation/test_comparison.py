@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 from mixlab.comparing import compare
 from mixlab.errors import ConfigError, InputFileError
 from mixlab.evaluation.baselines import MostCommon, Oracle, predictions_of
-from mixlab.evaluation.comparison import compare_methods, matrix, write_comparisons
+from mixlab.evaluation.comparison import compare_methods, matrix_sheets, write_comparisons
 from mixlab.language.advice import Claim, State
 from mixlab.scoring import Prediction, write_predictions
 
@@ -47,12 +47,25 @@ def test_the_better_one_is_named_whichever_way_the_metric_points(methods):
 
 
 def test_the_matrix_has_a_row_and_a_column_for_each_and_opposite_signs(methods):
-    text = matrix(compare_methods(one_seed(methods), ["joint_accuracy"], 200, 500), "joint_accuracy")
-    lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()]
-    assert lines[0] == ["joint_accuracy", "mean", "oracle", "common", "mute"]
+    (sheet,) = matrix_sheets(compare_methods(one_seed(methods), ["joint_accuracy"], 200, 500))
+    lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in sheet.markdown().splitlines()]
+    assert lines[0] == ["row minus column", "mean", "oracle", "common", "mute"]
     assert lines[2][2] == ""
     assert lines[2][3].startswith("**+")
-    assert lines[3][2] == lines[2][3].replace("+", "-")
+    assert lines[3][2] == lines[2][3].replace("+", "\N{MINUS SIGN}")
+    assert "240 items of 60 songs" in sheet.caption
+    _, rows = sheet.records()
+    assert rows[0][1] - rows[1][1] == pytest.approx(rows[0][3])
+
+
+def test_there_is_a_matrix_for_each_metric_and_bold_stands_for_better_only(methods):
+    found = compare_methods(one_seed(methods), ["joint_accuracy", "gain_mae_db"], 200, 500)
+    joint, error = matrix_sheets(found)
+    assert (joint.name, error.name) == ("against_joint_accuracy", "against_gain_mae_db")
+    common, mute = error.lines[1:]
+    # Neither saying nothing readable nor calling all balanced is better than the other in dB.
+    assert list(common.marked) == ["oracle/difference_db"] == list(mute.marked)
+    assert error.texts(common)[3] == ("+0.00", "") == error.texts(mute)[2]
 
 
 def test_tables_hold_all_pairs_with_intervals_and_p_values(methods, tmp_path):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 
+from mixlab.config_groups import ProbesSchema
 from mixlab.evaluation.baselines import LoudnessRuleGenre, Oracle, TextOnly, predictions_of
 from mixlab.evaluation.probes import (
     anchor_swap_probe,
@@ -13,10 +15,12 @@ from mixlab.evaluation.probes import (
     constrained_probe,
     global_gain_probe,
     other_audio,
+    probe_sheets,
     shuffled_audio_probe,
     spread,
     write_probes,
 )
+from mixlab.evaluation.probes.sheets import WORDS
 from mixlab.language.advice import Advice, Direction, Move
 from mixlab.scoring import Prediction
 from mixlab.synthesis.problem import PromptCategory
@@ -157,6 +161,19 @@ def test_probes_are_written_as_markdown_and_csv(problems, tmp_path):
     write_probes(tmp_path, [claim_swap_probe(problems, {"": right, "text_only": believing}, RESAMPLES)])
     assert "| claim swap | text alone | stays | 0.000 |" in (tmp_path / "probes.md").read_text()
     assert "claim_swap,model,stays,1.0,1.0,1.0,80,20" in (tmp_path / "probes.csv").read_text()
+
+
+def test_a_probe_is_a_sheet_with_a_line_a_method_and_what_its_figures_mean(problems):
+    (sheet,) = probe_sheets([claim_swap_probe(problems, {"": right, "text_only": believing}, RESAMPLES)])
+    model, reader = (dict(zip(sheet.columns, sheet.texts(line), strict=True)) for line in sheet.lines)
+    assert [line.label for line in sheet.lines] == ["model", "text alone"]
+    assert (model["stays"], reader["stays"]) == (("1.000", ""), ("0.000", ""))
+    assert "80 items of 20 songs. The same mix under every claim" in sheet.caption
+
+
+def test_every_probe_that_can_be_asked_for_has_a_title():
+    (choices,) = get_args(ProbesSchema.model_fields["which"].annotation)
+    assert set(WORDS) == set(get_args(choices))
 
 
 def test_a_rule_that_measures_beside_the_anchor_uses_it(draw_by, relative):

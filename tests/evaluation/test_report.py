@@ -12,14 +12,16 @@ from rich.console import Console
 
 from mixlab.errors import InputFileError
 from mixlab.evaluation.baselines import Chance, Oracle, predictions_of
+from mixlab.evaluation.comparison import compare_methods
 from mixlab.evaluation.examples import EXAMPLES, best_and_worst, shown_examples
 from mixlab.evaluation.listening import Heard
 from mixlab.evaluation.report import Evidence, run_sheets, write_report
-from mixlab.evaluation.run_sheets import confusion_sheet
+from mixlab.evaluation.run_sheets import category_sheets, confusion_sheet
 from mixlab.evaluation.summary import headline_sentence, points
 from mixlab.evaluation.table import Row, results_sheet, results_table
 from mixlab.language.advice import Advice, Move
 from mixlab.scoring import Prediction, closed_loop, score
+from mixlab.scoring.categories import category_confusion
 from mixlab.scoring.conventions import Conventions
 from mixlab.scoring.loop_path import LoopPath, loop_figures
 from mixlab.synthesis.problem import GainError
@@ -56,7 +58,12 @@ def rows(methods):
 
 
 @pytest.fixture(scope="module")
-def evidence(methods):
+def ranges_db(error):
+    return {name: error.range_db(name) for name in error.categories}
+
+
+@pytest.fixture(scope="module")
+def evidence(methods, ranges_db):
     """Something for every part of a report."""
     paths = [LoopPath(p.problem, (p.advice, Advice())) for p in methods["model"]]
     return Evidence(
@@ -67,6 +74,8 @@ def evidence(methods):
             {"step": 1, "train/loss": "2.5", "val/joint_accuracy": ""},
             {"step": 2, "train/loss": 1.5, "val/joint_accuracy": 0.5, "lr": 0.1},
         ],
+        compare_methods({name: [p] for name, p in methods.items()}, ["joint_accuracy", "gain_mae_db"], 100, 200),
+        category_confusion(methods["model"], ranges_db),
     )
 
 
@@ -158,9 +167,17 @@ def test_demo_songs_are_called_demo_songs(page, tmp_path, rows, methods):
     assert "<h2>Training</h2>" not in other
 
 
+def test_where_one_method_is_better_the_page_says_so_in_bold(page):
+    start = page.index('id="against_joint_accuracy"')
+    table = page[start : page.index("</table>", start)]
+    row = re.search(r'<th scope="row">model</th>(.*?)</tr>', table, re.DOTALL)[1]
+    assert re.findall(r"<td( class=\"marked\")?>([^<]*)", row)[1] == ("", "")
+    assert [text[0] for mark, text in re.findall(r"<td( class=\"marked\")?>([^<]*)", row) if mark] == ["+", "+"]
+
+
 def test_the_page_shows_notes_configuration_and_every_method(page):
     for words in ("1 song without a bass", "seed: 1", "base, unadapted", "chance", "by faulty stem", "by genre",
-                  "Does it settle?", "what is usual in the genre"):  # fmt: skip
+                  "Does it settle?", "what is usual in the genre", "Who beats whom", "true and advised"):  # fmt: skip
         assert words in page, words
 
 
@@ -194,6 +211,21 @@ def test_with_several_moves_at_once_the_confusion_matrix_counts_each_stem(items)
     columns, lines = confusion([Prediction(problem, "", said), Prediction(problem, "", None)])
     assert columns == ["leave", "lower", "raise", "not readable"]
     assert lines == {"leave": [0, 0, 1, 1], "lower": [0, 1, 0, 1], "raise": [1, 0, 0, 1]}
+
+
+def test_the_confusion_of_categories_counts_every_fault_and_balanced_mix_once(methods, items, ranges_db):
+    def counts(predictions):
+        (sheet,) = category_sheets(category_confusion(predictions, ranges_db))
+        return {line.label: {name: cell[0] for name, cell in line.cells.items()} for line in sheet.lines}
+
+    model = counts(methods["model"])
+    assert list(model) == ["very quiet", "quiet", "no error", "loud", "very loud"]
+    assert sum(sum(row.values()) for row in model.values()) == len(items)
+    assert model["very loud"]["very loud"] > sum(model["very loud"].values()) / 2
+    # What the model never answers has no column, and what it cannot have taken an error for does not appear.
+    assert "not readable" not in model["quiet"]
+    assert all(set(row) == {*model, "not readable"} for row in counts(methods["base_unadapted"]).values())
+    assert category_sheets({}) == []
 
 
 def test_the_headline_says_which_way_it_came_out(methods):
@@ -234,6 +266,7 @@ def test_every_table_of_the_page_is_among_the_sheets(page, rows, evidence):
     names = {sheet.name for sheet in sheets}
     assert len(names) == len(sheets)
     assert {"results", "confusion", "genre", "size_db", "conventions", "closed_loop", "closed_loop_behaviour"} <= names
+    assert {"category_confusion", "against_joint_accuracy", "against_gain_mae_db"} <= names
     assert page.count("<table") == len(sheets)
 
 

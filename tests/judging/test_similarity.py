@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
+import sys
 
 import numpy as np
 import pytest
@@ -116,7 +118,12 @@ def test_a_missing_package_is_said_with_what_to_install(monkeypatch):
 def measures():
     if not INSTALLED:
         pytest.skip("needs mixlab[similarity]")
-    return Measures()
+    found = Measures()
+    # ROUGE brings absl, whose handler closes the stderr it was made with when a later test's command sets up logging
+    # in this process: pytest's own, unless it is told that the process's is meant.
+    absl_logging = importlib.import_module("absl.logging")
+    absl_logging.get_absl_handler().python_handler.stream = sys.__stderr__
+    return found
 
 
 @pytest.mark.slow

@@ -65,6 +65,14 @@ def test_d_prime_is_finite_for_a_perfect_listener_and_zero_for_one_who_always_mo
     assert always["detection_d_prime"] == pytest.approx(0)
 
 
+@pytest.mark.parametrize("moved", [True, False])
+def test_d_prime_is_zero_for_who_always_does_the_same_whatever_the_share_of_faulty_mixes(listened, moved):
+    found = score(listened([(True, moved)] * 40 + [(False, moved)] * 10), resamples=20)
+    assert found.headline["detection_d_prime"] == pytest.approx(0, abs=1e-9)
+    # In no draw of songs either.
+    assert found.intervals["detection_d_prime"] == pytest.approx((0, 0), abs=1e-9)
+
+
 def test_calibration_and_rank_correlation_are_those_of_scipy(problem):
     rng = np.random.default_rng(0)
     needed_db = rng.uniform(3, 12, 60)

@@ -4,6 +4,7 @@ from mixlab.evaluation.probes.anchors import anchor_swap_probe
 from mixlab.evaluation.probes.audio import constrained_probe, global_gain_probe, other_audio, shuffled_audio_probe
 from mixlab.evaluation.probes.base import Ask, Probe, spread, write_probes
 from mixlab.evaluation.probes.claims import claim_swap_probe
+from mixlab.evaluation.probes.sheets import probe_sheets
 
 __all__ = [
     "Ask",
@@ -13,6 +14,7 @@ __all__ = [
     "constrained_probe",
     "global_gain_probe",
     "other_audio",
+    "probe_sheets",
     "shuffled_audio_probe",
     "spread",
     "write_probes",
