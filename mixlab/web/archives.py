@@ -32,7 +32,7 @@ def unpack(archive: Path, name: str, folder: Path, limits: Limits) -> tuple[list
     Raises:
         UploadError: naming the archive and the entry; what was unpacked until then is removed.
     """
-    check_size(name, archive.stat().st_size, limits.file_mb)
+    check_size(name, archive.stat().st_size, limits.total_mb)
     written: list[tuple[str, Path]] = []
     try:
         with zipfile.ZipFile(archive) as opened:

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import gradio as gr
 import uvicorn
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, PlainTextResponse, Response
 
+from mixlab.web.arrival import receive
 from mixlab.web.desk import Desk
 from mixlab.web.guard import Application, Guard
 from mixlab.web.page import HEAD, Page
@@ -84,6 +85,10 @@ def make_application(desk: Desk, host: str, port: int) -> Application:
         text = resources.files("mixlab.web").joinpath("assets", name).read_bytes()
         return Response(text, media_type=ASSETS[name], headers={"cache-control": "no-cache"})
 
+    @app.post("/gradio_api/upload")
+    async def upload(request: Request, upload_id: str | None = None) -> Response:
+        return await receive(request, upload_id, folders, desk.limits)
+
     gr.mount_gradio_app(
         app,
         Page(desk).build(),
@@ -93,7 +98,7 @@ def make_application(desk: Desk, host: str, port: int) -> Application:
         footer_links=["api"],
         run_history=False,
         allowed_paths=[],
-        max_file_size=f"{desk.limits.file_mb:g}mb",
+        max_file_size=f"{desk.limits.total_mb:g}mb",
         show_error=False,
         ssr_mode=False,
         enable_monitoring=False,

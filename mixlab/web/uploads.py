@@ -34,8 +34,8 @@ class Limits:
     """What one person may upload.
 
     Attributes:
-        file_mb: size of a file or an archive as it is sent.
-        total_mb: size of all of a person's files, unpacked.
+        file_mb: size of a file.
+        total_mb: size of an archive, and of all of a person's files, unpacked.
         files: their number.
         duration_s: length of a file.
         channels: of a file.
