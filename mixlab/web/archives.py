@@ -73,7 +73,7 @@ def _chosen(
     if len(chosen) > limits.files:
         raise UploadError(f"{name} holds {len(chosen)} audio files; at most {limits.files} are taken.")
     if (total := sum(entry.file_size for _, entry in chosen)) > limits.total_mb * 1e6:
-        raise UploadError(f"{name} unpacks to {total / 1e6:.0f} MB; at most {limits.total_mb:g} MB are taken.")
+        raise UploadError(f"{name} unpacks to {total / 1e6:.1f} MB; at most {limits.total_mb:g} MB are taken.")
     return chosen, left_out
 
 

@@ -1,7 +1,10 @@
-"""Room web: uploads as they arrive, in the place of Gradio's own route for them."""
+"""Room web: uploads as they arrive, where Gradio's own way would leave something behind."""
 
 from __future__ import annotations
 
+from typing import Any
+
+import gradio as gr
 from fastapi import Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from gradio.route_utils import MultiPartException, upload_fn
@@ -36,3 +39,13 @@ async def receive(request: Request, upload_id: str | None, folders: Folders, lim
     except ClientDisconnect:
         return PlainTextResponse("The upload broke off.", status_code=400)
     return JSONResponse([str(path) for path in paths])
+
+
+def file_field(**settings: Any) -> gr.File:
+    """A field for several files, which gives their paths.
+
+    Gradio's own leaves an empty file on the disk for each that it gives, and has no sentence of ours for wrong ones.
+    """
+    field = gr.File(file_count="multiple", **settings)
+    field.preprocess = lambda payload: [file.path for file in payload.root] if payload else []  # type: ignore
+    return field

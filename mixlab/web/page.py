@@ -10,6 +10,7 @@ import gradio as gr
 from mixlab.advising.usual import usual
 from mixlab.errors import MixlabError
 from mixlab.web import api, demo, drawing
+from mixlab.web.arrival import file_field
 from mixlab.web.desk import HIGHEST_IGNORED_DB, LONGEST_WORDS, Desk
 from mixlab.web.sessions import Folder
 from mixlab.web.uploads import FORMATS
@@ -45,9 +46,7 @@ class Page:
                 )
             )
             with gr.Row():
-                drop = gr.File(
-                    label="Stems, or a zip of them", file_count="multiple", file_types=[*FORMATS, ".zip"], height=160
-                )
+                drop = file_field(label="Stems, or a zip of them", file_types=[*FORMATS, ".zip"], height=160)
                 with gr.Column():
                     song = gr.Dropdown([song.title for song in demo.SONGS], label="Or a demo song (synthetic)")
                     pick = gr.Button("Use this demo song")

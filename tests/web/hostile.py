@@ -109,6 +109,9 @@ HOSTILE = {
     "control characters in a zip": ("stems.zip", zipped(("ba\x07ss.wav", WAV)), "cannot be seen"),
 }  # fmt: skip
 
+RENAMED = ("control characters", "line break")
+"""Cases that a server never sees: Gradio drops these characters from the name of an upload."""
+
 
 def content_of(case):
     name, content, _ = HOSTILE[case]
