@@ -56,8 +56,10 @@ class Page:
             anchor = gr.Radio(description.anchors, value=description.anchors[0], label="Anchor: stays where it is")
             self._track_list(view, message)
             with gr.Row():
-                genre = gr.Dropdown([NOT_KNOWN, *usual().genres], value=NOT_KNOWN, label="Genre")
-                ignore = gr.Slider(0.0, HIGHEST_IGNORED_DB, 1.0, step=0.5, label="Ignore moves below (dB)")
+                genre = gr.Dropdown([NOT_KNOWN, *usual().genres], value=NOT_KNOWN, label="Genre", min_width=240)
+                ignore = gr.Slider(
+                    0.0, HIGHEST_IGNORED_DB, 1.0, step=0.5, label="Ignore moves below (dB)", min_width=240
+                )
             words = gr.Textbox(
                 label="What you hear, or a question (optional)",
                 placeholder="The vocals are buried",
@@ -98,13 +100,14 @@ class Page:
         @gr.render(inputs=[view], triggers=[view.change])
         def tracks(rows: list[dict[str, Any]]) -> None:
             for number, row in enumerate(rows):
-                with gr.Row(key=f"row-{row['key']}"):
+                with gr.Row(key=f"row-{row['key']}", elem_classes="mx-track-row"):
                     gr.HTML(drawing.render("track", **row["shown"]), key=f"wave-{row['key']}")
                     role = gr.Radio(
                         choices,
                         value=row["role"],
                         label=f"Role of {row['shown']['name']}",
                         key=f"role-{row['key']}",
+                        min_width=240,
                     )
 
                     def correct(chosen: str, request: gr.Request, number: int = number) -> Any:

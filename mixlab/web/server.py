@@ -27,6 +27,16 @@ SHIPPED = Path(str(resources.files("mixlab.models"))) / "tiny_advisor"
 SWEEP_S = 60.0
 ASSETS = {"page.css": "text/css", "player.js": "text/javascript"}
 TYPES = {".flac": "audio/flac", ".zip": "application/zip", ".json": "application/json", ".csv": "text/csv"}
+READABLE = {
+    "body_text_color_subdued": "*neutral_600",
+    "body_text_color_subdued_dark": "*neutral_300",
+    "input_placeholder_color": "*neutral_500",
+    "input_placeholder_color_dark": "*neutral_300",
+    "button_primary_background_fill": "*primary_700",
+    "button_primary_background_fill_hover": "*primary_800",
+}
+"""Colours that contrast as WCAG asks, where Gradio's own do not."""
+
 FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]
 
 
@@ -104,7 +114,7 @@ def make_application(desk: Desk, host: str, port: int) -> Application:
         enable_monitoring=False,
         pwa=False,
         mcp_server=False,
-        theme=gr.themes.Base(font=FONTS, font_mono=["ui-monospace", "monospace"]),
+        theme=gr.themes.Base(font=FONTS, font_mono=["ui-monospace", "monospace"]).set(**READABLE),
         head=HEAD,
     )
     return Guard(app, folders, desk.limits)
