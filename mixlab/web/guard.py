@@ -130,7 +130,9 @@ class Guard:
 def _with_headers(send: Send) -> Send:
     async def sending(message: MutableMapping[str, Any]) -> None:
         if message["type"] == "http.response.start":
-            message["headers"] = [*message.get("headers", []), *_HEADERS]
+            # Gradio lets pages of any host read the answers of a server that is not asked as localhost.
+            kept = [pair for pair in message.get("headers", []) if not pair[0].lower().startswith(b"access-control-")]
+            message["headers"] = [*kept, *_HEADERS]
         await send(message)
 
     return sending
