@@ -105,6 +105,8 @@ class Page:
                     role = gr.Radio(
                         choices,
                         value=row["role"],
+                        # What is drawn later Gradio takes for an output, which nobody may change.
+                        interactive=True,
                         label=f"Role of {row['shown']['name']}",
                         key=f"role-{row['key']}",
                         min_width=240,

@@ -194,7 +194,7 @@ def test_the_documented_calls_work_as_they_are_written(server, tmp_path):
     """The very lines of the documentation, in a shell, with this server's address and the paths that it gave."""
     for role, content in demo_stems(-9.0, 3.0).items():
         (tmp_path / f"{role}.wav").write_bytes(content)
-    text = api.__doc__.replace("http://127.0.0.1:7860/", server.address)
+    text = api.__doc__.replace("http://127.0.0.1:7860", server.address.rstrip("/"))
     uploading, rest = text[text.index("curl -F") :].split("\n", 1)
     calling, fetching = rest[rest.index("curl -H") :].rsplit("curl -N", 1)
 
