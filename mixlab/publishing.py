@@ -98,7 +98,9 @@ def _make(settings: PublishSchema, part: Path) -> None:
         if "model" in settings.what and record is not None and licences is not None:
             _make_model(settings, checkpoint, record, base, licences, part / "model")
         if "space" in settings.what:
-            write_space(part / "space", Path(config_folder()), settings.repo, licences)
+            # Of an adapter folder alone nothing more is known than what the publisher says.
+            licence = licences.name if licences else settings.licence or "other"
+            write_space(part / "space", Path(config_folder()), settings.repo, licence)
             write_model(checkpoint, part / "space" / ADAPTER_FOLDER, settings.form, base)
     if "dataset" in settings.what and record is not None:
         _make_dataset(settings, record, part / "dataset")

@@ -1,1 +1,1 @@
-"""Room hub: data sets made for others: export, cards, licences, rebuilding. Nothing here uploads anything."""
+"""Room hub: data sets, models and Spaces for others: export, cards, licences, rebuilding, uploading when told to."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from importlib import metadata, resources
 from typing import Any
 
@@ -29,13 +28,13 @@ class Licences:
 
     Attributes:
         name: of the model's licence, as the Hub names it.
-        base: of its base.
+        base: of its base, or None where it is unknown.
         data: of the songs; empty if unknown.
         is_commercial: whether base and songs allow commercial use.
     """
 
     name: str
-    base: str
+    base: str | None
     data: list[str]
     is_commercial: bool
 
@@ -43,29 +42,27 @@ class Licences:
 def model_licences(record: RunRecord, base: Base, base_licence: str | None, licence: str | None) -> Licences:
     """The licence of a model: that of its base where the songs allow any use, otherwise a non-commercial one.
 
+    mixlab knows the licence of bases that a folder carries; of a model of the Hub nobody here has read the page.
+
     Args:
         base_licence, licence: what the publisher says, or None.
 
     Raises:
-        ConfigError: if the licence of the base is not known, or the model's would allow more than base and songs do.
+        ConfigError: if the model's licence would allow more than base and songs do.
     """
-    known = _base_licences().get(base.name or "")
-    if base_licence is None and base.name is not None and known is None:
-        raise ConfigError(
-            f"The licence of the base '{base.name}' is not known here; add base_licence=, as its page says."
-        )
-    stated = base_licence or (known["name"] if known else "apache-2.0")
-    restricted = known is not None and not known["commercial"] and base_licence is None
-    restricted = restricted or any(
+    stated = base_licence or ("apache-2.0" if base.name is None else None)
+    restricted = stated is None or any(
         word in stated.lower() for word in ("-nc", "noncommercial", "non-commercial", "research")
     )
     commercial = record.is_free and not restricted
     if licence is not None and not commercial and not any(word in licence for word in ("-nc", NON_COMMERCIAL, "other")):
+        hint = ", give base_licence= as the base's card says" if stated is None else ""
         raise ConfigError(
             f"licence is '{licence}', but {'base' if restricted else 'songs'} allow no commercial use or are of "
-            "unknown licence; choose one that forbids it, such as cc-by-nc-4.0, or leave licence=null."
+            f"unknown licence; choose one that forbids it, such as cc-by-nc-4.0{hint}, or leave licence=null."
         )
-    return Licences(licence or (stated if commercial else NON_COMMERCIAL), stated, record.data[1], commercial)
+    name = licence or (stated if commercial and stated is not None else NON_COMMERCIAL)
+    return Licences(name, stated, record.data[1], commercial)
 
 
 def model_card(record: RunRecord, published: Published, licences: Licences, repo: str, dataset: str | None) -> str:
@@ -168,10 +165,11 @@ def licence_text(licences: Licences) -> str | None:
     if licences.name != NON_COMMERCIAL:
         return None
     data = ", ".join(licences.data) or "unknown"
+    base = f"under {licences.base}" if licences.base else "of unknown licence (check the base's card)"
     return (
         "# Non-commercial use only\n\nThese weights may be used, changed and passed on for research and other "
-        f"non-commercial purposes. They were made from a base under {licences.base} and from songs whose licence is: "
-        f"{data}. Whoever uses them keeps to these licences too.\n"
+        f"non-commercial purposes. They were made from a base {base} and from songs whose licence is: {data}. "
+        "Whoever uses them keeps to these licences too.\n"
     )
 
 
@@ -190,13 +188,6 @@ def _training(config: Mapping[str, Any]) -> dict[str, Any]:
     kept["data"] = {key: data[key] for key in ("segment_s", "batch_size", "examples_per_epoch") if key in data}
     kept["trainer"] = {key: trainer[key] for key in ("max_steps", "precision") if key in trainer}
     return kept
-
-
-@cache
-def _base_licences() -> dict[str, dict[str, Any]]:
-    return dict(
-        yaml.safe_load(resources.files("mixlab.hub").joinpath("base_licences.yaml").read_text(encoding="utf-8"))
-    )
 
 
 def _layout() -> dict[str, str]:

@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 
 import mixlab
 from mixlab.errors import ConfigError
-from mixlab.hub.model_card import NON_COMMERCIAL, Licences
+from mixlab.hub.model_card import NON_COMMERCIAL
 
 REQUIREMENTS = "requirements.txt"
 
@@ -37,7 +37,7 @@ runpy.run_module("mixlab.app", run_name="__main__", alter_sys=True)
 '''
 
 
-def write_space(folder: Path, conf: Path, repo: str, licences: Licences | None) -> None:
+def write_space(folder: Path, conf: Path, repo: str, licence: str) -> None:
     """Write everything but the adapter: app.py, mixlab's code, requirements and card.
 
     mixlab lies in the folder as source: a Space installs its requirements before its files are there, so a wheel beside
@@ -46,7 +46,7 @@ def write_space(folder: Path, conf: Path, repo: str, licences: Licences | None) 
     Args:
         conf: the configuration's folder, which lies beside the code in a checkout and inside it once installed.
         repo: of the model, which the card names.
-        licences: of the model; None where nothing is known of the run.
+        licence: of the model, as the Hub names it, or "other".
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "app.py").write_text(APP, encoding="utf-8")
@@ -54,7 +54,7 @@ def write_space(folder: Path, conf: Path, repo: str, licences: Licences | None) 
     shutil.copytree(code, folder / "mixlab", ignore=shutil.ignore_patterns(*LEFT_OUT))
     shutil.copytree(conf, folder / "mixlab" / "conf", dirs_exist_ok=True)
     (folder / REQUIREMENTS).write_text(requirements(_settings()["requirements"]), encoding="utf-8")
-    (folder / "README.md").write_text(_card(repo, licences), encoding="utf-8")
+    (folder / "README.md").write_text(_card(repo, licence), encoding="utf-8")
 
 
 def requirements(roots: Sequence[str]) -> str:
@@ -88,13 +88,12 @@ def requirements(roots: Sequence[str]) -> str:
     return "".join(f"{pins[name]}\n" for name in sorted(pins))
 
 
-def _card(repo: str, licences: Licences | None) -> str:
+def _card(repo: str, licence: str) -> str:
     from huggingface_hub import SpaceCardData
 
     front = dict(_settings()["front_matter"])
-    if licences is not None:
-        front["license"] = "other" if licences.name == NON_COMMERCIAL else licences.name
     data = SpaceCardData(
+        license="other" if licence == NON_COMMERCIAL else licence,
         sdk_version=metadata.version("gradio"),
         python_version=".".join(platform.python_version_tuple()[:2]),
         models=[repo],

@@ -27,6 +27,7 @@ from typing import Any
 import gradio as gr
 
 from mixlab.errors import MixlabError
+from mixlab.web.arrival import file_field
 from mixlab.web.desk import Desk
 from mixlab.web.uploads import LONGEST_NAME
 from mixlab.web.work import as_json
@@ -48,7 +49,7 @@ def add(desk: Desk, listening: Mapping[str, Any]) -> None:
 
     with gr.Column(visible=False):
         inputs = [
-            gr.File(label="files", file_count="multiple"),
+            file_field(label="files"),
             gr.Textbox(label="anchor", value="bass"),
             gr.Textbox(label="words"),
             gr.JSON(label="roles", value={}),

@@ -32,7 +32,7 @@ def unpack(archive: Path, name: str, folder: Path, limits: Limits) -> tuple[list
     Raises:
         UploadError: naming the archive and the entry; what was unpacked until then is removed.
     """
-    check_size(name, archive.stat().st_size, limits.file_mb)
+    check_size(name, archive.stat().st_size, limits.total_mb)
     written: list[tuple[str, Path]] = []
     try:
         with zipfile.ZipFile(archive) as opened:
@@ -73,7 +73,7 @@ def _chosen(
     if len(chosen) > limits.files:
         raise UploadError(f"{name} holds {len(chosen)} audio files; at most {limits.files} are taken.")
     if (total := sum(entry.file_size for _, entry in chosen)) > limits.total_mb * 1e6:
-        raise UploadError(f"{name} unpacks to {total / 1e6:.0f} MB; at most {limits.total_mb:g} MB are taken.")
+        raise UploadError(f"{name} unpacks to {total / 1e6:.1f} MB; at most {limits.total_mb:g} MB are taken.")
     return chosen, left_out
 
 

@@ -34,6 +34,9 @@ from mixlab.web.work import LEFT_OUT, Advisor, Work, advise, as_json, safe_name
 LONGEST_WORDS = 300
 HIGHEST_IGNORED_DB = 6.0
 
+PLAYERS_MB = 40.0
+"""What the files for the players take at most: half a minute of each role, losslessly packed."""
+
 
 @dataclass(frozen=True)
 class Desk:
@@ -57,10 +60,12 @@ class Desk:
             Names of what was left out of archives.
         """
         work, new, left_out = self.work_of(folder), list[Upload](), list[str]()
+        wanted = [Path(path) for path in dict.fromkeys(paths)]
+        uploaded = [path for path in wanted if self.folders.is_upload(path)]
         try:
-            if len(paths) > self.limits.files:
-                raise UploadError(f"These are {len(paths)} files; at most {self.limits.files} are taken.")
-            for path in map(Path, paths):
+            if len(wanted) > self.limits.files:
+                raise UploadError(f"These are {len(wanted)} files; at most {self.limits.files} are taken.")
+            for path in wanted:
                 found, others = self._files_of(path, folder)
                 left_out += others
                 for shown, held in found:
@@ -68,15 +73,14 @@ class Desk:
                     new.append(Upload(unique_name(shown, taken), held, check_audio(held, shown, self.limits).header))
             check_together([*(track.upload for track in work.tracks), *new], self.limits)
             outlines = [self._outline(upload) for upload in new]
-        except MixlabError:
+        except BaseException:
             for path in set(folder.path.iterdir()) - {track.path for track in work.tracks}:
                 if path.is_file() and path not in folder.served.values():
                     path.unlink()
             raise
         finally:
-            for path in map(Path, paths):
-                if self._is_uploaded(path):
-                    shutil.rmtree(path.parent, ignore_errors=True)
+            for path in uploaded:
+                self.folders.drop_upload(path)
         folder.outlines |= {upload.path: outline for upload, outline in zip(new, outlines, strict=True)}
         work.known_db = None
         work.add(new, self.advisor.description.stems)
@@ -85,24 +89,20 @@ class Desk:
     def _files_of(self, path: Path, folder: Folder) -> tuple[list[tuple[str, Path]], list[str]]:
         """Shown name and place of the audio in one upload, moved or unpacked into the folder."""
         name = display_name(path.name)
-        if not path.is_file() or path.is_symlink() or not self._is_uploaded(path):
+        if not self.folders.is_upload(path):
             raise UploadError(f"{name} was not uploaded to this server; upload it first.")
-        check_size(name, path.stat().st_size, self.limits.file_mb)
         if archives.is_archive(name):
-            self.folders.require_space(self.limits.total_mb)
             moved = folder.path / f"{folder.count()}.zip"
-            os.replace(path, moved)
-            try:
-                return archives.unpack(moved, name, folder.path, self.limits)
-            finally:
-                moved.unlink()
+            with self.folders.room(self.limits.total_mb):
+                os.replace(path, moved)
+                try:
+                    return archives.unpack(moved, name, folder.path, self.limits)
+                finally:
+                    moved.unlink()
+        check_size(name, path.stat().st_size, self.limits.file_mb)
         held = folder.path / f"{folder.count()}{extension(name)}"
         os.replace(path, held)
         return [(name, held)], []
-
-    def _is_uploaded(self, path: Path) -> bool:
-        """Whether a path is where Gradio puts an upload: in a folder of its own."""
-        return path.parent.resolve().parent == self.folders.uploads
 
     def _outline(self, upload: Upload) -> list[float]:
         # Decodes the whole file, so that a corrupt one is named now.
@@ -156,8 +156,8 @@ class Desk:
         work = self.work_of(folder)
         if work.advised is None:
             return ""
-        self.folders.require_space(40.0)
-        files = preview.write_stems(work, folder.path, work.advised.window_s)
+        with self.folders.room(PLAYERS_MB):
+            files = preview.write_stems(work, folder.path, work.advised.window_s)
         versions: dict[str, Mapping[str, float]] = {"before": {}, "after": work.total_db(ignore_below_db)}
         if work.known_db is not None:
             versions["reference"] = work.known_db
@@ -193,20 +193,21 @@ class Desk:
         gains_db = work.total_db(ignore_below_db)
         # 24-bit files, and their mix as long as the longest of them.
         sizes = [track.upload.header.frames * track.channels * 3 for track in work.heard]
-        self.folders.require_space(2 * (sum(sizes) + 2 * max(sizes)) / 1e6)
+        room_mb = 2 * (sum(sizes) + 2 * max(sizes)) / 1e6
         out = folder.path / "out"
         outputs, taken = {}, [MIX_NAME]
         for track in work.heard:
             name = unique_name(f"{safe_name(Path(track.upload.name).stem)}.wav", taken)
             taken.append(name)
             outputs[track.path] = out / name
-        try:
-            rendered = render_audio(Plan(outputs, out / MIX_NAME), work.heard, gains_db)
-            archive = folder.path / "rebalanced.zip"
-            with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as packed:
-                for path in rendered.files:
-                    packed.write(path, path.name)
-        finally:
-            shutil.rmtree(out, ignore_errors=True)
+        archive = folder.path / "rebalanced.zip"
+        with self.folders.room(room_mb):
+            try:
+                rendered = render_audio(Plan(outputs, out / MIX_NAME), work.heard, gains_db)
+                with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as packed:
+                    for path in rendered.files:
+                        packed.write(path, path.name)
+            finally:
+                shutil.rmtree(out, ignore_errors=True)
         work.applied_db, work.is_applied = gains_db, True
         return rendered, {"Rebalanced stems and their mix (ZIP of 24-bit WAV)": folder.serve(archive, archive.name)}

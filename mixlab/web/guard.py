@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from mixlab.errors import StorageError
 from mixlab.web.sessions import Folders
 from mixlab.web.uploads import Limits
 
@@ -68,13 +68,15 @@ class Guard:
         if int(declared) > self.limits.total_mb * 1e6 + LARGEST_CALL_BYTES:
             await _refuse(send, 413, f"At most {self.limits.total_mb:g} MB are taken at once.")
             return
-        try:
-            # Once as it arrives and once more as it is unpacked or moved.
-            self.folders.require_space(2 * int(declared) / 1e6)
-        except StorageError as error:
-            await _refuse(send, 507, str(error))
-            return
-        await self.app(scope, receive, _with_headers(send))
+        left = int(declared)
+
+        async def counted() -> MutableMapping[str, Any]:
+            nonlocal left
+            message = await receive()
+            left -= len(message.get("body", b""))
+            return message if left >= 0 else {"type": "http.disconnect"}
+
+        await self.app(scope, counted, _with_headers(send))
 
     async def _call(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Calls are small and name only uploaded files: Gradio would fetch any address in the server's name."""
@@ -114,17 +116,23 @@ class Guard:
             elif isinstance(value, dict):
                 waiting += value.values()
                 path = value.get("path")
-                if isinstance(path, str) and not path.startswith(f"{self.folders.uploads}/"):
+                if isinstance(path, str) and not self._lies_among_uploads(path):
                     return False
                 if "path" in value and not isinstance(path, str | None):
                     return False
         return True
 
+    def _lies_among_uploads(self, path: str) -> bool:
+        # Without `..` and the like: mounted in an application, Gradio itself does not look where a file lies.
+        return path.startswith(f"{self.folders.uploads}/") and os.path.normpath(path) == path and "\0" not in path
+
 
 def _with_headers(send: Send) -> Send:
     async def sending(message: MutableMapping[str, Any]) -> None:
         if message["type"] == "http.response.start":
-            message["headers"] = [*message.get("headers", []), *_HEADERS]
+            # Gradio lets pages of any host read the answers of a server that is not asked as localhost.
+            kept = [pair for pair in message.get("headers", []) if not pair[0].lower().startswith(b"access-control-")]
+            message["headers"] = [*kept, *_HEADERS]
         await send(message)
 
     return sending

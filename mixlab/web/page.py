@@ -10,6 +10,7 @@ import gradio as gr
 from mixlab.advising.usual import usual
 from mixlab.errors import MixlabError
 from mixlab.web import api, demo, drawing
+from mixlab.web.arrival import file_field
 from mixlab.web.desk import HIGHEST_IGNORED_DB, LONGEST_WORDS, Desk
 from mixlab.web.sessions import Folder
 from mixlab.web.uploads import FORMATS
@@ -45,9 +46,7 @@ class Page:
                 )
             )
             with gr.Row():
-                drop = gr.File(
-                    label="Stems, or a zip of them", file_count="multiple", file_types=[*FORMATS, ".zip"], height=160
-                )
+                drop = file_field(label="Stems, or a zip of them", file_types=[*FORMATS, ".zip"], height=160)
                 with gr.Column():
                     song = gr.Dropdown([song.title for song in demo.SONGS], label="Or a demo song (synthetic)")
                     pick = gr.Button("Use this demo song")
@@ -57,8 +56,10 @@ class Page:
             anchor = gr.Radio(description.anchors, value=description.anchors[0], label="Anchor: stays where it is")
             self._track_list(view, message)
             with gr.Row():
-                genre = gr.Dropdown([NOT_KNOWN, *usual().genres], value=NOT_KNOWN, label="Genre")
-                ignore = gr.Slider(0.0, HIGHEST_IGNORED_DB, 1.0, step=0.5, label="Ignore moves below (dB)")
+                genre = gr.Dropdown([NOT_KNOWN, *usual().genres], value=NOT_KNOWN, label="Genre", min_width=240)
+                ignore = gr.Slider(
+                    0.0, HIGHEST_IGNORED_DB, 1.0, step=0.5, label="Ignore moves below (dB)", min_width=240
+                )
             words = gr.Textbox(
                 label="What you hear, or a question (optional)",
                 placeholder="The vocals are buried",
@@ -99,13 +100,16 @@ class Page:
         @gr.render(inputs=[view], triggers=[view.change])
         def tracks(rows: list[dict[str, Any]]) -> None:
             for number, row in enumerate(rows):
-                with gr.Row(key=f"row-{row['key']}"):
+                with gr.Row(key=f"row-{row['key']}", elem_classes="mx-track-row"):
                     gr.HTML(drawing.render("track", **row["shown"]), key=f"wave-{row['key']}")
                     role = gr.Radio(
                         choices,
                         value=row["role"],
+                        # What is drawn later Gradio takes for an output, which nobody may change.
+                        interactive=True,
                         label=f"Role of {row['shown']['name']}",
                         key=f"role-{row['key']}",
+                        min_width=240,
                     )
 
                     def correct(chosen: str, request: gr.Request, number: int = number) -> Any:

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import gradio as gr
 import uvicorn
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, PlainTextResponse, Response
 
+from mixlab.web.arrival import receive
 from mixlab.web.desk import Desk
 from mixlab.web.guard import Application, Guard
 from mixlab.web.page import HEAD, Page
@@ -26,6 +27,16 @@ SHIPPED = Path(str(resources.files("mixlab.models"))) / "tiny_advisor"
 SWEEP_S = 60.0
 ASSETS = {"page.css": "text/css", "player.js": "text/javascript"}
 TYPES = {".flac": "audio/flac", ".zip": "application/zip", ".json": "application/json", ".csv": "text/csv"}
+READABLE = {
+    "body_text_color_subdued": "*neutral_600",
+    "body_text_color_subdued_dark": "*neutral_300",
+    "input_placeholder_color": "*neutral_500",
+    "input_placeholder_color_dark": "*neutral_300",
+    "button_primary_background_fill": "*primary_700",
+    "button_primary_background_fill_hover": "*primary_800",
+}
+"""Colours that contrast as WCAG asks, where Gradio's own do not."""
+
 FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]
 
 
@@ -84,6 +95,10 @@ def make_application(desk: Desk, host: str, port: int) -> Application:
         text = resources.files("mixlab.web").joinpath("assets", name).read_bytes()
         return Response(text, media_type=ASSETS[name], headers={"cache-control": "no-cache"})
 
+    @app.post("/gradio_api/upload")
+    async def upload(request: Request, upload_id: str | None = None) -> Response:
+        return await receive(request, upload_id, folders, desk.limits)
+
     gr.mount_gradio_app(
         app,
         Page(desk).build(),
@@ -93,13 +108,13 @@ def make_application(desk: Desk, host: str, port: int) -> Application:
         footer_links=["api"],
         run_history=False,
         allowed_paths=[],
-        max_file_size=f"{desk.limits.file_mb:g}mb",
+        max_file_size=f"{desk.limits.total_mb:g}mb",
         show_error=False,
         ssr_mode=False,
         enable_monitoring=False,
         pwa=False,
         mcp_server=False,
-        theme=gr.themes.Base(font=FONTS, font_mono=["ui-monospace", "monospace"]),
+        theme=gr.themes.Base(font=FONTS, font_mono=["ui-monospace", "monospace"]).set(**READABLE),
         head=HEAD,
     )
     return Guard(app, folders, desk.limits)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import atexit
+import os
 import secrets
 import shutil
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -70,6 +73,8 @@ class Folders:
         self.total_mb, self.idle_s = total_mb, idle_s
         self._folders: dict[str, Folder] = {}
         self._by_visitor: dict[str, str] = {}
+        self._arriving: set[Path] = set()
+        self._promised_mb = 0.0
         self._lock = threading.Lock()
         atexit.register(self.close)
 
@@ -115,32 +120,87 @@ class Folders:
         if folder is not None:
             self.remove(folder)
 
+    @contextmanager
+    def arriving(self, size_mb: float) -> Iterator[Path]:
+        """A place of its own for an upload while it arrives; if that fails, nothing of it stays.
+
+        Nobody else's upload lies there, not even one of the same content and name.
+
+        Raises:
+            StorageError: if there is no room for it.
+        """
+        with self.room(size_mb):
+            place = self.uploads / secrets.token_urlsafe(TOKEN_BYTES)
+            place.mkdir(mode=0o700)
+            with self._lock:
+                self._arriving.add(place)
+            try:
+                yield place
+            except BaseException:
+                shutil.rmtree(place, ignore_errors=True)
+                raise
+            finally:
+                with self._lock:
+                    self._arriving.discard(place)
+
+    def is_upload(self, path: Path) -> bool:
+        """Whether a path is that of a file that was uploaded: in a folder by content, in a place of its own."""
+        return path == path.resolve() and path.is_file() and path.parent.parent.parent == self.uploads
+
+    def drop_upload(self, path: Path) -> None:
+        """Delete an upload that was taken or refused, and its place once nothing else is in it."""
+        shutil.rmtree(path.parent, ignore_errors=True)
+        with suppress(OSError):
+            path.parent.parent.rmdir()
+
     def sweep(self) -> None:
         """Remove what has been idle, folders and uploads that nobody asked about."""
-        for folder in [f for f in self._folders.values() if time.monotonic() - f.used > self.idle_s]:
-            self.remove(folder)
+        with self._lock:
+            folders, arriving = list(self._folders.values()), set(self._arriving)
+        for folder in folders:
+            if time.monotonic() - folder.used > self.idle_s:
+                self.remove(folder)
         with self._lock:
             self._by_visitor = {who: token for who, token in self._by_visitor.items() if token in self._folders}
         for path in self.uploads.glob("*"):
-            if time.time() - path.stat().st_mtime > self.idle_s:
-                shutil.rmtree(path, ignore_errors=True)
+            with suppress(FileNotFoundError):  # taken in between
+                if path not in arriving and time.time() - path.stat().st_mtime > self.idle_s:
+                    shutil.rmtree(path, ignore_errors=True)
 
     def used_mb(self) -> float:
         """What all files take, in MB."""
         total = 0
-        for path in self.root.rglob("*"):
-            try:
-                total += path.stat().st_size if path.is_file() else 0
-            except OSError:  # removed in between
-                continue
+        # Unlike Path.rglob, os.walk does not mind folders that others remove meanwhile.
+        for folder, _, names in os.walk(self.root):
+            for name in names:
+                with suppress(OSError):
+                    total += os.lstat(os.path.join(folder, name)).st_size
         return total / 1e6
 
-    def require_space(self, more_mb: float) -> None:
-        """Raises StorageError if `more_mb` would exceed what all folders may take together."""
-        if self.used_mb() + more_mb > self.total_mb:
+    @contextmanager
+    def room(self, more_mb: float) -> Iterator[None]:
+        """Keep room for files that are being written, so that what is written at one time fits together.
+
+        Raises:
+            StorageError: if `more_mb` would exceed what all folders may take together.
+        """
+        if not self._promise(more_mb):
             self.sweep()
-            if self.used_mb() + more_mb > self.total_mb:
+            if not self._promise(more_mb):
                 raise StorageError("The server has no space for this at the moment; try again in some minutes.")
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._promised_mb -= more_mb
+
+    def _promise(self, more_mb: float) -> bool:
+        used_mb = self.used_mb()
+        with self._lock:
+            if used_mb + self._promised_mb + more_mb > self.total_mb:
+                return False
+            self._promised_mb += more_mb
+            return True
 
     def close(self) -> None:
         """Delete everything."""

@@ -34,8 +34,8 @@ class Limits:
     """What one person may upload.
 
     Attributes:
-        file_mb: size of a file or an archive as it is sent.
-        total_mb: size of all of a person's files, unpacked.
+        file_mb: size of a file.
+        total_mb: size of an archive, and of all of a person's files, unpacked.
         files: their number.
         duration_s: length of a file.
         channels: of a file.
@@ -99,7 +99,7 @@ def check_size(name: str, size_bytes: int, limit_mb: float) -> None:
     if size_bytes == 0:
         raise UploadError(f"{name} is empty; export it again.")
     if size_bytes > limit_mb * 1e6:
-        raise UploadError(f"{name} has {size_bytes / 1e6:.0f} MB; at most {limit_mb:g} MB are taken.")
+        raise UploadError(f"{name} has {size_bytes / 1e6:.1f} MB; at most {limit_mb:g} MB are taken.")
 
 
 def check_audio(path: Path, name: str, limits: Limits) -> Upload:
@@ -136,7 +136,7 @@ def check_together(uploads: Sequence[Upload], limits: Limits) -> None:
     if len(uploads) > limits.files:
         raise UploadError(f"These are {len(uploads)} files; at most {limits.files} are taken.")
     if (total_mb := sum(upload.path.stat().st_size for upload in uploads) / 1e6) > limits.total_mb:
-        raise UploadError(f"The files have {total_mb:.0f} MB together; at most {limits.total_mb:g} MB are taken.")
+        raise UploadError(f"The files have {total_mb:.1f} MB together; at most {limits.total_mb:g} MB are taken.")
     if sum(upload.header.frames * upload.header.channels for upload in uploads) > limits.total_samples:
         raise UploadError("The files are too long together; send a part of the song, or fewer tracks.")
 

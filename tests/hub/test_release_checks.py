@@ -122,14 +122,30 @@ def test_songs_that_forbid_commercial_use_make_a_model_that_forbids_it(run_folde
     record = read_run(run_folder)
     musdb = replace(record, config={**record.config, "dataset": {"_target_": "mixlab.multitrack.musdb.Musdb18HQ"}})
     base = Base("Qwen/Qwen2-Audio-7B-Instruct", "abc", "bfloat16", True)
-    assert model_licences(record, base, None, None).name == "apache-2.0"
-    licences = model_licences(musdb, base, None, None)
+    assert model_licences(record, base, "apache-2.0", None).name == "apache-2.0"
+    licences = model_licences(musdb, base, "apache-2.0", None)
     assert not licences.is_commercial
     assert "research" in licence_text(licences)
     with pytest.raises(ConfigError, match="allow no commercial use"):
-        model_licences(musdb, base, None, "apache-2.0")
+        model_licences(musdb, base, "apache-2.0", "apache-2.0")
+
+
+def test_a_base_whose_licence_nobody_stated_grants_no_commercial_use(run_folder):
+    from mixlab.hub.model_card import licence_text, model_card, model_licences
+    from mixlab.hub.model_folder import Base, Published
+    from mixlab.models.checkpoints import read_description
+
+    record = read_run(run_folder)
+    base = Base("Qwen/Qwen2-Audio-7B-Instruct", "abc", "bfloat16", True)
+    licences = model_licences(record, base, None, None)
+    assert not licences.is_commercial
+    assert "check the base's card" in licence_text(licences)
+    published = Published(read_description(run_folder / "adapter"), base, "adapter", False, 16_000)
+    card = model_card(record, published, licences, "someone/balance", None)
+    assert "The licence of its base is unknown: check the base's card" in card
+    assert "license_name: non-commercial" in card
     with pytest.raises(ConfigError, match="base_licence="):
-        model_licences(record, Base("some/base", None, "float32", True), None, None)
+        model_licences(record, base, None, "apache-2.0")
 
 
 def test_paths_of_this_machine_and_the_token_are_found_in_any_text(tmp_path):

@@ -2,29 +2,19 @@
 
 import io
 import json
-import os
-import socket
-import subprocess
-import sys
-import time
 import urllib.error
 import urllib.request
 import zipfile
 from pathlib import Path
 
-import numpy as np
 import pytest
 import soundfile
 
 from mixlab.audio.loudness import integrated_lufs, k_weighted_power
-from mixlab.web.uploads import FORMATS
 
-sync_api = pytest.importorskip("playwright.sync_api")
+pytest.importorskip("playwright.sync_api")
 pytest.importorskip("gradio")
 pytestmark = pytest.mark.slow
-
-ROOT = Path(__file__).parents[2]
-CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 
 
 def lufs(samples, rate):
@@ -36,61 +26,12 @@ def fetched(address):
         return response.read()
 
 
-@pytest.fixture(scope="module")
-def server():
-    """The address of a server on the model that comes with the package."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
-    process = subprocess.Popen([sys.executable, "-m", "mixlab.app", f"port={port}"], env=environment, cwd=ROOT)
-    address = f"http://127.0.0.1:{port}/"
-    for _ in range(240):
-        try:
-            fetched(address)
-            break
-        except urllib.error.URLError:
-            assert process.poll() is None
-            time.sleep(1)
-    yield address
-    process.terminate()
-    process.wait(30)
-
-
-@pytest.fixture(scope="module")
-def potassium(tmp_path_factory):
-    """Ninety seconds of a real song as WAV, its drums 9 dB up, all with one gain against clipping."""
-    root = os.environ.get("MIXLAB_MULTITRACKS")
-    if not root:
-        pytest.skip("MIXLAB_MULTITRACKS names no folder of real songs")
-    song = next(path for path in sorted(Path(root).iterdir()) if "Potassium" in path.name)
-    stems = {}
-    for path in (path for path in sorted(song.iterdir()) if path.suffix in FORMATS):
-        samples, rate = soundfile.read(path, start=44100 * 60, frames=44100 * 90)
-        stems[path.stem] = samples * (10 ** (9 / 20) if path.stem == "drums" else 1.0)
-    peak = max(np.abs(samples).max() for samples in stems.values())
-    folder = tmp_path_factory.mktemp("potassium")
-    for stem, samples in stems.items():
-        soundfile.write(folder / f"{stem}.wav", samples / max(1.0, peak), rate, subtype="PCM_24")
-    return sorted(folder.iterdir())
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if not Path(CHROMIUM).exists():
-        pytest.skip(f"there is no Chromium at {CHROMIUM}; the variable CHROMIUM names another")
-    with sync_api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield started
-        started.close()
-
-
 def test_real_stems_are_advised_played_applied_and_downloaded(server, potassium, browser, tmp_path):
     page = browser.new_page(viewport={"width": 1280, "height": 900}, accept_downloads=True)
     requests, errors = [], []
     page.on("request", lambda request: requests.append(request.url))
     page.on("pageerror", lambda error: errors.append(str(error)))
-    page.goto(server)
+    page.goto(server.address)
     page.wait_for_selector("#advise", timeout=60000)
     page.set_input_files("input[type=file]", [str(path) for path in potassium])
     page.wait_for_function("document.querySelectorAll('.mx-wave').length === 4", timeout=120000)
@@ -98,7 +39,7 @@ def test_real_stems_are_advised_played_applied_and_downloaded(server, potassium,
     page.wait_for_selector(".mx-player", timeout=300000)
     element = page.locator(".mx-player")
     files, gains = (json.loads(element.get_attribute(f"data-{name}")) for name in ("files", "gains"))
-    stems = {role: soundfile.read(io.BytesIO(fetched(server + address))) for role, address in files.items()}
+    stems = {role: soundfile.read(io.BytesIO(fetched(server.address + address))) for role, address in files.items()}
     loudness = {
         version: lufs(sum(samples * by_role[role] for role, (samples, _) in stems.items()), stems["bass"][1])
         for version, by_role in gains.items()
@@ -110,7 +51,7 @@ def test_real_stems_are_advised_played_applied_and_downloaded(server, potassium,
     page.wait_for_function("document.querySelector('[data-state]').textContent === 'Playing after.'")
     page.click("#apply")
     page.wait_for_selector("text=True peak of the mix", timeout=120000)
-    advice = json.loads(fetched(server + page.locator("a[href$='advice.json']").get_attribute("href")))
+    advice = json.loads(fetched(server.address + page.locator("a[href$='advice.json']").get_attribute("href")))
     assert any(advice["gains_db"].values())
     with page.expect_download() as started:
         page.click("a[href$='rebalanced.zip']")
@@ -124,14 +65,14 @@ def test_real_stems_are_advised_played_applied_and_downloaded(server, potassium,
             changes[Path(name).stem] = lufs(*written) - lufs(*original)
     for role, change_lu in changes.items():
         assert change_lu - changes["bass"] == pytest.approx(advice["gains_db"][role], abs=0.1)
-    assert all(url.startswith((server, "data:", "blob:")) for url in requests)
+    assert all(url.startswith((server.address, "data:", "blob:")) for url in requests)
     assert errors == []
     page.close()
 
 
 def test_names_and_words_are_shown_as_text(server, potassium, browser, tmp_path):
     page = browser.new_page()
-    page.goto(server)
+    page.goto(server.address)
     page.wait_for_selector("#advise", timeout=60000)
     names = ["bass <img src=x onerror=document.title='owned'>.wav", "drums.wav"]
     packed = tmp_path / "stems.zip"
@@ -149,35 +90,13 @@ def test_names_and_words_are_shown_as_text(server, potassium, browser, tmp_path)
 def test_a_program_gets_the_same_advice_and_a_sentence_where_it_is_refused(server, potassium, tmp_path):
     from gradio_client import Client, handle_file
 
-    client = Client(server, verbose=False)
+    client = Client(server.address, verbose=False)
     asked = {"anchor": "bass", "words": "", "roles": {}, "genre": "", "ignore_below_db": 1.0, "apply": False}
     advice = client.predict(files=[handle_file(str(path)) for path in potassium], **asked, api_name="/advise")
     assert {stem["stem"] for stem in advice["advice"]} <= {"drums", "other", "vocals"}
-    assert json.loads(fetched(server + advice["downloads"]["All of the advice (JSON)"]))["text"] == advice["text"]
+    assert (
+        json.loads(fetched(server.address + advice["downloads"]["All of the advice (JSON)"]))["text"] == advice["text"]
+    )
     (tmp_path / "bass.wav").write_text("hello")
     with pytest.raises(Exception, match=r"bass\.wav cannot be read as audio"):
         client.predict(files=[handle_file(str(tmp_path / "bass.wav"))], **asked, api_name="/advise")
-
-
-def test_the_documented_http_call_works(server, potassium):
-    boundary = "----mixlab"
-    parts = [
-        f'--{boundary}\r\nContent-Disposition: form-data; name="files"; filename="{path.name}"\r\n\r\n'.encode()
-        + path.read_bytes()
-        + b"\r\n"
-        for path in potassium
-    ]
-    body = b"".join(parts) + f"--{boundary}--\r\n".encode()
-
-    def post(address, content, kind):
-        return json.loads(fetched(urllib.request.Request(server + address, content, {"Content-Type": kind})))
-
-    paths = post("gradio_api/upload", body, f"multipart/form-data; boundary={boundary}")
-    files = [{"path": path, "meta": {"_type": "gradio.FileData"}} for path in paths]
-    call = {"data": [files, "bass", "", {}, "", 1.0, True]}
-    event = post("gradio_api/call/advise", json.dumps(call).encode(), "application/json")["event_id"]
-    with urllib.request.urlopen(f"{server}gradio_api/call/advise/{event}", timeout=300) as response:
-        lines = response.read().decode().splitlines()
-    answer = json.loads(next(line for line in lines if line.startswith("data: [")).removeprefix("data: "))[0]
-    assert answer["anchor"] == "bass"
-    assert np.isfinite(answer["true_peak_dbtp"])

@@ -70,6 +70,12 @@ def test_a_call_cannot_name_what_was_not_uploaded(ask, path):
     assert ask("/gradio_api/queue/join", "POST", json.dumps(body).encode()) == 400
 
 
+@pytest.mark.parametrize("way", ["../../etc/passwd", "a/../../../etc/passwd", "a//bass.wav", "./bass.wav", "a/b\0.wav"])
+def test_a_call_cannot_lead_out_of_the_uploads(ask, way):
+    body = {"data": [{"path": f"{ask.uploads}/{way}", "meta": {"_type": "gradio.FileData"}}]}
+    assert ask("/gradio_api/queue/join", "POST", json.dumps(body).encode()) == 400
+
+
 def test_a_call_may_name_what_was_uploaded(ask):
     body = {"data": [{"path": f"{ask.uploads}/a/bass.wav", "meta": {"_type": "gradio.FileData"}}]}
     assert ask("/gradio_api/call/advise", "POST", json.dumps(body).encode()) == 200
