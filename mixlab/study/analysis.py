@@ -97,7 +97,7 @@ def analyse(answers: Answers, settings: AnalyseSchema) -> Analysis:
     plan, fitting = settings.plan, settings.fitting
     _check(answers, plan)
     metrics, named = _metrics(answers, settings)
-    rules = Rules(plan.exclusions.instructed_most_wrong, plan.exclusions.repeat_most_points)
+    rules = Rules(**plan.exclusions.model_dump())
     excluded = exclusions(answers, rules)
     kept = answers.without(excluded.participants)
     if kept.main.empty or len(kept.systems) < 2:

@@ -18,7 +18,8 @@ class ExclusionsSchema(Schema):
     """Rules by which participants are left out."""
 
     instructed_most_wrong: Count
-    repeat_most_points: Annotated[float, Field(ge=0.0, le=4.0)]
+    repeat_chance: Annotated[float, Field(ge=0.5, le=1.0)] | None
+    repeat_fewest: PositiveCount
 
 
 class PlanSchema(Schema):
@@ -65,6 +66,7 @@ class TruthSchema(Schema):
     item_sd: Sd
     advice_sd: Sd
     taste_sd: Sd
+    view_share: Share
 
     @field_validator("thresholds")
     @classmethod
@@ -84,6 +86,9 @@ class PowerSchema(Schema):
     raters: list[PositiveCount] = Field(min_length=1)
     items: list[PositiveCount] = Field(min_length=1)
     trials: PositiveCount
+    repeats: Count
+    instructed: Count
+    criteria: PositiveCount
     studies: PositiveCount
     aim: Share
     timeout_s: Positive

@@ -83,7 +83,8 @@ def _participants(analysis: Analysis) -> Sheet:
     return Sheet("participants", "Who took part and who was excluded", columns, lines, "", (
         "Rules fixed beforehand. Nobody is excluded for rating any advice high or low, also not the planted "
         "wrong advice. "
-        "Somebody may break both rules. Ratings are those of main trials, without repeats and instructed items."
+        "Somebody may break both rules. Hidden repeats are too far off where points drawn by chance lie nearer to "
+        "first answers that often. Ratings are those of main trials, without repeats and instructed items."
     ))  # fmt: skip
 
 

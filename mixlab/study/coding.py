@@ -20,7 +20,7 @@ Coded = Mapping[str, Mapping[int, Set[str]]]
 def comments(database: Database) -> list[tuple[int, str]]:
     """Trial and text of all comments, in an order that says nothing about who wrote them or of which system."""
     with database.reading() as db:
-        rows = db.execute(select(Trial.id, Trial.comment).where(Trial.comment != "", Trial.kind == "main")).all()
+        rows = db.execute(select(Trial.id, Trial.comment).where(Trial.comment != "", Trial.kind != "training")).all()
     return sorted(((trial, text) for trial, text in rows), key=lambda row: (row[1].casefold(), row[0]))
 
 

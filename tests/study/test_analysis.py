@@ -74,11 +74,10 @@ def test_careless_raters_are_left_out_and_counted_and_shown_beside_everyone(anal
 
 
 def test_nobody_is_left_out_for_liking_the_planted_wrong_advice(answers):
-    liked = answers.ratings["system"].eq("low_anchor") & answers.ratings["is_repeat"].eq(0)
+    liked = answers.ratings["system"].eq("low_anchor")
     ratings = answers.ratings.assign(rating=np.where(liked, 5, answers.ratings["rating"]))
-    calm = options(exclusions={"instructed_most_wrong": 0, "repeat_most_points": 4.0})
-    before, after = (analyse(a, calm).excluded.participants for a in (answers, replace(answers, ratings=ratings)))
-    assert set(before) == set(after)
+    before, after = (analyse(a, options()).excluded.participants for a in (answers, replace(answers, ratings=ratings)))
+    assert set(after) <= set(before)
 
 
 def test_a_plan_that_names_a_system_that_nobody_rated_is_refused(answers):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import secrets
 
 import pytest
+from fastapi.testclient import TestClient
 from sqlalchemy import func, select
 
+from mixlab.study.app import create_app
 from mixlab.study.database import Code, Invitation, Participant, Rating, Trial
 
 from .conftest import PASSWORD
@@ -92,6 +94,24 @@ def test_a_trial_that_is_not_there_is_refused(join, number):
     assert person.rate(number, "actionability", 3).status_code in (404, 422)
 
 
+@pytest.mark.parametrize("preferred", [-1, 3, 10**30, 0.5, "1", True, None, [0]])
+def test_a_preference_out_of_range_is_refused(join, study, preferred):
+    person = join().ready()
+    for number in range(1, 9):
+        person.answer(number)
+    person.trial(9)
+    assert person.send("PUT", "/trials/9/preference", preferred=preferred).status_code == 422
+    assert person.send("POST", "/trials/9/finish").status_code == 409
+
+
+@pytest.mark.parametrize("tones", [[0] * 6, [4] * 6, [1] * 5, [1] * 7, [1.5] * 6, [True] * 6, "111111", None])
+def test_answers_to_the_headphone_check_that_cannot_be_are_refused(join, tones):
+    person = join()
+    person.send("POST", "/background", answers={"years": 7, "role": "Producer", "genres": ["Rock"]})
+    assert person.send("POST", "/sound", playback="headphones", tones=tones).status_code == 422
+    assert person.client.get(person.base).json()["step"] == "sound"
+
+
 @pytest.mark.parametrize(
     "answers",
     [
@@ -142,6 +162,12 @@ def test_sql_in_any_field_is_text_or_refused(join, client, study, text):
         stranger.send("POST", "/background", answers={"years": text, "role": text, "genres": [text]}).status_code == 422
     )
     assert stranger.send("POST", "/sound", playback=text, tones=[]).status_code == 422
+    assert stranger.send("POST", "/sound", playback="headphones", tones=[text] * 6).status_code == 422
+    assert stranger.send("POST", text, rating=3).status_code in (404, 405)
+    assert client.get(person.base, params={"trial": text}).json()["current"] == 2
+    (token,) = study.invite(1)
+    for body in ({"invitation": token, "consent": text, "key": "k" * 20}, {"invitation": text, "consent": True}):
+        assert client.post("/api/join", json=body).status_code == 422
     assert monitor(client, "/coding", params={"coder": text}).status_code == 422
     auth = ("x", PASSWORD)
     with study.database.reading() as db:
@@ -207,11 +233,63 @@ def test_passwords_cannot_be_tried_without_end(client):
     assert monitor(client).status_code == 429
 
 
+@pytest.mark.parametrize("password", ["", "gehe\u00efm \u592a\u54cd"])
+def test_a_password_opens_the_monitor_whole_and_exact_alone(study, password):
+    right = password or PASSWORD
+    near = [right[:-1], right + " ", right + "\x00", right.upper(), right[::-1], "", *SQL]
+    with TestClient(create_app(study, right, attempts_per_minute=1000)) as client:
+        assert monitor(client, password=right.encode()).status_code == 200
+        for guess in near:
+            assert monitor(client, password=guess.encode()).status_code == 401, guess
+        assert client.get("/monitor", auth=(right.encode(), b"")).status_code == 401
+        assert client.get(f"/monitor?password={PASSWORD}").status_code == 401
+
+
+def test_a_page_of_another_site_cannot_use_the_password_that_a_browser_remembers(client, join, study):
+    person = join().ready()
+    person.answer(1)
+    person.answer(2, comment="hm")
+    with study.database.reading() as db:
+        trial = db.scalar(select(Trial.id).where(Trial.comment == "hm"))
+    path, auth = f"/monitor/coding/{trial}", ("x", PASSWORD)
+    elsewhere = {"Origin": "https://elsewhere.example", "Sec-Fetch-Site": "cross-site"}
+    body = '{"coder": "eve", "codes": ["vague"]}'
+    # What a form can send without asking first: three types, and no method but GET and POST.
+    for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data"):
+        for method in ("POST", "PUT"):
+            headers = {**elsewhere, "Content-Type": kind}
+            assert client.request(method, path, content=body, headers=headers, auth=auth).status_code == 415
+    asked = {**elsewhere, "Access-Control-Request-Method": "PUT", "Access-Control-Request-Headers": "content-type"}
+    answer = client.options(path, headers=asked)
+    assert answer.status_code >= 400
+    assert not [name for name in answer.headers if name.lower().startswith("access-control-")]
+    assert counts(study)[-1] == 0
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/nowhere", "/monitor", "/static/study.css", "/i/none", "/p/{link}", "/api/p/{link}", "/p/{link}/audio/x"],
+)
+def test_every_answer_forbids_foreign_scripts_frames_and_guessing_of_types(client, join, path):
+    person = join().ready()
+    headers = client.get(path.format(link=person.link)).headers
+    policy = dict(part.strip().split(" ", 1) for part in headers["content-security-policy"].split(";"))
+    assert (policy["default-src"], policy["script-src"], policy["frame-ancestors"]) == ("'none'", "'self'", "'none'")
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["cross-origin-resource-policy"] == "same-origin"
+    assert not [name for name in headers if name.lower().startswith(("access-control-", "set-cookie", "server"))]
+
+
+def test_nothing_that_a_participant_said_stays_in_a_cache(client, join):
+    person = join().ready()
+    person.trial(1)
+    for path in (person.base, f"{person.base}/trials/1", f"/p/{person.link}/trials/1", f"/p/{person.link}/information"):
+        assert client.get(path).headers["cache-control"] == "no-store", path
+    assert monitor(client, "/coding").headers["cache-control"] == "no-store"
+
+
 def test_without_a_password_there_is_no_monitor(study):
-    from fastapi.testclient import TestClient
-
-    from mixlab.study.app import create_app
-
     with TestClient(create_app(study, None)) as client:
         assert client.get("/monitor", auth=("x", "")).status_code == 403
 
