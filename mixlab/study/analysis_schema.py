@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -56,6 +56,12 @@ class AnalyseSchema(Schema):
     runs: dict[Name, str]
     judge: dict[Name, str]
     out: str | None
+
+    @field_validator("runs", "judge", mode="before")
+    @classmethod
+    def _none(cls, given: Any) -> Any:
+        # The command line replaces null by names of its own, and nothing but null.
+        return {} if given is None else given
 
 
 class TruthSchema(Schema):

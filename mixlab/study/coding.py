@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
+from typing import Any
 
 from sklearn.metrics import cohen_kappa_score
 from sqlalchemy import select
@@ -13,8 +14,8 @@ from mixlab.study.sessions import Refused
 READ = ""
 """The code which says that a coder has read a comment."""
 
-Coded = Mapping[str, Mapping[int, Set[str]]]
-"""Coder -> trial -> the codes that the coder gave its comment."""
+Coded = Mapping[str, Mapping[Any, Set[str]]]
+"""Coder -> what names a comment -> the codes that the coder gave it."""
 
 
 def comments(database: Database) -> list[tuple[int, str]]:
