@@ -14,6 +14,7 @@ from mixlab.judging.agreement import Agreement, agreement
 from mixlab.study.analysis_schema import AnalyseSchema, FittingSchema, PlanSchema
 from mixlab.study.answers import Answers
 from mixlab.study.averages import krippendorff_alpha, preference_shares, system_means
+from mixlab.study.coding import READ, kappas
 from mixlab.study.correlations import (
     advice_means,
     correlations,
@@ -56,6 +57,7 @@ class Analysis:
         strata: playback -> system -> criterion -> mean points.
         preferences: pair -> share that prefers the first, and comparisons.
         repeats: criterion -> agreement of trials with their hidden repeats.
+        coding: code -> comments that both coders have read, and Cohen's kappa; None where it has no value.
         metrics: metric -> criterion -> rank correlation, over all systems.
         metrics_runs: the same over the systems whose predictions or judgements were given.
     """
@@ -68,6 +70,7 @@ class Analysis:
     strata: Mapping[str, Means]
     preferences: Mapping[tuple[str, str], tuple[Figure, int]]
     repeats: Mapping[str, Agreement]
+    coding: Mapping[str, tuple[int, float | None]]
     metrics: Correlations
     metrics_runs: Correlations
 
@@ -97,7 +100,7 @@ def analyse(answers: Answers, settings: AnalyseSchema) -> Analysis:
     plan, fitting = settings.plan, settings.fitting
     _check(answers, plan)
     metrics, named = _metrics(answers, settings)
-    rules = Rules(plan.exclusions.instructed_most_wrong, plan.exclusions.repeat_most_points)
+    rules = Rules(**plan.exclusions.model_dump())
     excluded = exclusions(answers, rules)
     kept = answers.without(excluded.participants)
     if kept.main.empty or len(kept.systems) < 2:
@@ -125,6 +128,7 @@ def analyse(answers: Answers, settings: AnalyseSchema) -> Analysis:
         },
         preference_shares(kept.preferences, resamples, seed),
         _repeats(kept),
+        _coding(answers.codes),
         correlations(means, metrics, resamples, seed),
         correlations(of_runs, metrics, resamples, seed) if named else {},
     )
@@ -208,3 +212,13 @@ def _repeats(answers: Answers) -> dict[str, Agreement]:
         str(name): agreement(rows[["rating", "rating_again"]].to_numpy(np.float64).tolist())
         for name, rows in pairs.groupby("criterion")
     }
+
+
+def _coding(codes: pd.DataFrame) -> dict[str, tuple[int, float | None]]:
+    """How well the first two coders agree, for every code that either of them gave."""
+    found: dict[str, dict[tuple[str, str], set[str]]] = {}
+    for row in codes.itertuples():
+        given = found.setdefault(str(row.coder), {}).setdefault((str(row.participant), str(row.trial)), set())
+        given.update({str(row.code)} - {READ})
+    names = sorted(set(codes["code"]) - {READ})
+    return kappas(found, names) if len(found) > 1 else {}

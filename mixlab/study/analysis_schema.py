@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -18,7 +18,8 @@ class ExclusionsSchema(Schema):
     """Rules by which participants are left out."""
 
     instructed_most_wrong: Count
-    repeat_most_points: Annotated[float, Field(ge=0.0, le=4.0)]
+    repeat_chance: Annotated[float, Field(ge=0.5, le=1.0)] | None
+    repeat_fewest: PositiveCount
 
 
 class PlanSchema(Schema):
@@ -56,6 +57,12 @@ class AnalyseSchema(Schema):
     judge: dict[Name, str]
     out: str | None
 
+    @field_validator("runs", "judge", mode="before")
+    @classmethod
+    def _none(cls, given: Any) -> Any:
+        # The command line replaces null by names of its own, and nothing but null.
+        return {} if given is None else given
+
 
 class TruthSchema(Schema):
     """What simulated raters are given; all but the shares on the scale of log odds."""
@@ -65,6 +72,7 @@ class TruthSchema(Schema):
     item_sd: Sd
     advice_sd: Sd
     taste_sd: Sd
+    view_share: Share
 
     @field_validator("thresholds")
     @classmethod
@@ -84,6 +92,9 @@ class PowerSchema(Schema):
     raters: list[PositiveCount] = Field(min_length=1)
     items: list[PositiveCount] = Field(min_length=1)
     trials: PositiveCount
+    repeats: Count
+    instructed: Count
+    criteria: PositiveCount
     studies: PositiveCount
     aim: Share
     timeout_s: Positive

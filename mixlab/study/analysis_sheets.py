@@ -48,6 +48,7 @@ def analysis_sheets(analysis: Analysis) -> list[Sheet]:
                 )
     sheets += [
         _preferences(analysis),
+        _coding(analysis),
         _correlations("metrics", "Ratings and metrics, all systems", analysis.metrics, criteria),
         _correlations("metrics_runs", "Ratings and metrics, systems with predictions or judgements",
                       analysis.metrics_runs, criteria),
@@ -83,7 +84,8 @@ def _participants(analysis: Analysis) -> Sheet:
     return Sheet("participants", "Who took part and who was excluded", columns, lines, "", (
         "Rules fixed beforehand. Nobody is excluded for rating any advice high or low, also not the planted "
         "wrong advice. "
-        "Somebody may break both rules. Ratings are those of main trials, without repeats and instructed items."
+        "Somebody may break both rules. Hidden repeats are too far off where points drawn by chance lie nearer to "
+        "first answers that often. Ratings are those of main trials, without repeats and instructed items."
     ))  # fmt: skip
 
 
@@ -179,6 +181,17 @@ def _preferences(analysis: Analysis) -> Sheet:
     ]
     return Sheet("preferences", "Preferences", {"share": "share", "count": "comparisons"}, lines, "pair", (
         "The share that would rather have the first one's advice; neither counts half."
+    ))  # fmt: skip
+
+
+def _coding(analysis: Analysis) -> Sheet:
+    lines = [
+        Line(words(code), {"count": (float(count),) * 3, "kappa": None if kappa is None else (kappa,) * 3})
+        for code, (count, kappa) in analysis.coding.items()
+    ]
+    columns = {"count": "comments read by both", "kappa": "Cohen's kappa"}
+    return Sheet("coding", "Agreement of the coders of comments", columns, lines, "code", (
+        "Of the first two coders by name, who did not see each other's codes; no value where neither varies."
     ))  # fmt: skip
 
 

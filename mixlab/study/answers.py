@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
@@ -15,6 +15,9 @@ RATING_COLUMNS = (
     "instructed_answer", "true_gain_db", "advised_gain_db", "playback",
 )  # fmt: skip
 """The columns of ratings.csv that are needed; others may stand beside them."""
+
+CODE_COLUMNS = ("participant", "trial", "coder", "code")
+"""The columns of codes.csv."""
 
 TRAINING = "training"
 """The part of a session that is never analysed."""
@@ -31,11 +34,13 @@ class Answers:
         ratings: one row a rating, with the columns `RATING_COLUMNS`; training is left out.
         participants: ``participant``, ``simulated`` (0 or 1) and whatever else was asked.
         preferences: ``participant``, ``item``, ``system_a``, ``system_b``, ``preferred``; may be empty.
+        codes: ``participant``, ``trial``, ``coder``, ``code`` of comments, where a coder has read them; may be empty.
     """
 
     ratings: pd.DataFrame
     participants: pd.DataFrame
     preferences: pd.DataFrame
+    codes: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(CODE_COLUMNS)))
 
     @property
     def is_simulated(self) -> bool:
@@ -83,7 +88,9 @@ def read_answers(folder: Path) -> Answers:
     path = folder / "preferences.csv"
     columns = ("participant", "item", "system_a", "system_b", "preferred")
     preferences = _table(path, columns) if path.is_file() else pd.DataFrame(columns=list(columns))
-    return checked(ratings, participants, preferences, folder)
+    found = checked(ratings, participants, preferences, folder)
+    path = folder / "codes.csv"
+    return replace(found, codes=_table(path, CODE_COLUMNS)) if path.is_file() else found
 
 
 def checked(ratings: pd.DataFrame, participants: pd.DataFrame, preferences: pd.DataFrame, folder: Path) -> Answers:

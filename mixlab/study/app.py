@@ -27,6 +27,8 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Robots-Tag": "noindex",
     "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 
 MOST_BYTES = 65_536
@@ -84,6 +86,8 @@ def create_app(sessions: Sessions, password: str | None, attempts_per_minute: in
         else:
             response = await call_next(request)
         response.headers.update(HEADERS)
+        if request.url.path.startswith(("/api/", "/monitor")):
+            response.headers.setdefault("Cache-Control", "no-store")
         return response
 
     return app

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,10 @@ from mixlab.evaluation.report import DEMO_STATEMENT
 from mixlab.hub.folders import whole_folder
 from mixlab.hub.licences import is_free
 from mixlab.multitrack.song import MultitrackSource, SongEntry
-from mixlab.scoring.prediction import Prediction
+from mixlab.scoring.prediction import Prediction, write_predictions
 from mixlab.storage import write_whole
 from mixlab.study.design import draw_evenly
-from mixlab.study.manifest import AUDIO, MANIFEST, Item, Manifest, SystemStimulus, ToneTrial, check_design
+from mixlab.study.manifest import AUDIO, MANIFEST, PREDICTIONS, Item, Manifest, SystemStimulus, ToneTrial, check_design
 from mixlab.study.schema import BuildSchema, settings
 from mixlab.study.stimuli import (
     TONE_RATE,
@@ -133,6 +134,11 @@ def build(request: BuildSchema, source: MultitrackSource) -> Manifest:
             instrument=request.instrument,
         )
         write_whole(folder / MANIFEST, manifest.model_dump_json(indent=1))
+        for name in systems or request.runs:
+            lines = [
+                replace(problems[item], text=said[item][name].text, advice=said[item][name].advice) for item in names
+            ]
+            write_predictions(folder / PREDICTIONS / f"{name}.jsonl", lines)
         for name in ("information.md", "consent.md"):
             write_whole(folder / name, resources.files("mixlab.study").joinpath("texts", name).read_text("utf-8"))
     return manifest

@@ -32,7 +32,8 @@ fit_one <- function(name) {
   if (length(terms) == 0) stop("no participant or item has several ratings")
   random <- paste0("(1 | ", terms, ")", collapse = " + ")
   full <- clmm(as.formula(paste("rating ~ system +", random)), data = d)
-  null <- clmm(as.formula(paste("rating ~ 1 +", random)), data = d)
+  # Of this one only the likelihood is wanted.
+  null <- clmm(as.formula(paste("rating ~ 1 +", random)), data = d, Hess = FALSE)
   names_of <- paste0("system", systems[-1])
   covariance <- vcov(full)[names_of, names_of, drop = FALSE]
   if (any(!is.finite(covariance))) stop("the model did not converge to finite standard errors")

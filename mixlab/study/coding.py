@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
+from typing import Any
 
 from sklearn.metrics import cohen_kappa_score
 from sqlalchemy import select
@@ -13,14 +14,14 @@ from mixlab.study.sessions import Refused
 READ = ""
 """The code which says that a coder has read a comment."""
 
-Coded = Mapping[str, Mapping[int, Set[str]]]
-"""Coder -> trial -> the codes that the coder gave its comment."""
+Coded = Mapping[str, Mapping[Any, Set[str]]]
+"""Coder -> what names a comment -> the codes that the coder gave it."""
 
 
 def comments(database: Database) -> list[tuple[int, str]]:
     """Trial and text of all comments, in an order that says nothing about who wrote them or of which system."""
     with database.reading() as db:
-        rows = db.execute(select(Trial.id, Trial.comment).where(Trial.comment != "", Trial.kind == "main")).all()
+        rows = db.execute(select(Trial.id, Trial.comment).where(Trial.comment != "", Trial.kind != "training")).all()
     return sorted(((trial, text) for trial, text in rows), key=lambda row: (row[1].casefold(), row[0]))
 
 

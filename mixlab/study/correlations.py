@@ -12,12 +12,17 @@ from mixlab.errors import InputFileError
 from mixlab.evaluation.sheets import Figure
 from mixlab.judging.annotations import predictions_file
 from mixlab.scoring.bootstrap import SongBootstrap, percentile_interval, rank_correlation
+from mixlab.scoring.closed_loop import off_db, residuals_db
+from mixlab.scoring.derived import CALIBRATION_PARTS
 from mixlab.scoring.metrics import outcomes
 from mixlab.scoring.prediction import read_predictions
 from mixlab.scoring.rows import json_rows
 
 JUDGE = "judge"
 """What the names of a judge's scores begin with."""
+
+PARTS = (*CALIBRATION_PARTS, "set_advised", "set_needed")
+"""Outcomes that are parts of figures and say nothing of one piece of advice."""
 
 FEWEST = 4
 """Pieces of advice below which no correlation is given."""
@@ -43,7 +48,10 @@ def level_metrics(main: pd.DataFrame) -> pd.DataFrame:
 
 
 def prediction_metrics(runs: Mapping[str, str]) -> pd.DataFrame:
-    """Every outcome of `mixlab.scoring.metrics` for the predictions of some systems.
+    """Every outcome of `mixlab.scoring.metrics` for the predictions of some systems, and the closed loop's.
+
+    ``left_over_db`` is what is wrong with the balance once the advice has been followed, ``improvement_db`` how much
+    less that is than before.
 
     Args:
         runs: system -> its run folder or predictions.jsonl.
@@ -54,7 +62,10 @@ def prediction_metrics(runs: Mapping[str, str]) -> pd.DataFrame:
     tables = []
     for system, path in runs.items():
         predictions = read_predictions(predictions_file(Path(path).expanduser()))
-        found = pd.DataFrame(outcomes(predictions)).dropna(axis=1, how="all")
+        found = pd.DataFrame(outcomes(predictions)).drop(columns=list(PARTS)).dropna(axis=1, how="all")
+        after_db = residuals_db(predictions)
+        before_db = np.array([off_db(p.problem) for p in predictions])
+        found = found.assign(left_over_db=after_db, improvement_db=before_db - after_db)
         tables.append(found.assign(item=[p.problem.item_id for p in predictions], system=system))
     return pd.concat(tables) if tables else pd.DataFrame(columns=["item", "system"])
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -143,6 +144,8 @@ class Database:
                 "The key 'database' is no URL of a database; give one such as postgresql+psycopg://user@host/name."
             ) from error
         self._writer = self.engine.execution_options(writes=True)
+        # SQLite has one writer at a time, and lets the others knock again and again until one gives up: they queue here.
+        self._turn: AbstractContextManager[Any] = threading.Lock() if self.is_sqlite else nullcontext()
         if self.is_sqlite:
             event.listen(self.engine, "connect", _prepare_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
@@ -161,7 +164,7 @@ class Database:
     @contextmanager
     def writing(self) -> Iterator[Session]:
         """A transaction that is committed, and on the disk, when the block ends without an error."""
-        with Session(self._writer) as session, session.begin():
+        with self._turn, Session(self._writer) as session, session.begin():
             yield session
 
     def backup(self, path: Path) -> Path:

@@ -1,14 +1,23 @@
 """Room study: who is left out by rules that were fixed beforehand, and why.
 
 Nobody is left out for disagreeing with the planted wrong advice, or for any opinion on any system: only for missing
-what an instructed item says in so many words, or for giving the same trial another answer the second time.
+what an instructed item says in so many words, or for being as far from their own first answers as chance would be.
+
+The second rule takes its threshold from the scale: two points drawn by chance lie 1.6 apart on average, and the sum
+over all repeats and criteria has a known distribution. Whoever lies as far apart as chance does in most cases has given
+nothing that can be compared. Few repeats tell gross failure alone: to show that a rater is better than chance, as
+ITU-R BS.2300 asks of assessors, takes many more of them, and would drop people who are honest and unsure.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mixlab.study.answers import Answers
+from mixlab.study.schema import POINTS
 
 
 @dataclass(frozen=True)
@@ -18,11 +27,14 @@ class Rules:
     Attributes:
         instructed_most_wrong: instructed items that may be missed; an item is missed where any of its points is another
             than the one asked for.
-        repeat_most_points: mean distance, in points, that a trial and its hidden repeat may have over all criteria.
+        repeat_chance: a participant is left out whose hidden repeats lie so far from the first answers that points
+            drawn by chance would lie nearer with at least this probability; None: nobody is.
+        repeat_fewest: repeated trials below which nobody is judged by them.
     """
 
     instructed_most_wrong: int
-    repeat_most_points: float
+    repeat_chance: float | None
+    repeat_fewest: int
 
 
 @dataclass(frozen=True)
@@ -37,20 +49,53 @@ class Exclusions:
         return sorted({name for names in self.by_rule.values() for name in names})
 
 
+@dataclass(frozen=True)
+class Repeats:
+    """How a participant's hidden repeats went: `points` is the sum of the distances of `ratings` in `trials`."""
+
+    trials: int
+    ratings: int
+    points: int
+
+
 def exclusions(answers: Answers, rules: Rules) -> Exclusions:
     """Apply the rules."""
     missed = missed_instructed(answers)
-    distances = repeat_distances(answers)
-    return Exclusions(
-        {
-            f"more than {rules.instructed_most_wrong} instructed items missed": sorted(
-                name for name, count in missed.items() if count > rules.instructed_most_wrong
-            ),
-            f"hidden repeat more than {rules.repeat_most_points:g} points away": sorted(
-                name for name, points in distances.items() if points > rules.repeat_most_points
-            ),
-        }
-    )
+    by_rule = {
+        f"more than {rules.instructed_most_wrong} instructed items missed": sorted(
+            name for name, count in missed.items() if count > rules.instructed_most_wrong
+        )
+    }
+    if rules.repeat_chance is not None:
+        by_rule[f"hidden repeats farther off than {100 * rules.repeat_chance:g} % of chance"] = sorted(
+            name for name, found in repeats(answers).items() if is_as_by_chance(found, rules)
+        )
+    return Exclusions(by_rule)
+
+
+def is_as_by_chance(found: Repeats, rules: Rules) -> bool:
+    """Whether a participant's repeats are too far away."""
+    if rules.repeat_chance is None or found.trials < rules.repeat_fewest:
+        return False
+    return found.points >= fewest_points(found.ratings, rules.repeat_chance)
+
+
+def fewest_points(ratings: int, share: float) -> int:
+    """The smallest sum of distances of so many ratings below which chance stays with a probability of at least `share`;
+    one more than there can be, where there is none.
+    """
+    below = np.concatenate([[0.0], np.cumsum(chance_distances(ratings))])
+    return int(np.searchsorted(below, share - 1e-12))
+
+
+def chance_distances(ratings: int) -> NDArray[np.float64]:
+    """The probability of each sum of distances, from 0, of so many pairs of points drawn by chance."""
+    size = len(POINTS)
+    single = np.array([size, *(2.0 * (size - distance) for distance in range(1, size))]) / size**2
+    total = np.ones(1)
+    for _ in range(ratings):
+        total = np.convolve(total, single)
+    return total
 
 
 def missed_instructed(answers: Answers) -> dict[str, int]:
@@ -62,11 +107,14 @@ def missed_instructed(answers: Answers) -> dict[str, int]:
     return {str(name): int(count) for name, count in by_trial.items()}
 
 
-def repeat_distances(answers: Answers) -> dict[str, float]:
-    """Participant -> mean absolute distance in points between trials and their hidden repeats."""
+def repeats(answers: Answers) -> dict[str, Repeats]:
+    """Participant -> how far the hidden repeats lie from the first answers."""
     keys = ["participant", "item", "system", "criterion"]
     rows = answers.ratings[answers.ratings["is_instructed"] == 0]
     again = rows[rows["is_repeat"] == 1][[*keys, "rating"]]
     pairs = again.merge(answers.main[[*keys, "rating"]], on=keys, suffixes=("_again", ""))
-    distance = (pairs["rating_again"] - pairs["rating"]).abs().groupby(pairs["participant"]).mean()
-    return {str(name): float(points) for name, points in distance.items()}
+    pairs["points"] = (pairs["rating_again"] - pairs["rating"]).abs()
+    return {
+        str(name): Repeats(len(of.drop_duplicates(["item", "system"])), len(of), int(of["points"].sum()))
+        for name, of in pairs.groupby("participant")
+    }

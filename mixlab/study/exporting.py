@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -23,11 +24,11 @@ Row = dict[str, Any]
 
 RATINGS = (
     "participant", "session_part", "trial", "presentation_order", "item", "system", "anchor", "error_category",
-    "prompt_category", "genre", "stem", "true_gain_db", "advised_gain_db", "criterion", "rating", "locked_at",
-    "is_repeat", "is_instructed", "instructed_answer", "playback",
+    "prompt_category", "genre", "stem", "true_gain_db", "advised_gain_db", "criterion", "rating", "opened_at",
+    "locked_at", "is_repeat", "is_instructed", "instructed_answer", "playback",
 )  # fmt: skip
 PREFERENCES = ("participant", "item", "system_a", "system_b", "preferred")
-COMMENTS = ("participant", "trial", "item", "system", "is_repeat", "is_instructed", "comment")
+COMMENTS = ("participant", "session_part", "trial", "item", "system", "is_repeat", "is_instructed", "comment")
 CODES = ("participant", "trial", "coder", "code")
 ITEMS = (
     "item", "song", "genre", "licence", "anchor", "error_category", "prompt_category", "prompt", "stem", "true_gain_db",
@@ -86,8 +87,9 @@ def _tables(
         }
     main = [(person, trial, items[trial.item]) for person in people for trial in person.trials if trial.kind == "main"]
     ratings = [row for person, trial, item in main for row in _ratings(folder, person, trial, item)]
-    comments = [_comment(person, trial, item) for person, trial, item in main if trial.comment]
-    owners = {trial.id: (person, trial) for person, trial, _ in main}
+    said = [(person, trial) for person in people for trial in person.trials if trial.kind != "training"]
+    comments = [_comment(person, trial, items[trial.item]) for person, trial in said if trial.comment]
+    owners = {trial.id: (person, trial) for person, trial in said}
     codes = [
         {"participant": name_of(owners[c.trial_id][0]), "trial": owners[c.trial_id][1].position} | _code(c)
         for c in db.scalars(select(Code).order_by(Code.trial_id, Code.coder, Code.code))
@@ -108,7 +110,12 @@ def _tables(
         "items.csv": (ITEMS, list(_items(folder))),
         "webmushra.csv": (
             WEBMUSHRA,
-            [_webmushra(folder, row, comment) for row, comment in _with_comments(ratings, comments)],
+            [
+                _webmushra(folder, row, comment)
+                for row, comment in _with_comments(ratings, comments)
+                # Other tools would take the text of an instructed trial for a system.
+                if not row["is_instructed"]
+            ],
         ),
     }
 
@@ -154,6 +161,7 @@ def _ratings(folder: StudyFolder, person: Participant, trial: Trial, item: Item)
             "advised_gain_db": said.advised_gain_db if said else None,
             "criterion": given.criterion,
             "rating": given.rating,
+            "opened_at": trial.opened,
             "locked_at": trial.locked if when == "advice" else trial.final,
             "is_repeat": _flag(trial.is_repeat),
             "is_instructed": _flag(trial.instructed is not None),
@@ -165,9 +173,10 @@ def _ratings(folder: StudyFolder, person: Participant, trial: Trial, item: Item)
 def _comment(person: Participant, trial: Trial, item: Item) -> Row:
     return {
         "participant": name_of(person),
+        "session_part": trial.kind,
         "trial": trial.position,
         "item": item.item,
-        "system": trial.systems[0] if trial.systems else None,
+        "system": ";".join(trial.systems) or None,
         "is_repeat": _flag(trial.is_repeat),
         "is_instructed": _flag(trial.instructed is not None),
         "comment": trial.comment,
@@ -214,11 +223,17 @@ def _webmushra(folder: StudyFolder, row: Row, comment: str) -> Row:
         "participant": row["participant"],
         "session_uuid": row["participant"],
         "trial_id": f"{row['item']}/{row['criterion']}" + ("/repeat" if row["is_repeat"] else ""),
-        "rating_stimulus": row["system"] or "instructed",
+        "rating_stimulus": row["system"],
         "rating_score": 25 * (row["rating"] - 1),
-        "rating_time": "",
+        "rating_time": _milliseconds(row["opened_at"], row["locked_at"]),
         "rating_comment": comment,
     }
+
+
+def _milliseconds(start: str | None, end: str | None) -> int | None:
+    if start is None or end is None:
+        return None
+    return round(1000 * (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds())
 
 
 def _annotations(folder: StudyFolder, people: Sequence[Participant]) -> Iterator[Row]:

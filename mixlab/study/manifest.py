@@ -15,6 +15,9 @@ from mixlab.study.schema import InstrumentSchema
 
 MANIFEST, AUDIO, DATABASE, BACKUPS = "study.json", "audio", "study.sqlite", "backups"
 
+PREDICTIONS = "predictions"
+"""The folder in which every system has what it says of the items, as ``<system>.jsonl``, for metrics and judges."""
+
 
 class _Record(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)

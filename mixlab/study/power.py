@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
+import pandas as pd
 from scipy.stats import binomtest
 
 from mixlab.evaluation.sheets import Figure, Line, Sheet
@@ -80,12 +81,8 @@ def simulate(
     Raises:
         NoOrdinalModel: if R or its package is missing.
     """
-    criterion, systems = next(iter(truth.effects)), truth.systems
-    raters, items, trials = size
-    tables = [
-        draw_points(truth, criterion, raters, items, trials, np.random.default_rng([seed, raters, items, number]))
-        for number in range(studies)
-    ]
+    systems = truth.systems
+    tables = simulated_tables(truth, size, studies, seed)
     means = [table.groupby("system")["rating"].mean() for table in tables]
     points = [float(mean[pair[0]] - mean[pair[1]]) for mean in means]
     if model == "linear":
@@ -93,11 +90,37 @@ def simulate(
         p_values = [permutation_p(design(table, systems), systems, PERMUTATIONS)[place] for table in tables]
         nothing = float("nan")
         return [Outcome(p, nothing, nothing, nothing, d) for p, d in zip(p_values, points, strict=True)]
-    fits: list[Fit | NoOrdinalModel] = []
-    for start in range(0, studies, BATCH):
-        batch = {str(number): table for number, table in enumerate(tables[start : start + BATCH])}
-        fits += fit_ordinal(batch, systems, timeout_s).values()
+    fits = ordinal_fits(tables, systems, timeout_s)
     return [_outcome(fit, pair, d) for fit, d in zip(fits, points, strict=True)]
+
+
+def simulated_tables(truth: Truth, size: tuple[int, int, int], studies: int, seed: int) -> list[pd.DataFrame]:
+    """The ratings of simulated studies by the truth's first criterion; a study is the same in any number of them.
+
+    Args:
+        size: raters, items, and trials of each rater.
+    """
+    criterion, (raters, items, trials) = next(iter(truth.effects)), size
+    return [
+        draw_points(truth, criterion, raters, items, trials, np.random.default_rng([seed, raters, items, number]))
+        for number in range(studies)
+    ]
+
+
+def ordinal_fits(
+    tables: Sequence[pd.DataFrame], systems: Sequence[str], timeout_s: float
+) -> Iterator[Fit | NoOrdinalModel]:
+    """The ordinal model of each table, or why there is none; `BATCH` of them in a process of R.
+
+    Args:
+        timeout_s: for a batch.
+
+    Raises:
+        NoOrdinalModel: if R or its package is missing.
+    """
+    for start in range(0, len(tables), BATCH):
+        batch = {str(number): table for number, table in enumerate(tables[start : start + BATCH])}
+        yield from fit_ordinal(batch, systems, timeout_s).values()
 
 
 def _outcome(fit: Fit | NoOrdinalModel, pair: tuple[str, str], points: float) -> Outcome | None:

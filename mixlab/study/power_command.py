@@ -22,10 +22,12 @@ def main(cfg: DictConfig) -> None:
     options = settings(cfg, PowerSchema)
     check_packages()
     from mixlab.study.analysis_page import power_figure, templates, write_power
+    from mixlab.study.exclusions import Rules
     from mixlab.study.fits import KINDS, Kind
     from mixlab.study.ordinal import NoOrdinalModel
     from mixlab.study.power import null_range, power_sheet, raters_needed, simulate, sum_up
     from mixlab.study.raters import Truth
+    from mixlab.study.screening import screening
 
     kind: Kind = "clmm" if options.plan.model == "clmm" else "linear"
     first, second = options.plan.pair
@@ -78,9 +80,12 @@ def main(cfg: DictConfig) -> None:
     )
     write_power(out, sheet, power_figure(cells, options.aim), first_line, statements)
     model = "cumulative-link mixed model (R, ordinal::clmm)" if options.plan.model != "linear" else KINDS["linear"]
+    rules = Rules(**options.plan.exclusions.model_dump())
+    screened = screening(rules, truth, options.repeats, options.criteria, options.instructed, options.seed)
     text = templates().get_template("preregistration.md.j2").render(
         plan=options.plan, systems=systems, trials=options.trials, items=options.items, effect=options.effect,
         truth=options.truth, power=first_line, model=model,
+        repeats=options.repeats, instructed=options.instructed, criteria=options.criteria, screened=screened,
     )  # fmt: skip
     write_whole(out / "preregistration.md", text)
     print(first_line)

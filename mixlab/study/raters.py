@@ -1,13 +1,15 @@
 """Room study: simulated raters with known effects; no person's answers, and never to be taken for them.
 
 A rating is drawn from the ordinal model that the analysis fits: on a latent scale of log odds, the effect of the
-system,
-of the rater, of the item, of the advice (a system on an item), of taste (a rater on a system), and logistic noise; four
-thresholds cut it into five points. Careless raters answer by chance, instructed items too.
+system, of the rater, of the item, of the advice (a system on an item), of taste (a rater on a system), and logistic
+noise; four thresholds cut it into five points. Part of the noise is the rater's view of this advice, which no model can
+tell from chance in one answer, and which comes back where the same is asked again. Careless raters answer by chance,
+instructed items too.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -16,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.stats import logistic, norm
 
 from mixlab.study.answers import Answers, checked
 
@@ -30,6 +33,7 @@ class Truth:
         effects: criterion -> system -> effect in log odds.
         thresholds: where the latent scale is cut, ascending.
         rater_sd, item_sd, advice_sd, taste_sd: standard deviations of the random effects.
+        view_share: of the noise's variance, how much comes back where the same is asked again.
         careless_share: of raters who answer by chance.
     """
 
@@ -39,6 +43,7 @@ class Truth:
     item_sd: float = 0.5
     advice_sd: float = 0.5
     taste_sd: float = 0.3
+    view_share: float = 0.5
     careless_share: float = 0.0
 
     @property
@@ -62,12 +67,14 @@ class Raters:
         return self._draw("careless", rater).random() < self.truth.careless_share
 
     def rate(self, rater: str, item: str, system: str, criterion: str, again: bool = False) -> int:
-        """The point, 1 to 5, that a rater gives; noise is drawn anew when the same is asked again."""
+        """The point, 1 to 5, that a rater gives; part of the noise is drawn anew when the same is asked again."""
         rng = self._draw("noise", rater, item, system, criterion, str(again))
         if self.is_careless(rater):
             return int(rng.integers(1, POINTS + 1))
         truth = self.truth
-        latent = truth.effects[criterion][system] + float(rng.logistic())
+        view = self._draw("view", rater, item, system, criterion).standard_normal()
+        noise = _noise(np.array(view), np.array(rng.standard_normal()), truth.view_share)
+        latent = truth.effects[criterion][system] + float(noise)
         for sd, names in (
             (truth.rater_sd, ("rater", rater)),
             (truth.item_sd, ("item", item)),
@@ -91,6 +98,12 @@ class Raters:
     def _draw(self, *names: str) -> np.random.Generator:
         digest = sha256("\0".join(names).encode()).digest()
         return np.random.default_rng([self._seed, *np.frombuffer(digest[:16], dtype=np.uint32).tolist()])
+
+
+def _noise(view: NDArray[np.float64], fresh: NDArray[np.float64], share: float) -> NDArray[np.float64]:
+    """Logistic noise out of two standard normal parts, of which the first has a share of the variance."""
+    mixed = np.sqrt(share) * view + np.sqrt(1.0 - share) * fresh
+    return np.asarray(logistic.ppf(norm.cdf(mixed)))
 
 
 def _points(latent: NDArray[np.float64], thresholds: Sequence[float]) -> NDArray[np.int_]:
@@ -132,36 +145,50 @@ def draw_points(
     )
 
 
-def simulated_answers(truth: Truth, raters: int, items: int, trials: int, seed: int) -> Answers:
-    """Answers of a whole study without a server: main trials, one hidden repeat and two instructed items each."""
+def draw_repeats(
+    truth: Truth, raters: int, repeats: int, criteria: int, rng: np.random.Generator
+) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
+    """First and second answers to trials that are shown twice, each of shape (raters, repeats, criteria).
+
+    Systems are drawn by chance, with the effects of the truth's first criterion; criteria are independent.
+    """
+    effects = np.array(list(next(iter(truth.effects.values())).values()))
+    shape = (raters, repeats, criteria)
+    latent = rng.choice(effects, (raters, repeats, 1)) + truth.rater_sd * rng.standard_normal((raters, 1, criteria))
+    for sd in (truth.item_sd, truth.advice_sd, truth.taste_sd):
+        latent = latent + sd * rng.standard_normal(shape)
+    view = rng.standard_normal(shape)
+    first, again = (
+        _points(latent + _noise(view, rng.standard_normal(shape), truth.view_share), truth.thresholds) for _ in range(2)
+    )
+    return first, again
+
+
+def simulated_answers(truth: Truth, raters: int, items: int, trials: int, seed: int, repeats: int = 3) -> Answers:
+    """Answers of a whole study without a server: main trials, the first of them again, two instructed items each."""
     population, systems = Raters(truth, seed), truth.systems
-    rows = []
+    rows: list[dict[str, object]] = []
+    common = {"session_part": "main", "true_gain_db": "", "advised_gain_db": ""}
 
     def add(rater: str, item: str, system: str, criterion: str, rating: int, again: int, asked: int | str) -> None:
         rows.append(
-            {"participant": rater, "session_part": "main", "item": item, "system": system, "criterion": criterion,
-             "rating": rating, "is_repeat": again, "is_instructed": int(asked != ""), "instructed_answer": asked,
-             "true_gain_db": "", "advised_gain_db": "", "playback": ("headphones", "loudspeakers")[int(rater[-1]) % 2]}
+            {"participant": rater, "item": item, "system": system, "criterion": criterion, "rating": rating,
+             "is_repeat": again, "is_instructed": int(asked != ""), "instructed_answer": asked,
+             "playback": ("headphones", "loudspeakers")[int(rater[-1]) % 2], **common}
         )  # fmt: skip
 
-    seen: set[int] = set()
+    done = Counter[int]()
     for number, item_number, system_number in latin(raters, items, len(systems), trials):
         rater, item, system = f"p{number:03d}", f"item{item_number:03d}", systems[system_number]
         for criterion in truth.effects:
             add(rater, item, system, criterion, population.rate(rater, item, system, criterion), 0, "")
-            if number not in seen:
+            if done[number] < repeats:
                 add(rater, item, system, criterion, population.rate(rater, item, system, criterion, True), 1, "")
+            if done[number] == 0:
                 for asked in (2, 4):
-                    add(
-                        rater,
-                        item,
-                        "",
-                        criterion,
-                        population.follow(rater, f"{item}{asked}", criterion, asked),
-                        0,
-                        asked,
-                    )
-        seen.add(number)
+                    point = population.follow(rater, f"{item}{asked}", criterion, asked)
+                    add(rater, item, "", criterion, point, 0, asked)
+        done[number] += 1
     participants = pd.DataFrame({"participant": [f"p{number:03d}" for number in range(raters)], "simulated": 1})
     preferences = pd.DataFrame(columns=["participant", "item", "system_a", "system_b", "preferred"])
     return checked(pd.DataFrame(rows), participants, preferences, Path("simulated"))

@@ -23,7 +23,7 @@ from mixlab.study.database import Database, Participant
 from mixlab.study.manifest import StudyFolder
 from mixlab.study.raters import Raters
 
-PATIENCE_S = 120.0
+PATIENCE_S = 600.0
 """How long a rater repeats what is not acknowledged before giving up."""
 
 Acknowledged = tuple[int, str, int]
@@ -121,7 +121,7 @@ class SimulatedRater:
         until = time.monotonic() + PATIENCE_S
         while True:
             try:
-                with urlopen(request, timeout=10) as answer:
+                with urlopen(request, timeout=60) as answer:
                     return json.loads(answer.read())
             except HTTPError as error:
                 if error.code < 500 or time.monotonic() > until:

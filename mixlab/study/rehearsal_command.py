@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from mixlab.study.database import Database
     from mixlab.study.rehearsal import SimulatedRater
 
-READY_S = 60.0
+READY_S = 300.0
 
 
 def main(cfg: DictConfig) -> None:
@@ -108,7 +108,6 @@ def _server(options: RehearseSchema, url: str, out: Path) -> Iterator[str]:
     done = threading.Event()
     with (out / "server.log").open("w", encoding="utf-8") as log:
         running = [subprocess.Popen(command, stdout=log, stderr=log)]
-        _wait(address, running[0])
 
         def kill() -> None:
             for _ in range(options.kills):
@@ -121,12 +120,14 @@ def _server(options: RehearseSchema, url: str, out: Path) -> Iterator[str]:
                     _wait(address, running[0])
 
         killer = threading.Thread(target=kill)
-        killer.start()
         try:
+            _wait(address, running[0])
+            killer.start()
             yield address
         finally:
             done.set()
-            killer.join()
+            if killer.ident is not None:
+                killer.join()
             running[0].terminate()
             running[0].wait()
 

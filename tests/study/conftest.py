@@ -16,7 +16,24 @@ from mixlab.study.schema import BuildSchema
 from mixlab.synthesis.problem import GainError, Problem, PromptCategory
 
 PASSWORD = "a pass word: with a colon"
+SQL = ["' OR '1'='1", "x'; DROP TABLE ratings; --", '" OR ""="', "1; DELETE FROM participants", "%' UNION SELECT link"]
 ERRORS = ((), (("vocals", 6.0),), (("drums", -5.0),), (("other", -8.0),), (("vocals", -4.0),), (("drums", 7.0),))
+
+
+def counts(study):
+    """The rows of participants, invitations, trials, ratings and codes."""
+    from sqlalchemy import func, select
+
+    from mixlab.study.database import Code, Invitation, Participant, Rating, Trial
+
+    with study.database.reading() as db:
+        tables = (Participant, Invitation, Trial, Rating, Code)
+        return [db.scalar(select(func.count()).select_from(table)) for table in tables]
+
+
+def monitor(client, path="", password=PASSWORD, **others):
+    """What the monitor answers to somebody with a password."""
+    return client.get(f"/monitor{path}", auth=("anybody", password), **others)
 
 
 def instrument(**session):

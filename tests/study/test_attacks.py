@@ -5,23 +5,11 @@ from __future__ import annotations
 import secrets
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import select
 
-from mixlab.study.database import Code, Invitation, Participant, Rating, Trial
+from mixlab.study.database import Rating, Trial
 
-from .conftest import PASSWORD
-
-SQL = ["' OR '1'='1", "x'; DROP TABLE ratings; --", '" OR ""="', "1; DELETE FROM participants", "%' UNION SELECT link"]
-TABLES = (Participant, Invitation, Trial, Rating, Code)
-
-
-def counts(study):
-    with study.database.reading() as db:
-        return [db.scalar(select(func.count()).select_from(table)) for table in TABLES]
-
-
-def monitor(client, path="", password=PASSWORD, **others):
-    return client.get(f"/monitor{path}", auth=("anybody", password), **others)
+from .conftest import PASSWORD, SQL, counts, monitor
 
 
 @pytest.mark.parametrize("guess", ["1", "p0001", "a" * 32, "%2e%2e%2f" * 4, "%00", "x" * 5000, *SQL])
@@ -92,6 +80,24 @@ def test_a_trial_that_is_not_there_is_refused(join, number):
     assert person.rate(number, "actionability", 3).status_code in (404, 422)
 
 
+@pytest.mark.parametrize("preferred", [-1, 3, 10**30, 0.5, "1", True, None, [0]])
+def test_a_preference_out_of_range_is_refused(join, study, preferred):
+    person = join().ready()
+    for number in range(1, 9):
+        person.answer(number)
+    person.trial(9)
+    assert person.send("PUT", "/trials/9/preference", preferred=preferred).status_code == 422
+    assert person.send("POST", "/trials/9/finish").status_code == 409
+
+
+@pytest.mark.parametrize("tones", [[0] * 6, [4] * 6, [1] * 5, [1] * 7, [1.5] * 6, [True] * 6, "111111", None])
+def test_answers_to_the_headphone_check_that_cannot_be_are_refused(join, tones):
+    person = join()
+    person.send("POST", "/background", answers={"years": 7, "role": "Producer", "genres": ["Rock"]})
+    assert person.send("POST", "/sound", playback="headphones", tones=tones).status_code == 422
+    assert person.client.get(person.base).json()["step"] == "sound"
+
+
 @pytest.mark.parametrize(
     "answers",
     [
@@ -142,6 +148,12 @@ def test_sql_in_any_field_is_text_or_refused(join, client, study, text):
         stranger.send("POST", "/background", answers={"years": text, "role": text, "genres": [text]}).status_code == 422
     )
     assert stranger.send("POST", "/sound", playback=text, tones=[]).status_code == 422
+    assert stranger.send("POST", "/sound", playback="headphones", tones=[text] * 6).status_code == 422
+    assert stranger.send("POST", text, rating=3).status_code in (404, 405)
+    assert client.get(person.base, params={"trial": text}).json()["current"] == 2
+    (token,) = study.invite(1)
+    for body in ({"invitation": token, "consent": text, "key": "k" * 20}, {"invitation": text, "consent": True}):
+        assert client.post("/api/join", json=body).status_code == 422
     assert monitor(client, "/coding", params={"coder": text}).status_code == 422
     auth = ("x", PASSWORD)
     with study.database.reading() as db:
@@ -190,30 +202,6 @@ def test_no_path_leads_out_of_the_stimuli(join, client, name):
         assert answer.status_code in (303, 404, 405), path
         assert b"instrument" not in answer.content
         assert b"root:" not in answer.content
-
-
-def test_the_monitor_is_shut_without_its_password(client):
-    for path in ("", "/coding"):
-        assert client.get(f"/monitor{path}").status_code == 401
-    assert client.put("/monitor/coding/1", json={"coder": "anna", "codes": []}).status_code == 401
-    for header in ("Basic", "Basic !!!", "Bearer x", "Basic " + "A" * 9999):
-        assert client.get("/monitor", headers={"Authorization": header}).status_code in (401, 429)
-
-
-def test_passwords_cannot_be_tried_without_end(client):
-    assert monitor(client).status_code == 200
-    assert [monitor(client, password=f"guess {n}").status_code for n in range(5)] == [401, 401, 401, 429, 429]
-    # Not even the right one, which would tell the guesser that it is right.
-    assert monitor(client).status_code == 429
-
-
-def test_without_a_password_there_is_no_monitor(study):
-    from fastapi.testclient import TestClient
-
-    from mixlab.study.app import create_app
-
-    with TestClient(create_app(study, None)) as client:
-        assert client.get("/monitor", auth=("x", "")).status_code == 403
 
 
 def test_forms_of_other_sites_and_large_bodies_are_refused(client, join):

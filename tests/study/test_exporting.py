@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from mixlab.errors import InputFileError
 from mixlab.study.coding import code, coded, comments, kappas
 from mixlab.study.database import Rating, Trial
-from mixlab.study.exporting import RATINGS, export_study
+from mixlab.study.exporting import RATINGS, WEBMUSHRA, export_study
 from mixlab.study.sessions import Refused
 
 
@@ -60,8 +60,33 @@ def test_a_comment_is_no_formula_and_a_pair_names_both_systems(exported_study, s
     assert comment["comment"] == "'=1+1"
     (pair,) = rows(exported_study / "preferences.csv")
     assert pair["preferred"] == pair["system_b"] != pair["system_a"]
-    assert len(rows(exported_study / "webmushra.csv")) == 21
     assert len(rows(exported_study / "items.csv")) == 7 * 5
+
+
+def test_in_webmushra_s_form_every_rating_of_a_system_is_a_score_with_its_time_and_comment(exported_study, study):
+    found = rows(exported_study / "webmushra.csv")
+    assert tuple(found[0]) == WEBMUSHRA
+    # Five trials and a repeat by three criteria; who was told what to choose rated no system.
+    assert len(found) == 3 * 6
+    assert {r["rating_stimulus"] for r in found} == set(study.folder.manifest.systems)
+    assert sum(r["trial_id"].endswith("/repeat") for r in found) == 3
+    assert {int(r["rating_score"]) for r in found} <= {0, 25, 50, 75, 100}
+    assert all(int(r["rating_time"]) >= 0 for r in found)
+    assert [r["rating_comment"] for r in found if r["rating_comment"]] in ([], ["'=1+1"] * 3)
+
+
+def test_a_comment_on_a_comparison_is_exported_and_can_be_coded(join, study, tmp_path):
+    person = join().ready()
+    for number in range(1, 10):
+        person.answer(number, comment="A is shorter" if number == 9 else "")
+    ((trial, text),) = comments(study.database)
+    code(study.database, trial, "anna", ["tone"], set(study.instrument.codes))
+    export_study(study.folder, study.database, tmp_path / "out")
+    (comment,) = rows(tmp_path / "out" / "comments.csv")
+    (pair,) = rows(tmp_path / "out" / "preferences.csv")
+    assert comment["comment"] == text == "A is shorter"
+    assert (comment["session_part"], comment["system"]) == ("pair", f"{pair['system_a']};{pair['system_b']}")
+    assert {r["code"] for r in rows(tmp_path / "out" / "codes.csv")} == {"", "tone"}
 
 
 def test_the_codebook_names_every_column_and_scale(exported_study):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-TIMEOUT_S = 500.0
+TIMEOUT_S = 3000.0
 
 
 def rehearse(study: Path, out: Path, *overrides: str) -> subprocess.CompletedProcess[str]:

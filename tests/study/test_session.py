@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import secrets
+import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import func, select
 
-from mixlab.study.database import Database, Participant, Rating, Trial
+from mixlab.study.database import Database, Invitation, Participant, Rating, Trial
 from mixlab.study.schema import QuotaSchema
 
 TRIALS = 1 + 5 + 1 + 1 + 1
@@ -208,6 +210,24 @@ def test_a_backup_taken_while_answers_come_holds_all_that_were_acknowledged(join
     with copy.reading() as db:
         assert db.scalar(select(func.count(Rating.id))) == 3
     copy.close()
+
+
+def test_writers_who_come_at_once_wait_for_each_other_instead_of_giving_up(study, tmp_path, monkeypatch):
+    """Each holds the database for a while, all together longer than SQLite lets anybody wait."""
+    monkeypatch.setattr("mixlab.study.database.BUSY_S", 0.2)
+    database = Database(f"sqlite:///{tmp_path / 'busy.sqlite'}")
+
+    def write(number):
+        with database.writing() as db:
+            db.add(Invitation(token=f"token {number}", created=""))
+            db.flush()
+            time.sleep(0.1)
+
+    with ThreadPoolExecutor(12) as pool:
+        list(pool.map(write, range(12)))
+    with database.reading() as db:
+        assert db.scalar(select(func.count(Invitation.token))) == 12
+    database.close()
 
 
 def test_the_database_is_the_last_to_refuse_a_second_rating(join, study):
