@@ -144,7 +144,7 @@ class Database:
                 "The key 'database' is no URL of a database; give one such as postgresql+psycopg://user@host/name."
             ) from error
         self._writer = self.engine.execution_options(writes=True)
-        # SQLite has one writer at a time, and lets the others knock again and again until one gives up: they queue here.
+        # SQLite has one writer at a time, and lets others knock again and again until one gives up: they queue here.
         self._turn: AbstractContextManager[Any] = threading.Lock() if self.is_sqlite else nullcontext()
         if self.is_sqlite:
             event.listen(self.engine, "connect", _prepare_sqlite)
