@@ -32,8 +32,6 @@ fit_one <- function(name) {
   if (length(terms) == 0) stop("no participant or item has several ratings")
   random <- paste0("(1 | ", terms, ")", collapse = " + ")
   full <- clmm(as.formula(paste("rating ~ system +", random)), data = d)
-  # Of this one only the likelihood is wanted.
-  null <- clmm(as.formula(paste("rating ~ 1 +", random)), data = d, Hess = FALSE)
   names_of <- paste0("system", systems[-1])
   covariance <- vcov(full)[names_of, names_of, drop = FALSE]
   if (any(!is.finite(covariance))) stop("the model did not converge to finite standard errors")
@@ -45,8 +43,6 @@ fit_one <- function(name) {
   }
   for (group in names(VarCorr(full))) keep(name, "sd", group, value = sqrt(VarCorr(full)[[group]][1, 1]))
   for (threshold in names(full$alpha)) keep(name, "threshold", threshold, value = full$alpha[[threshold]])
-  ratio <- 2 * (as.numeric(logLik(full)) - as.numeric(logLik(null)))
-  keep(name, "p", value = pchisq(ratio, length(systems) - 1, lower.tail = FALSE))
 }
 
 for (name in unique(data$fit)) {

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mixlab.study.fits import Fit, contrasts, degrees_of_freedom, design
+from mixlab.study.fits import Fit, contrasts, degrees_of_freedom, design, wald_f
 
 SCRIPT = Path(__file__).with_name("clmm.R")
 CHECK_S = 60.0
@@ -84,8 +84,8 @@ def _fit(rows: pd.DataFrame, table: pd.DataFrame, systems: Sequence[str]) -> Fit
         else:
             covariance[present.index(str(row.a)), present.index(str(row.b))] = row.value
     spreads = {str(row.a): float(row.value) for row in rows[rows["what"] == "sd"].itertuples()}
-    p = float(rows[rows["what"] == "p"]["value"].iloc[0])
     freedom = degrees_of_freedom(table)
+    p = wald_f(estimates[1:], covariance[1:, 1:], freedom)
     return Fit("clmm", contrasts(present, estimates, covariance, freedom), p, spreads, freedom, len(table))
 
 

@@ -23,6 +23,7 @@ from mixlab.study.analysis_schema import AnalyseSchema
 from mixlab.study.answers import ORDER, read_answers
 from mixlab.study.averages import krippendorff_alpha
 from mixlab.study.correlations import correlations, prediction_metrics
+from mixlab.study.fits import contrasts, wald_f
 from mixlab.study.ordinal import NoOrdinalModel
 from mixlab.study.power import null_range, simulate
 from mixlab.study.raters import Truth, simulated_answers
@@ -100,7 +101,8 @@ def test_an_export_that_lacks_a_column_is_refused_by_name(answers, tmp_path, col
         read_answers(tmp_path)
 
 
-def test_the_kappa_of_the_coders_is_in_the_report(answers, tmp_path):
+def test_the_kappa_of_the_coders_is_in_the_report(tmp_path):
+    answers = simulated_answers(Truth(EFFECTS), raters=6, items=8, trials=4, seed=1)
     given = {"anna": (1, 1, 0, 0), "ben": (1, 0, 0, 0)}
     codes = [
         {"participant": "p000", "trial": str(trial), "coder": coder, "code": code}
@@ -171,6 +173,11 @@ def test_raters_who_agree_have_an_alpha_of_one_and_raters_by_chance_about_none()
     assert agreed[0] == pytest.approx(1.0)
     assert chance is not None
     assert abs(chance[0]) < 0.1
+
+
+def test_of_two_systems_the_test_of_all_at_once_is_the_test_of_their_pair():
+    (pair,) = contrasts(["a", "b"], np.array([0.0, 0.8]), np.array([[0.0, 0.0], [0.0, 0.09]]), 11)
+    assert wald_f(np.array([0.8]), np.array([[0.09]]), 11) == pytest.approx(pair.p)
 
 
 def test_of_twenty_studies_without_an_effect_as_many_are_called_one_as_chance_allows():
