@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -18,6 +19,9 @@ from mixlab.synthesis.problem import PromptCategory
 # Machines under load miss deadlines, and a suite that is red by chance is read by nobody.
 settings.register_profile("mixlab", deadline=None, derandomize=True, database=None, max_examples=60)
 settings.load_profile("mixlab")
+
+# A shell starts what runs in its background deaf to Ctrl-C, and children inherit that; tests press Ctrl-C all the same.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@
 
 Trains the model of the main job with every objective and seed, all on the same examples for a seed, and judges each
 run's best checkpoint (by accuracy in validation, since the objectives are not comparable) on the same songs. Those are
-not the songs of the main job's table (dataset.seed=0), so that nothing is chosen on them. Prints a Markdown table; the
+not the songs of the main job's table (dataset.seed=1), so that nothing is chosen on them. Prints a Markdown table; the
 last line is one JSON object.
 """
 
@@ -48,7 +48,7 @@ def step_seconds(overrides: list[str]) -> dict[str, float]:
         torch.set_num_threads(cfg.trainer.threads)
         module = build.advice_module(cfg, build.backbone(cfg))
         if batch is None:
-            data = build.data_module(cfg, build.source(cfg), ChatEncoder(module.processor), features_in_worker=True)
+            data = build.data_module(cfg, build.source(cfg), ChatEncoder(module.backbone.chat), features_in_worker=True)
             data.prepare_data()
             data.setup()
             batch = next(iter(data.train_dataloader()))

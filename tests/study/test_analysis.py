@@ -190,7 +190,7 @@ def test_of_twenty_studies_without_an_effect_as_many_are_called_one_as_chance_al
 @pytest.mark.slow
 @NEEDS_R
 def test_of_two_hundred_studies_without_an_effect_the_ordinal_model_calls_as_many_one_as_chance_allows():
-    """A quarter of an hour; the log of such a run is experiments/study/."""
+    """Minutes; the log of such a run is experiments/study/."""
     nothing = Truth({"effectiveness": dict.fromkeys(ORDER[:4] + ORDER[5:], 0.0)})
     outcomes = simulate(nothing, ("fine_tuned", "zero_shot"), (12, 12, 12), 200, "clmm", 0, 1800.0)
     low, high = null_range(200)
