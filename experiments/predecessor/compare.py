@@ -11,7 +11,7 @@ import yaml
 from keywords import keyword_verdict
 
 from mixlab.cli import config_folder
-from mixlab.evaluation.table import markdown_table
+from mixlab.evaluation.table import results_sheet
 from mixlab.language.advice import Direction
 from mixlab.score_texts import text_rows
 from mixlab.scoring.bootstrap import RESAMPLES
@@ -40,7 +40,7 @@ def main() -> None:
     lines, tables, differences = [], [], defaultdict(list)
     for path in sorted(Path(sys.argv[1]).glob("*.jsonl")):
         texts = read_texts(path, form)
-        tables.append(f"`{path.name}`:\n\n{markdown_table(text_rows(texts, RESAMPLES))}")
+        tables.append(f"`{path.name}`:\n\n{results_sheet(text_rows(texts, RESAMPLES)).markdown()}")
         for name, predictions in (("answers", texts.predictions), ("references", texts.references)):
             found = outcomes(predictions)
             ours = list(zip(found["stem_accuracy"] == 1, found["direction_accuracy"] == 1, strict=True))

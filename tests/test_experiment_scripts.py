@@ -1,0 +1,75 @@
+"""The scripts of experiments/ do what their folders' READMEs say, on a small budget."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).parent.parent
+EXPERIMENTS = CHECKOUT / "experiments"
+SHIPPED = CHECKOUT / "mixlab" / "models" / "tiny_advisor"
+
+
+def run(workplace, script, *arguments):
+    environment = os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(CHECKOUT)}
+    command = [sys.executable, EXPERIMENTS / script, *arguments]
+    done = subprocess.run(
+        command, cwd=workplace, env=environment, capture_output=True, text=True, timeout=600, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+def test_the_main_jobs_table_is_the_one_in_its_folder(tmp_path):
+    (tmp_path / "metrics.json").write_bytes((EXPERIMENTS / "bass_anchor" / "results" / "metrics.json").read_bytes())
+    printed = run(tmp_path, "bass_anchor/table.py", str(tmp_path))
+    shown = (EXPERIMENTS / "bass_anchor" / "README.md").read_text(encoding="utf-8")
+    rows = [line for line in printed.splitlines() if line.startswith("| **model**")]
+    assert rows
+    assert all(row in shown for row in rows)
+
+
+def test_studies_without_an_effect_are_counted_from_where_the_log_ends(tmp_path):
+    arguments = ("--model", "linear", "--out", str(tmp_path))
+    run(tmp_path, "study/false_positives.py", *arguments, "--studies", "2")
+    first = (tmp_path / "linear_studies.csv").read_text()
+    run(tmp_path, "study/false_positives.py", *arguments, "--studies", "3")
+    assert (tmp_path / "linear_studies.csv").read_text().startswith(first)
+    table = (tmp_path / "linear.csv").read_text().splitlines()
+    assert table[0] == "test,studies,not_fitted,false_positives,low,high,verdict"
+    assert all(",3,0," in line for line in table[1:])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("equal", ["steps", "time"])
+def test_objectives_are_compared_at_equal_steps_and_at_equal_time(tmp_path, equal):
+    printed = run(tmp_path, "objectives/compare.py", "--steps", "4", "--seeds", "0", "--equal", equal, "debug=fast")
+    found = json.loads(printed.splitlines()[-1])["objectives"]
+    assert set(found) == {"cross_entropy", "auxiliary", "number_aware"}
+    plain_s = found["cross_entropy"]["step_s"]
+    for row in found.values():
+        fit = round(4 * plain_s / row["step_s"]) if equal == "time" else 4
+        assert row["steps"] == max(1, fit)
+        assert 0 <= row["test/joint_accuracy"][0] <= 1
+
+
+@pytest.mark.slow
+def test_advice_on_real_songs_is_tabled(tmp_path):
+    songs = os.environ.get("MIXLAB_MULTITRACKS")
+    if songs is None:
+        pytest.skip("set MIXLAB_MULTITRACKS to a folder of real multitracks")
+    printed = run(tmp_path, "real_songs/advise.py", "--songs", songs, "--checkpoint", str(SHIPPED))
+    rows = [line.split("|")[1:-1] for line in printed.splitlines() if line.startswith("| Software")]
+    assert sum("left out: no bass" in row[1] for row in rows) == 1
+    assert sum("Potassium" in row[0] for row in rows) == 7
+
+
+def test_the_predecessors_answers_are_scored_in_two_ways(tmp_path):
+    folder = os.environ.get("MIXLAB_PREDECESSOR")
+    if folder is None:
+        pytest.skip("set MIXLAB_PREDECESSOR to the folder of the predecessor's predictions")
+    printed = run(tmp_path, "predecessor/compare.py", folder)
+    assert printed.strip() == (EXPERIMENTS / "predecessor" / "results" / "comparison.md").read_text().strip()
