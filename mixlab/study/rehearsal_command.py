@@ -55,7 +55,7 @@ def main(cfg: DictConfig) -> None:
         raise ConfigError(f"The key 'out' is '{out}', which is not empty; name a new folder.")
     out.mkdir(parents=True, exist_ok=True)
     database = Database(options.database or f"sqlite:///{(out / 'rehearsal.sqlite').resolve()}")
-    raters = take_part(options, database, out)
+    raters, kills = take_part(options, database, out)
     export_study(folder, database, out / "export")
     lost = missing(raters, database)
     database.close()
@@ -65,7 +65,7 @@ def main(cfg: DictConfig) -> None:
     kept = [
         "SIMULATED: no person took part. What was planted is known, and should be found again.",
         f"{sum(len(rater.acknowledged) for rater in raters)} ratings of {len(raters)} raters were acknowledged, "
-        f"{options.kills} times the server was killed meanwhile; {len(lost)} are not in the database as sent.",
+        f"{kills} times the server was killed meanwhile; {len(lost)} are not in the database as sent.",
         summary(analysis),
     ]
     table = found_again(analysis, options)
@@ -75,8 +75,12 @@ def main(cfg: DictConfig) -> None:
         raise MixlabError(f"Acknowledged ratings were lost or changed: {lost[0]} and {len(lost) - 1} more.")
 
 
-def take_part(options: RehearseSchema, database: Database, out: Path) -> list[SimulatedRater]:
-    """Let all raters take part, `at_once` at a time, while the server is killed as often as asked and started again."""
+def take_part(options: RehearseSchema, database: Database, out: Path) -> tuple[list[SimulatedRater], int]:
+    """Let all raters take part, `at_once` at a time, while the server is killed and started again.
+
+    Returns:
+        The raters, and how often the server was killed: as often as asked, unless they were done before.
+    """
     from mixlab.study.manifest import StudyFolder
     from mixlab.study.raters import Raters, Truth
     from mixlab.study.rehearsal import SimulatedRater
@@ -86,19 +90,23 @@ def take_part(options: RehearseSchema, database: Database, out: Path) -> list[Si
     truth = Truth(options.effects, careless_share=options.careless_share, **options.truth.model_dump())
     population = Raters(truth, options.seed)
     invitations = Sessions(folder, database).invite(options.raters)
-    with _server(options, str(database.engine.url.render_as_string(hide_password=False)), out) as address:
+    with _server(options, str(database.engine.url.render_as_string(hide_password=False)), out) as (address, killed):
         kinds = ("headphones", "loudspeakers")
         people = [
             SimulatedRater(address, folder, database, population, f"r{number:03d}", kinds[number % 2])
             for number in range(options.raters)
         ]
         with ThreadPoolExecutor(options.at_once) as pool:
-            return list(pool.map(lambda person, token: person.take_part(token), people, invitations))
+            raters = list(pool.map(lambda person, token: person.take_part(token), people, invitations))
+    return raters, len(killed)
 
 
 @contextmanager
-def _server(options: RehearseSchema, url: str, out: Path) -> Iterator[str]:
-    """The study's server in a process of its own; its address. It is killed and started again `kills` times."""
+def _server(options: RehearseSchema, url: str, out: Path) -> Iterator[tuple[str, list[int]]]:
+    """The study's server in a process of its own: its address, and the processes that were killed so far.
+
+    It is killed and started again `kills` times, or until the block ends.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -106,6 +114,7 @@ def _server(options: RehearseSchema, url: str, out: Path) -> Iterator[str]:
     command = [sys.executable, "-m", "mixlab.study", "serve", f"study='{options.study}'", f"database='{url}'",
                f"port={port}", "simulated=true", "backup_minutes=null"]  # fmt: skip
     done = threading.Event()
+    killed: list[int] = []
     with (out / "server.log").open("w", encoding="utf-8") as log:
         running = [subprocess.Popen(command, stdout=log, stderr=log)]
 
@@ -115,6 +124,7 @@ def _server(options: RehearseSchema, url: str, out: Path) -> Iterator[str]:
                     return
                 running[0].kill()
                 running[0].wait()
+                killed.append(running[0].pid)
                 running[0] = subprocess.Popen(command, stdout=log, stderr=log)
                 with suppress(MixlabError):
                     _wait(address, running[0])
@@ -123,7 +133,7 @@ def _server(options: RehearseSchema, url: str, out: Path) -> Iterator[str]:
         try:
             _wait(address, running[0])
             killer.start()
-            yield address
+            yield address, killed
         finally:
             done.set()
             if killer.ident is not None:
