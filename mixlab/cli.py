@@ -7,7 +7,8 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -22,6 +23,7 @@ from mixlab.sweeping import run_job
 
 EXIT_WRONG_INPUT = 2
 EXIT_INTERRUPTED = 130
+EXIT_NO_READER = 141
 
 
 def config_folder() -> str:
@@ -67,8 +69,9 @@ def run(
         folder: where that file lies; `config_folder` unless given.
         recorded: the run folder says how the run goes, and the jobs of a sweep do not stop each other.
 
-    Errors in the configuration and in the user's files end in one sentence on stderr and exit code 2; Ctrl-C ends in
-    code 130; anything else is a defect of mixlab and keeps its traceback.
+    Errors in the configuration and in the user's files end in one sentence on stderr and exit code 2, Ctrl-C in code
+    130, and a reader of the output who leaves early (``| head``) in code 141; anything else is a defect of mixlab and
+    keeps its traceback.
     """
     if _is_further_process():
         # The folder of the first process is the run's; the clocks of others may name another one.
@@ -84,13 +87,38 @@ def run(
         except MixlabError as error:
             return fail(str(error))
 
-    try:
+    with one_sentence_errors():
         hydra.main(version_base="1.3", config_path=folder or config_folder(), config_name=config_name)(guarded)()
+
+
+@contextmanager
+def one_sentence_errors() -> Iterator[None]:
+    """End the process as `run` says where its block fails; for commands without a configuration, too."""
+    try:
+        yield
+        sys.stdout.flush()
+    except MixlabError as error:
+        fail(str(error))
     except (HydraException, OmegaConfBaseException) as error:
         fail(_hydra_sentence(error))
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
         sys.exit(EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        if not _reader_left():
+            raise
+        # Python writes what is left when it ends, and would complain once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(EXIT_NO_READER)
+
+
+def _reader_left() -> bool:
+    """Whether nobody reads the output any more; pipes to other processes break, too."""
+    try:
+        print(flush=True)
+    except BrokenPipeError:
+        return True
+    return False
 
 
 def _is_further_process() -> bool:

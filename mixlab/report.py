@@ -12,8 +12,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mixlab.cli import fail
-from mixlab.errors import MixlabError
+from mixlab.cli import one_sentence_errors
 
 
 def main() -> None:
@@ -26,16 +25,11 @@ def main() -> None:
     asked = parser.parse_args()
     from mixlab.reporting import write_report
 
-    try:
+    with one_sentence_errors():
         page = write_report(asked.folder, asked.out)
-    except MixlabError as error:
-        fail(str(error))
-    print(
-        (page.parent / "tables" / "settings.md").read_text()
-        if (page.parent / "tables" / "settings.md").is_file()
-        else ""
-    )
-    print(f"Report: {page}")
+        settings = page.parent / "tables" / "settings.md"
+        print(settings.read_text() if settings.is_file() else "")
+        print(f"Report: {page}")
 
 
 if __name__ == "__main__":

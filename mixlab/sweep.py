@@ -13,8 +13,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mixlab.cli import fail
-from mixlab.errors import MixlabError
+from mixlab.cli import one_sentence_errors
 from mixlab.sweeping import resume, status_page
 
 
@@ -24,12 +23,10 @@ def main() -> None:
     parser.add_argument("action", choices=["status", "resume"])
     parser.add_argument("folder", type=Path, help="the folder of the sweep (hydra.sweep.dir)")
     asked = parser.parse_args()
-    try:
+    with one_sentence_errors():
         if asked.action == "resume":
             resume(asked.folder)
         print(status_page(asked.folder))
-    except MixlabError as error:
-        fail(str(error))
 
 
 if __name__ == "__main__":

@@ -65,6 +65,11 @@ def step_seconds(overrides: list[str]) -> dict[str, float]:
     return {objective: statistics.median(values[1:]) for objective, values in seconds.items()}
 
 
+def steps_that_fit(steps: int, seconds: dict[str, float]) -> dict[str, int]:
+    """By objective, how many steps (one at least) take the time that `steps` steps of plain cross-entropy take."""
+    return {name: max(1, round(steps * seconds["cross_entropy"] / taken)) for name, taken in seconds.items()}
+
+
 def run(objective: str, seed: int, steps: int, overrides: list[str]) -> dict[str, float]:
     """Train and evaluate once, as the command does; returns its metrics."""
     name = f"objectives_{objective}"
@@ -86,12 +91,10 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     arguments, overrides = parser.parse_known_args()
     seconds = step_seconds(overrides)
-    shares = {
-        name: seconds[OBJECTIVES[0]] / taken if arguments.equal == "time" else 1.0 for name, taken in seconds.items()
-    }
+    equal_steps = dict.fromkeys(OBJECTIVES, arguments.steps)
+    budgets = steps_that_fit(arguments.steps, seconds) if arguments.equal == "time" else equal_steps
     found: dict[str, Any] = {}
-    for objective in OBJECTIVES:
-        steps = max(1, round(arguments.steps * shares[objective]))
+    for objective, steps in budgets.items():
         metrics = [run(objective, seed, steps, overrides) for seed in arguments.seeds]
         figures = {figure: [float(values[figure]) for values in metrics if figure in values] for figure in FIGURES}
         found[objective] = {"steps": steps, "step_s": seconds[objective], **figures}

@@ -73,6 +73,16 @@ def test_the_same_holds_for_postgresql(built, tmp_path, postgresql):
 
 
 @pytest.mark.slow
+def test_kills_that_raters_did_not_live_to_see_are_not_reported(built, tmp_path):
+    done = rehearse(built, tmp_path / "out", "raters=8", "kills=5", "kill_every_s=600")
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert (
+        "of 8 raters were acknowledged, 0 times the server was killed"
+        in (tmp_path / "out" / "rehearsal.md").read_text()
+    )
+
+
+@pytest.mark.slow
 def test_effects_that_lack_a_system_of_the_study_are_refused_before_anybody_takes_part(built, tmp_path):
     done = rehearse(built, tmp_path / "out", "~effects.effectiveness.low_anchor")
     assert done.returncode == 2
