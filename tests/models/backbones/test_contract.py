@@ -115,6 +115,14 @@ def test_a_batch_gives_the_texts_of_single_prompts(backbone, make_batch):
     assert len(set(together)) > 1
 
 
+def test_generation_computes_the_logits_of_one_position_for_each_word(backbone, make_batch):
+    lengths = []
+    counting = backbone.part("head").register_forward_hook(lambda _, inputs, logits: lengths.append(logits.shape[1]))
+    generate_texts(backbone, make_batch([make_problem(0), make_problem(1)], generation=True), 3)
+    counting.remove()
+    assert set(lengths) == {1}
+
+
 def test_generation_goes_on_as_the_model_without_a_cache_would(backbone, make_batch):
     batch = make_batch([make_problem(0)], generation=True)
     said = generate_texts(backbone, batch, 3)
