@@ -7,7 +7,7 @@ LoRA and QLoRA on prompts of two 10 s clips, with the tower on the clips or on i
 or recomputed; beside transformers' own Trainer (padded tower, its own loss) on the same model and batches. The last
 line is one JSON object, with figures by configuration under "configurations".
 
-    python experiments/throughput/gpu.py --model tiny --device cpu   # shows that it works
+    python experiments/throughput/gpu.py --model tiny --device cpu   # shows that it works; also with mini
     python experiments/throughput/gpu.py --predict                   # memory of the 7B, on the meta device
     python experiments/throughput/gpu.py --parts tower answers       # some of it, where time on a GPU is short
 

@@ -14,13 +14,37 @@ from mixlab.models.backbones.tiny import TINY_FOLDER
 SIZES: dict[str, dict[str, Any]] = {
     "7b": {
         "audio": {"d_model": 1280, "encoder_layers": 32, "encoder_attention_heads": 20, "encoder_ffn_dim": 5120},
-        "text": {"hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32, "vocab_size": 156032},
-        "heads": 32,
+        "text": {
+            "hidden_size": 4096,
+            "intermediate_size": 11008,
+            "num_hidden_layers": 32,
+            "num_attention_heads": 32,
+            "num_key_value_heads": 32,
+            "vocab_size": 156032,
+        },
+    },
+    # As assembled out of Whisper tiny.en and SmolLM2-135M.
+    "mini": {
+        "audio": {"d_model": 384, "encoder_layers": 4, "encoder_attention_heads": 6, "encoder_ffn_dim": 1536},
+        "text": {
+            "hidden_size": 576,
+            "intermediate_size": 1536,
+            "num_hidden_layers": 30,
+            "num_attention_heads": 9,
+            "num_key_value_heads": 3,
+            "vocab_size": 49155,
+        },
     },
     "tiny": {
         "audio": {"d_model": 32, "encoder_layers": 2, "encoder_attention_heads": 2, "encoder_ffn_dim": 64},
-        "text": {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "vocab_size": 2048},
-        "heads": 2,
+        "text": {
+            "hidden_size": 32,
+            "intermediate_size": 64,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+            "num_key_value_heads": 2,
+            "vocab_size": 2048,
+        },
     },
 }
 
@@ -35,10 +59,9 @@ def processor() -> Qwen2AudioProcessor:
 def shapes(size: str, words: Qwen2AudioProcessor) -> Qwen2AudioConfig:
     """The architecture, for a processor's tokens."""
     parts = SIZES[size]
-    heads = {"num_attention_heads": parts["heads"], "num_key_value_heads": parts["heads"]}
     return Qwen2AudioConfig(
         audio_config={"num_mel_bins": 128, "max_source_positions": 1500, **parts["audio"]},
-        text_config={"model_type": "qwen2", "max_position_embeddings": 8192, **parts["text"], **heads},
+        text_config={"model_type": "qwen2", "max_position_embeddings": 8192, **parts["text"]},
         audio_token_index=words.tokenizer.convert_tokens_to_ids(words.audio_token),
     )
 
