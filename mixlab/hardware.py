@@ -58,18 +58,30 @@ def check_devices(cfg: DictConfig, trainer: lightning.Trainer) -> None:
     Raises:
         ConfigError: for a sweep that this process runs by itself, and for four-bit weights that would be sharded.
     """
-    if trainer.world_size > 1 and HydraConfig.get().mode == RunMode.MULTIRUN:
-        launcher = HydraConfig.get().launcher.get("_target_", "")
-        # Only submitit starts the processes of a job itself; with all others each would start the sweep again.
-        if "submitit" not in launcher:
-            raise ConfigError(
-                f"A sweep (-m) has one process a job, but trainer asks for {trainer.world_size} devices a job, whose "
-                "processes would each start the whole sweep again; set trainer.devices=1, or give the jobs to SLURM "
-                "with hydra/launcher=slurm, or start the runs one by one."
-            )
+    if HydraConfig.get().mode == RunMode.MULTIRUN:
+        check_devices_of_jobs(trainer.world_size, HydraConfig.get().launcher.get("_target_", ""))
     if is_sharded(trainer) and cfg.adapter["_target_"].endswith(".qlora"):
         raise ConfigError(
             "trainer=fsdp cannot shard the four-bit weights of adapter=qlora; choose trainer=ddp or adapter=lora."
+        )
+
+
+def check_devices_of_jobs(devices: int, launcher: str) -> None:
+    """Refuse a sweep whose jobs want several devices each from a launcher that gives a job one process.
+
+    Args:
+        devices: of each job.
+        launcher: the class of Hydra's launcher.
+
+    Raises:
+        ConfigError: with the ways out.
+    """
+    # Only submitit starts the processes of a job itself; with all others each would start the sweep again.
+    if devices > 1 and "submitit" not in launcher:
+        raise ConfigError(
+            f"A sweep (-m) has one process a job, but trainer asks for {devices} devices a job, whose "
+            "processes would each start the whole sweep again; set trainer.devices=1, or give the jobs to SLURM "
+            "with hydra/launcher=slurm, or start the runs one by one."
         )
 
 

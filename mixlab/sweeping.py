@@ -131,6 +131,7 @@ def plan(config: DictConfig, command: str) -> Plan:
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
     from mixlab.config import TrainSchema, check
+    from mixlab.hardware import check_devices_of_jobs
 
     loader: Any = GlobalHydra.instance().config_loader()
     params = config.hydra.sweeper.get("params") or {}
@@ -151,6 +152,9 @@ def plan(config: DictConfig, command: str) -> Plan:
             del composed["hydra"]
         try:
             check(OmegaConf.to_container(composed, resolve=True), TrainSchema)  # type: ignore[arg-type]
+            # What "auto" stands for is known to the trainer alone, which looks again.
+            if isinstance(devices := composed.trainer.devices, int):
+                check_devices_of_jobs(devices, str(config.hydra.launcher["_target_"]))
         except MixlabError as error:
             raise type(error)(f"{str(error).rstrip('.')} (in the job {' '.join(job)}).") from error
         found[name] = line

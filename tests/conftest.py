@@ -1,6 +1,7 @@
 """Shared by all rooms: a few demo songs in a store, the default protocol and the tiny model's processor."""
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -22,6 +23,15 @@ settings.load_profile("mixlab")
 
 # A shell starts what runs in its background deaf to Ctrl-C, and children inherit that; tests press Ctrl-C all the same.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def environment_restored():
+    """What a test leaves in the environment (Lightning: the address of a group of processes) ends with it."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
 
 
 @pytest.fixture(scope="session")
