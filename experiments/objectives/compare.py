@@ -81,6 +81,11 @@ def run(objective: str, seed: int, steps: int, overrides: list[str]) -> dict[str
     return json.loads(metrics.read_text())
 
 
+def whole_numbers(text: str) -> list[int]:
+    """The numbers of "0,1,2"."""
+    return [int(number) for number in text.split(",")]
+
+
 def main() -> None:
     """Compare and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -88,15 +93,14 @@ def main() -> None:
     parser.add_argument(
         "--steps", type=int, default=600, help="of plain cross-entropy; with --equal time others differ"
     )
-    parser.add_argument("--seeds", default="0,1,2", help="with commas between")
+    parser.add_argument("--seeds", type=whole_numbers, default=[0, 1, 2], help="with commas between")
     arguments, overrides = parser.parse_known_args()
-    seeds = [int(seed) for seed in arguments.seeds.split(",")]
     seconds = step_seconds(overrides)
     equal_steps = dict.fromkeys(OBJECTIVES, arguments.steps)
     budgets = steps_that_fit(arguments.steps, seconds) if arguments.equal == "time" else equal_steps
     found: dict[str, Any] = {}
     for objective, steps in budgets.items():
-        metrics = [run(objective, seed, steps, overrides) for seed in seeds]
+        metrics = [run(objective, seed, steps, overrides) for seed in arguments.seeds]
         figures = {figure: [float(values[figure]) for values in metrics if figure in values] for figure in FIGURES}
         found[objective] = {"steps": steps, "step_s": seconds[objective], **figures}
     print(
@@ -111,7 +115,7 @@ def main() -> None:
             values = row[figure]
             cells.append(f"{statistics.mean(values):.3f} ({min(values):.3f} to {max(values):.3f})" if values else "")
         print(f"| {objective} | " + " | ".join(cells) + " |")
-    print(json.dumps({"equal": arguments.equal, "seeds": seeds, "objectives": found}))
+    print(json.dumps({"equal": arguments.equal, "seeds": arguments.seeds, "objectives": found}))
 
 
 if __name__ == "__main__":
