@@ -85,8 +85,8 @@ def plan_outputs(folder: Path, sources: Sequence[Path], overwrite: bool) -> Plan
 def render(plan: Plan, tracks: Sequence[Source], gains_db: Mapping[str, float]) -> Rendered:
     """Write every track with its role's gain, and their sum.
 
-    The mix has the highest rate and channel count of the tracks: mono goes to all channels, tracks with fewer channels
-    to the first ones, shorter tracks end in silence. If a track or the mix would exceed full scale, all files get the
+    The mix has the highest rate and channel count of the tracks: mono goes to both channels, shorter tracks end in
+    silence. If a track or the mix would exceed full scale, all files get the
     same trim, rounded down to 0.1 dB.
 
     Raises:
@@ -129,8 +129,7 @@ def add_to_mix(mix: NDArray[np.float32], samples: NDArray[np.float32]) -> NDArra
     missing = samples.shape[1] - mix.shape[1]
     if missing > 0:
         mix = np.pad(mix, ((0, 0), (0, missing)))
-    rows = slice(None) if samples.shape[0] == 1 else slice(samples.shape[0])
-    mix[rows, : samples.shape[1]] += samples
+    mix[:, : samples.shape[1]] += samples
     return mix
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -27,11 +29,21 @@ EXTENSIONS = frozenset(f".{name.lower()}" for name in soundfile.available_format
 }
 """File name extensions that are taken for audio."""
 
-_DECLARED_AND_FOUND = re.compile(r"(?:data|SSND)\s*: (\d+) \(should be (\d+)\)")
-"""libsndfile's remark on a WAV or AIFF whose sound is not as long as its header says."""
+MOST_CHANNELS = 2
+RATES_HZ = (8_000, 768_000)
+MOST_AMPLITUDE = 1000.0
+"""60 dB above full scale: no export holds more, but a damaged float does."""
 
-_STREAMED_BYTES = 0xFFFF_0000
-"""Programs that write WAV into a pipe cannot know the size and declare the largest one."""
+BLOCK_FRAMES = 1 << 17
+
+_DECLARED_AND_FOUND = re.compile(r"(?:data|SSND|Data Size|riff|Riff size)\s*: (\d+) \(should be (\d+)\)")
+"""libsndfile's remark on a WAV, AIFF, AU, W64 or RF64 whose sound is not as long as its header says."""
+
+_STREAMED_BYTES = (0x7F00_0000, 0x8000_0000, 0xFFFF_FFFF)
+"""Programs that write WAV or AIFF into a pipe cannot know the size and declare about one of these."""
+
+_UNKNOWN_FRAMES = 1 << 62
+"""libsndfile's number of frames for a FLAC from a pipe is larger than this."""
 
 
 @dataclass(frozen=True)
@@ -49,70 +61,122 @@ def is_audio_file(path: Path) -> bool:
 
 
 def read_header(path: Path) -> AudioHeader:
-    """What a file says of itself, without reading its samples.
+    """What a file says of itself, without reading its samples; a FLAC from a pipe is decoded to learn its length.
 
     Raises:
-        InputFileError: naming the file, if it is missing, empty, not audio, or a WAV or AIFF that breaks off.
+        InputFileError: naming the file, if it is missing, empty or not audio, if it breaks off and its header shows
+            that, or if it has more than `MOST_CHANNELS` channels or a rate outside `RATES_HZ`.
     """
     with _opened(path) as file:
-        return AudioHeader(file.frames, file.samplerate, file.channels)
+        frames, sample_rate, channels = file.frames, file.samplerate, file.channels
+    if frames > _UNKNOWN_FRAMES:
+        frames = sum(block.shape[1] for block in read_blocks(path))
+    return AudioHeader(frames, sample_rate, channels)
+
+
+def read_blocks(path: Path, start_s: float = 0.0, duration_s: float | None = None) -> Iterator[NDArray[np.float32]]:
+    """Decode a file, or a part of it, in blocks, so that a long one needs no more memory than a short one.
+
+    Args:
+        duration_s: None up to the end; a part is shorter or empty where the file ends before.
+
+    Yields:
+        Samples of shape (channels, frames), float32, at most `BLOCK_FRAMES` frames.
+
+    Raises:
+        InputFileError: as `read_header`; and if the file breaks off, or holds samples that are not finite or exceed
+            `MOST_AMPLITUDE`.
+    """
+    with _opened(path) as file, _named(path):
+        start = min(round(start_s * file.samplerate), file.frames)
+        left = file.frames - start if duration_s is None else round(duration_s * file.samplerate)
+        if start:
+            file.seek(start)
+        found = 0
+        while (block := file.read(min(BLOCK_FRAMES, left - found), dtype="float32", always_2d=True)).size:
+            found += block.shape[0]
+            peak = float(np.max(np.abs(block)))
+            if not np.isfinite(peak):
+                raise InputFileError(f"{path} holds samples that are not finite numbers; export the file again.")
+            if peak > MOST_AMPLITUDE:
+                raise InputFileError(
+                    f"{path} holds a sample of {peak:.3g}, {20 * np.log10(peak):.0f} dB above full scale; export the "
+                    "file again."
+                )
+            yield np.ascontiguousarray(block.T)
+    if duration_s is None and start == 0:
+        if not found:
+            raise _without_samples(path)
+        # Lossy formats may miss their declared length by a few blocks.
+        if left < _UNKNOWN_FRAMES and left - found > max(0.01 * left, 4096):
+            raise _breaks_off(path, found, left, "frames")
 
 
 def read_audio(path: Path) -> tuple[NDArray[np.float32], int]:
-    """Read a whole file.
+    """Read a whole file; where memory matters use `read_blocks`, which raises the same errors.
 
     Returns:
         Samples of shape (channels, frames), float32, and the sample rate in Hz.
-
-    Raises:
-        InputFileError: naming the file, if it is missing, empty, not audio, breaks off, or holds NaN or infinite
-            samples.
     """
-    with _opened(path) as file:
-        declared, sample_rate = file.frames, file.samplerate
-        try:
-            samples = file.read(dtype="float32", always_2d=True)
-        except (soundfile.SoundFileError, RuntimeError, ValueError, OSError, MemoryError) as error:
-            raise InputFileError(f"{path} cannot be read as audio ({error}); replace or remove the file.") from error
-    # Lossy formats may miss their declared length by a few blocks.
-    if declared - samples.shape[0] > max(0.01 * declared, 4096):
-        raise _breaks_off(path, samples.shape[0], declared, "frames")
-    if samples.shape[0] == 0:
-        raise InputFileError(f"{path} holds no samples; replace or remove the file.")
-    if not np.isfinite(samples).all():
-        raise InputFileError(f"{path} holds samples that are not finite numbers; export the file again.")
-    return np.ascontiguousarray(samples.T), int(sample_rate)
+    return np.concatenate(list(read_blocks(path)), axis=1), read_header(path).sample_rate
 
 
 def read_part(path: Path, start_s: float, duration_s: float) -> tuple[NDArray[np.float32], int]:
     """Read a part of a file, shorter or empty where the file ends before; as `read_audio` otherwise."""
-    with _opened(path) as file:
-        sample_rate = int(file.samplerate)
-        start = min(round(start_s * sample_rate), file.frames)
-        try:
-            file.seek(start)
-            samples = file.read(round(duration_s * sample_rate), dtype="float32", always_2d=True)
-        except (soundfile.SoundFileError, RuntimeError, ValueError, OSError) as error:
-            raise InputFileError(f"{path} cannot be read as audio ({error}); replace or remove the file.") from error
-    return np.ascontiguousarray(samples.T), sample_rate
+    header = read_header(path)
+    nothing = np.zeros((header.channels, 0), dtype=np.float32)
+    return np.concatenate([nothing, *read_blocks(path, start_s, duration_s)], axis=1), header.sample_rate
 
 
-def _opened(path: Path) -> soundfile.SoundFile:
-    if not path.is_file():
-        raise InputFileError(f"{path} is not a file; check the path.")
+class _Forward(soundfile.SoundFile):
+    """Reads on: soundfile itself seeks after every read, where an MP3 loses its place and a FLAC from a pipe fails."""
+
+    def seekable(self) -> bool:
+        return False
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Turns what libsndfile raises into a sentence that names the file."""
     try:
-        file = soundfile.SoundFile(path)
-    except (soundfile.SoundFileError, RuntimeError, ValueError, TypeError, OSError) as error:
+        yield
+    except (soundfile.SoundFileError, RuntimeError, ValueError, TypeError, OSError, MemoryError) as error:
         reason = "the file is empty" if path.stat().st_size == 0 else str(error).rstrip(".")
         raise InputFileError(f"{path} cannot be read as audio ({reason}); replace or remove the file.") from error
-    sizes = _DECLARED_AND_FOUND.search(file.extra_info)
-    if file.frames == 0:
-        file.close()
-        raise InputFileError(f"{path} holds no samples; replace or remove the file.")
-    if sizes and int(sizes[2]) < int(sizes[1]) < _STREAMED_BYTES:
-        file.close()
-        raise _breaks_off(path, int(sizes[2]), int(sizes[1]), "bytes")
-    return file
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
+    """A file whose header passes all checks."""
+    if not path.is_file():
+        raise InputFileError(f"{path} is not a file; check the path.")
+    with _named(path):
+        file = _Forward(path)
+    with file:
+        sizes = _DECLARED_AND_FOUND.search(file.extra_info)
+        if file.frames == 0:
+            raise _without_samples(path)
+        if sizes and int(sizes[2]) < int(sizes[1]) and not _is_streamed(int(sizes[1])):
+            raise _breaks_off(path, int(sizes[2]), int(sizes[1]), "bytes")
+        if file.channels > MOST_CHANNELS:
+            raise InputFileError(
+                f"{path} has {file.channels} channels, but only mono and stereo are read, since surround formats order "
+                "and weigh their channels differently; fold it down to stereo (ITU-R BS.775) and export it again."
+            )
+        if not RATES_HZ[0] <= file.samplerate <= RATES_HZ[1]:
+            raise InputFileError(
+                f"{path} has a rate of {file.samplerate} Hz, and rates from {RATES_HZ[0]} to {RATES_HZ[1]} Hz are "
+                "read; export the file again."
+            )
+        yield file
+
+
+def _is_streamed(declared: int) -> bool:
+    return declared > max(_STREAMED_BYTES) or any(abs(declared - size) < 1 << 16 for size in _STREAMED_BYTES)
+
+
+def _without_samples(path: Path) -> InputFileError:
+    return InputFileError(f"{path} holds no samples; replace or remove the file.")
 
 
 def _breaks_off(path: Path, found: int, declared: int, unit: str) -> InputFileError:
@@ -156,7 +220,13 @@ def wav_bytes(samples: NDArray[np.float32], sample_rate: int, sample_format: Lit
 
 
 def to_mono(samples: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Mean over channels: shape (channels, frames) to (frames,), float32."""
+    """The one downmix of mixlab, what a model hears of a file: the mean over channels, (channels, frames) to (frames,).
+
+    Stereo reads 0 dB lower in it where both channels are alike, 3 dB where they have nothing in common, and vanishes
+    where one is the other inverted. More than two channels are refused when a file is opened: which of them is the
+    centre, the low-frequency or a surround channel hangs on a layout that most files do not tell, and on it how each
+    counts in loudness (ITU-R BS.1770-4, annex 1) and in a fold-down (ITU-R BS.775).
+    """
     return np.mean(samples, axis=0, dtype=np.float32)
 
 

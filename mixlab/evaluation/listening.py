@@ -48,7 +48,7 @@ class Heard:
     @property
     def caption(self) -> str:
         """What a listener has to know about the sound, in words."""
-        channels = {1: "mono", 2: "stereo"}.get(self.channels, f"{self.channels} channels")
+        channels = "mono" if self.channels == 1 else "stereo"
         trim = f"all three lowered by {-self.trim_db:.1f} dB" if self.trim_db < 0 else "at the level of the source"
         licence = f"licence {self.licence}" if self.licence else "licence unknown, so not for publication"
         return f"{self.sample_rate / 1000:g} kHz, {channels}, {trim}; {licence}"
@@ -98,16 +98,14 @@ def mix(song: LoadedSong, problem: Problem) -> NDArray[np.float32]:
     """The sum of the problem's stems with its errors, without the gains that are common to all stems.
 
     Returns:
-        Shape (channels, frames) at the song's rate; mono stems go to all channels, stems with fewer channels than
-        others to the first ones.
+        Shape (channels, frames) at the song's rate; mono stems go to both channels of a stereo mix.
     """
     start = round(problem.start_s * song.sample_rate)
     frames = round(problem.duration_s * song.sample_rate)
     stems = {stem: as_float32(song.stems[stem][:, start : start + frames]) for stem in problem.stems}
     total = np.zeros((max(samples.shape[0] for samples in stems.values()), frames), dtype=np.float32)
     for stem, samples in stems.items():
-        rows = slice(None) if samples.shape[0] == 1 else slice(samples.shape[0])
-        total[rows, : samples.shape[1]] += apply_gain(samples, problem.error_db(stem))
+        total[:, : samples.shape[1]] += apply_gain(samples, problem.error_db(stem))
     return total
 
 

@@ -116,7 +116,7 @@ class FolderSource:
 
         Raises:
             InputFileError: naming the folder or file, if there is no such folder, no song or stem in it, or a file
-                that is broken, has no role or several, or another length or other channels than the rest.
+                that is broken, has no role or several, or another length than the rest.
             ConfigError: if there are fewer songs or artists than splits.
         """
         splits = self._splits(self._songs)
@@ -135,7 +135,7 @@ class FolderSource:
         """Read a song's files and sum those of one role; at the highest rate among them.
 
         Raises:
-            InputFileError: naming the file, if it cannot be read, or channels or lengths do not fit.
+            InputFileError: naming the file, if it cannot be read, or lengths do not fit.
         """
         read = {Path(path): (role, *read_audio(Path(path))) for path, role in entry.details["tracks"]}
         return LoadedSong(*sum_by_role(read, self.length_tolerance_s))

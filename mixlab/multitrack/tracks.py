@@ -40,18 +40,13 @@ def check_tracks(folder: Path, tracks: Sequence[Track], tolerance_s: float) -> N
         tolerance_s: by how much the tracks' durations may differ.
 
     Raises:
-        InputFileError: naming the folder if there are no tracks, or the file of another length or channel count.
+        InputFileError: naming the folder if there are no tracks, or the file of another length.
     """
     if not tracks:
         raise InputFileError(
             f"{folder} holds no stems; a song's folder needs one audio file a stem, such as bass.wav and drums.wav."
         )
     check_lengths({track.file: track.duration_s for track in tracks}, tolerance_s)
-    channels: dict[str, dict[Path, int]] = defaultdict(dict)
-    for track in tracks:
-        channels[track.role][track.file] = track.header.channels
-    for of_role in channels.values():
-        _check_channels(of_role)
     rates = sorted({track.header.sample_rate for track in tracks})
     if len(rates) > 1:
         log.info("'%s' has files at %s Hz; they are resampled to %d Hz", folder.name, rates, rates[-1])
@@ -89,7 +84,7 @@ def sum_by_role(
         Samples of shape (channels, frames) by role, all of one length, and their rate in Hz.
 
     Raises:
-        InputFileError: naming the file whose channels or length do not fit.
+        InputFileError: naming the file whose length does not fit.
     """
     sample_rate = max(rate for _, _, rate in tracks.values())
     resampled = {file: resample(samples, rate, sample_rate) for file, (_, samples, rate) in tracks.items()}
@@ -103,19 +98,8 @@ def sum_by_role(
 
 def _sum(parts: Mapping[Path, NDArray[np.float32]]) -> NDArray[np.float32]:
     """The sum of tracks of one role, each of shape (channels, frames); a mono track goes to all channels alike."""
-    channels = {file: samples.shape[0] for file, samples in parts.items()}
-    _check_channels(channels)
-    total = np.zeros((max(channels.values()), next(iter(parts.values())).shape[1]), dtype=np.float32)
+    channels = max(samples.shape[0] for samples in parts.values())
+    total = np.zeros((channels, next(iter(parts.values())).shape[1]), dtype=np.float32)
     for samples in parts.values():
         total += samples
     return total
-
-
-def _check_channels(channels: Mapping[Path, int]) -> None:
-    several = {file: count for file, count in channels.items() if count > 1}
-    if len(set(several.values())) > 1:
-        (first, *_, last) = sorted(several, key=several.__getitem__)
-        raise InputFileError(
-            f"{first} has {several[first]} channels and {last.name} {several[last]}, and both are of one role; "
-            "export them with the same channels."
-        )

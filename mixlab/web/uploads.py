@@ -38,7 +38,6 @@ class Limits:
         total_mb: size of an archive, and of all of a person's files, unpacked.
         files: their number.
         duration_s: length of a file.
-        channels: of a file.
         rate_hz: lowest and highest sample rate.
         total_samples: frames times channels of all files: what decoding them takes, four bytes each.
     """
@@ -47,7 +46,6 @@ class Limits:
     total_mb: float = 400.0
     files: int = 24
     duration_s: float = 900.0
-    channels: int = 2
     rate_hz: tuple[int, int] = (8_000, 192_000)
     total_samples: int = 500_000_000
 
@@ -121,8 +119,6 @@ def check_audio(path: Path, name: str, limits: Limits) -> Upload:
     low_hz, high_hz = limits.rate_hz
     if not low_hz <= header.sample_rate <= high_hz:
         raise UploadError(f"{name} has a rate of {header.sample_rate} Hz; between {low_hz} and {high_hz} are taken.")
-    if not 1 <= header.channels <= limits.channels:
-        raise UploadError(f"{name} has {header.channels} channels; at most {limits.channels} are taken.")
     if header.frames > limits.duration_s * header.sample_rate:
         raise UploadError(
             f"{name} says it is {header.frames / header.sample_rate / 60:.0f} minutes long; "
