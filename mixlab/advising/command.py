@@ -18,6 +18,7 @@ from mixlab.advising.schema import AdviseSchema
 from mixlab.advising.session import Answer, Session
 from mixlab.advising.tracks import existing_files, read_track, sum_by_role
 from mixlab.advising.words import summary_text
+from mixlab.multitrack.tracks import delay_notes
 
 
 def advise(settings: AdviseSchema) -> None:
@@ -40,7 +41,8 @@ def make_report(settings: AdviseSchema, answer: Answer | None = None) -> Report:
     Raises:
         MixlabError: as `advise`.
     """
-    paths = existing_files(settings.anchor, settings.tracks)
+    headers = existing_files(settings.anchor, settings.tracks, settings.length_tolerance_s)
+    paths = list(headers)
     plan = None
     if settings.apply is not None:
         plan = plan_outputs(Path(settings.apply).expanduser(), paths, settings.overwrite)
@@ -72,6 +74,6 @@ def make_report(settings: AdviseSchema, answer: Answer | None = None) -> Report:
         summary=summary,
         tracks=tracks,
         ignored=consultation.ignored_after(summary),
-        notes=consultation.notes(summary),
+        notes=[*delay_notes(headers), *consultation.notes(summary)],
         rendered=None if plan is None else render(plan, tracks, summary.gains_db),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from omegaconf import DictConfig, OmegaConf
 from pydantic import Field, field_validator
@@ -26,6 +26,7 @@ class AdviseSchema(Schema):
     tracks: list[str] = Field(min_length=1)
     prompt: str | None
     roles: dict[str, str] | None
+    length_tolerance_s: Annotated[float, Field(gt=0.0)]
     format: Literal["text", "json"]
     sections: bool
     apply: str | None

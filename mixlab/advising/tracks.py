@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mixlab.audio.files import read_audio, read_header, resample, to_mono
+from mixlab.audio.files import AudioHeader, read_audio, read_header, resample, to_mono
 from mixlab.errors import ConfigError, InputFileError
+from mixlab.multitrack.tracks import check_together
 
 
 @dataclass(frozen=True)
@@ -32,11 +33,14 @@ class Track:
         return self.mono.size / self.sample_rate
 
 
-def existing_files(anchor: str, tracks: Sequence[str]) -> list[Path]:
-    """The paths of all files, the anchor first, their headers checked.
+def existing_files(anchor: str, tracks: Sequence[str], tolerance_s: float) -> dict[Path, AudioHeader]:
+    """All files, the anchor first, with what their headers say.
+
+    Args:
+        tolerance_s: by how much their lengths and time references may differ.
 
     Raises:
-        InputFileError: naming a file that does not exist or is not audio.
+        InputFileError: naming a file that does not exist, is not audio or does not start and end with the others.
         ConfigError: naming a file that is given twice.
     """
     paths = [Path(name).expanduser() for name in (anchor, *tracks)]
@@ -47,9 +51,9 @@ def existing_files(anchor: str, tracks: Sequence[str]) -> list[Path]:
         if path.resolve() in seen:
             raise ConfigError(f"{path} is given twice; name each file once, the anchor only as anchor=.")
         seen.add(path.resolve())
-    for path in paths:
-        read_header(path)
-    return paths
+    headers = {path: read_header(path) for path in paths}
+    check_together(headers, tolerance_s, "length_tolerance_s")
+    return headers
 
 
 def read_track(path: Path, role: str) -> Track:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ import scipy.signal
 import soundfile
 from numpy.typing import NDArray
 
+from mixlab.audio.clocks import mp3_facts, time_reference
 from mixlab.errors import InputFileError
 
 EXTENSIONS = frozenset(f".{name.lower()}" for name in soundfile.available_formats()) | {
@@ -42,17 +44,27 @@ _DECLARED_AND_FOUND = re.compile(r"(?:data|SSND|Data Size|riff|Riff size)\s*: (\
 _STREAMED_BYTES = (0x7F00_0000, 0x8000_0000, 0xFFFF_FFFF)
 """Programs that write WAV or AIFF into a pipe cannot know the size and declare about one of these."""
 
-_UNKNOWN_FRAMES = 1 << 62
-"""libsndfile's number of frames for a FLAC from a pipe is larger than this."""
+_MP3 = ("MP3", "MPEG")
 
 
 @dataclass(frozen=True)
 class AudioHeader:
-    """What a file says of itself: length in frames, sample rate in Hz, channels."""
+    """What a file says of itself: length in frames, sample rate in Hz, channels.
+
+    Attributes:
+        start_s: time reference of a Broadcast Wave file, None for others.
+        delay_is_known: False for an MP3 that does not tell its encoder's delay: its sound starts some 25 ms late.
+    """
 
     frames: int
     sample_rate: int
     channels: int
+    start_s: float | None = None
+    delay_is_known: bool = True
+
+    @property
+    def duration_s(self) -> float:
+        return self.frames / self.sample_rate
 
 
 def is_audio_file(path: Path) -> bool:
@@ -61,17 +73,21 @@ def is_audio_file(path: Path) -> bool:
 
 
 def read_header(path: Path) -> AudioHeader:
-    """What a file says of itself, without reading its samples; a FLAC from a pipe is decoded to learn its length.
+    """What a file says of itself. Its samples are read only where it does not tell how many they are (`_Forward.told`).
 
     Raises:
         InputFileError: naming the file, if it is missing, empty or not audio, if it breaks off and its header shows
             that, or if it has more than `MOST_CHANNELS` channels or a rate outside `RATES_HZ`.
     """
     with _opened(path) as file:
-        frames, sample_rate, channels = file.frames, file.samplerate, file.channels
-    if frames > _UNKNOWN_FRAMES:
+        frames, sample_rate, channels = file.told, file.samplerate, file.channels
+        with _named(path):
+            reference = time_reference(path)
+        start_s = None if reference is None else reference / sample_rate
+        delay_is_known = file.format not in _MP3 or mp3_facts(path).has_delay
+    if frames is None:
         frames = sum(block.shape[1] for block in read_blocks(path))
-    return AudioHeader(frames, sample_rate, channels)
+    return AudioHeader(frames, sample_rate, channels, start_s, delay_is_known)
 
 
 def read_blocks(path: Path, start_s: float = 0.0, duration_s: float | None = None) -> Iterator[NDArray[np.float32]]:
@@ -89,11 +105,14 @@ def read_blocks(path: Path, start_s: float = 0.0, duration_s: float | None = Non
     """
     with _opened(path) as file, _named(path):
         start = min(round(start_s * file.samplerate), file.frames)
-        left = file.frames - start if duration_s is None else round(duration_s * file.samplerate)
-        if start:
+        told = file.told
+        wanted = sys.maxsize if duration_s is None else round(duration_s * file.samplerate)
+        if told is not None and start:
             file.seek(start)
+        while told is None and start and (skipped := len(file.read(min(BLOCK_FRAMES, start)))):
+            start -= skipped
         found = 0
-        while (block := file.read(min(BLOCK_FRAMES, left - found), dtype="float32", always_2d=True)).size:
+        while (block := file.read(min(BLOCK_FRAMES, wanted - found), dtype="float32", always_2d=True)).size:
             found += block.shape[0]
             peak = float(np.max(np.abs(block)))
             if not np.isfinite(peak):
@@ -104,12 +123,12 @@ def read_blocks(path: Path, start_s: float = 0.0, duration_s: float | None = Non
                     "file again."
                 )
             yield np.ascontiguousarray(block.T)
-    if duration_s is None and start == 0:
+    if duration_s is None and not start:
         if not found:
             raise _without_samples(path)
         # Lossy formats may miss their declared length by a few blocks.
-        if left < _UNKNOWN_FRAMES and left - found > max(0.01 * left, 4096):
-            raise _breaks_off(path, found, left, "frames")
+        if told is not None and told - found > max(0.01 * told, 4096):
+            raise _breaks_off(path, found, told, "frames")
 
 
 def read_audio(path: Path) -> tuple[NDArray[np.float32], int]:
@@ -118,14 +137,14 @@ def read_audio(path: Path) -> tuple[NDArray[np.float32], int]:
     Returns:
         Samples of shape (channels, frames), float32, and the sample rate in Hz.
     """
-    return np.concatenate(list(read_blocks(path)), axis=1), read_header(path).sample_rate
+    return read_part(path, 0.0, None)
 
 
-def read_part(path: Path, start_s: float, duration_s: float) -> tuple[NDArray[np.float32], int]:
+def read_part(path: Path, start_s: float, duration_s: float | None) -> tuple[NDArray[np.float32], int]:
     """Read a part of a file, shorter or empty where the file ends before; as `read_audio` otherwise."""
-    header = read_header(path)
-    nothing = np.zeros((header.channels, 0), dtype=np.float32)
-    return np.concatenate([nothing, *read_blocks(path, start_s, duration_s)], axis=1), header.sample_rate
+    with _opened(path) as file:
+        sample_rate, nothing = int(file.samplerate), np.zeros((file.channels, 0), dtype=np.float32)
+    return np.concatenate([nothing, *read_blocks(path, start_s, duration_s)], axis=1), sample_rate
 
 
 class _Forward(soundfile.SoundFile):
@@ -133,6 +152,11 @@ class _Forward(soundfile.SoundFile):
 
     def seekable(self) -> bool:
         return False
+
+    @property
+    def told(self) -> int | None:
+        """Length in frames; None for a FLAC from a pipe, which does not tell it."""
+        return self.frames if self.frames < sys.maxsize else None
 
 
 @contextmanager
@@ -167,6 +191,11 @@ def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
             raise InputFileError(
                 f"{path} has a rate of {file.samplerate} Hz, and rates from {RATES_HZ[0]} to {RATES_HZ[1]} Hz are "
                 "read; export the file again."
+            )
+        if file.format in _MP3 and not mp3_facts(path).has_length:
+            raise InputFileError(
+                f"{path} is an MP3 of variable bit rate that does not tell its length, of which only a part would be "
+                "read; convert it to WAV or FLAC."
             )
         yield file
 

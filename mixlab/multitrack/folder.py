@@ -16,13 +16,10 @@ from mixlab.multitrack.metadata import ArtistPattern, Metadata, SongFacts, same_
 from mixlab.multitrack.patterns import RoleRules
 from mixlab.multitrack.song import LoadedSong, SongEntry
 from mixlab.multitrack.splits import by_artist, by_folder, by_song, check_shares, folder_patterns
-from mixlab.multitrack.tracks import Track, check_tracks, sum_by_role
+from mixlab.multitrack.tracks import LENGTH_TOLERANCE_S, Track, check_tracks, sum_by_role
 
 FOLDER_VERSION = 1
 """Part of a song's identity; raise it when other samples come from the same files."""
-
-LENGTH_TOLERANCE_S = 0.1
-"""Files of one song that differ by less than this are padded to the longest."""
 
 log = logging.getLogger(__name__)
 

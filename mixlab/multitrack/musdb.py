@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from mixlab.audio.files import read_audio, read_header
 from mixlab.errors import ConfigError, InputFileError
 from mixlab.multitrack.song import STEMS, LoadedSong, SongEntry
+from mixlab.multitrack.tracks import LENGTH_TOLERANCE_S, check_together
 
 MUSDB_VERSION = 1
 """Part of a song's identity; raise it when other samples come from the same files."""
@@ -129,8 +130,7 @@ class Musdb18HQ(_Musdb):
             if not song.is_dir() or song.name.startswith("."):
                 continue
             paths = [song / f"{stem}.wav" for stem in STEMS]
-            for path in paths:
-                read_header(path)
+            check_together({path: read_header(path) for path in paths}, LENGTH_TOLERANCE_S)
             songs.append((song.name, paths))
         return songs
 

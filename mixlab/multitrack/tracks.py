@@ -6,13 +6,16 @@ import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mixlab.audio.files import AudioHeader, resample
 from mixlab.errors import InputFileError
+
+LENGTH_TOLERANCE_S = 0.1
+"""Files of one song that differ by less than this are padded to the longest."""
 
 log = logging.getLogger(__name__)
 
@@ -25,10 +28,6 @@ class Track:
     file: Path
     role: str
     header: AudioHeader
-
-    @property
-    def duration_s(self) -> float:
-        return self.header.frames / self.header.sample_rate
 
 
 def check_tracks(folder: Path, tracks: Sequence[Track], tolerance_s: float) -> None:
@@ -46,29 +45,50 @@ def check_tracks(folder: Path, tracks: Sequence[Track], tolerance_s: float) -> N
         raise InputFileError(
             f"{folder} holds no stems; a song's folder needs one audio file a stem, such as bass.wav and drums.wav."
         )
-    check_lengths({track.file: track.duration_s for track in tracks}, tolerance_s)
+    headers = {track.file: track.header for track in tracks}
+    check_together(headers, tolerance_s, "dataset.length_tolerance_s")
+    for note in delay_notes(headers):
+        log.warning("%s", note)
     rates = sorted({track.header.sample_rate for track in tracks})
     if len(rates) > 1:
         log.info("'%s' has files at %s Hz; they are resampled to %d Hz", folder.name, rates, rates[-1])
 
 
-def check_lengths(durations: Mapping[Path, float], tolerance_s: float) -> None:
-    """Check that files are equally long.
+Headers = Mapping[Path, AudioHeader] | Mapping[str, AudioHeader]
+"""What files say of themselves, by their path or whatever a sentence is to call them."""
+
+
+def check_together(headers: Headers, tolerance_s: float, key: str | None = None) -> None:
+    """Check that files start and end together, as far as they tell: by their time references and their lengths.
 
     Args:
-        durations: in seconds, by file.
         tolerance_s: by how much they may differ.
+        key: of the configuration, which sets the tolerance; None where nothing does.
 
     Raises:
-        InputFileError: naming the shortest and the longest.
+        InputFileError: naming the two that differ most.
     """
-    shortest, longest = min(durations, key=durations.__getitem__), max(durations, key=durations.__getitem__)
-    if durations[longest] - durations[shortest] >= tolerance_s:
-        raise InputFileError(
-            f"{shortest} is {durations[shortest]:.2f} s long and {longest.name} {durations[longest]:.2f} s; "
-            "export the tracks of a song from the same start to the same end, or raise dataset.length_tolerance_s if "
-            "they start together."
-        )
+    starts = {str(name): header.start_s for name, header in headers.items() if header.start_s is not None}
+    ends = {str(name): header.duration_s for name, header in headers.items()}
+    for times, says in ((starts, "starts at {:.2f} s of its time reference (BWF)"), (ends, "is {:.2f} s long")):
+        first, last = min(times, key=times.__getitem__, default=""), max(times, key=times.__getitem__, default="")
+        if times and times[last] - times[first] >= tolerance_s:
+            raise InputFileError(
+                f"{first} {says.format(times[first])} and {PurePath(last).name} {times[last]:.2f} s; export the tracks "
+                "of a song from the same start to the same end"
+                f"{'' if key is None else f', or raise {key} if they start together'}."
+            )
+
+
+def delay_notes(headers: Headers) -> list[str]:
+    """A sentence on files of which it cannot be known when they start; none where there are none."""
+    late = [PurePath(name).name for name, header in headers.items() if not header.delay_is_known]
+    if not late:
+        return []
+    return [
+        f"{', '.join(late)}: MP3 without its encoder's delay, so its sound may start some 25 ms late beside the other "
+        "tracks; WAV and FLAC start where they should."
+    ]
 
 
 def sum_by_role(
@@ -88,7 +108,8 @@ def sum_by_role(
     """
     sample_rate = max(rate for _, _, rate in tracks.values())
     resampled = {file: resample(samples, rate, sample_rate) for file, (_, samples, rate) in tracks.items()}
-    check_lengths({file: samples.shape[1] / sample_rate for file, samples in resampled.items()}, tolerance_s)
+    lengths = {file: AudioHeader(samples.shape[1], sample_rate, 1) for file, samples in resampled.items()}
+    check_together(lengths, tolerance_s, "dataset.length_tolerance_s")
     frames = max(samples.shape[1] for samples in resampled.values())
     by_role: dict[str, dict[Path, NDArray[np.float32]]] = defaultdict(dict)
     for file, samples in resampled.items():

@@ -202,7 +202,7 @@ class Page:
                 "role": track.role,
                 "shown": {
                     "name": track.upload.name,
-                    "length": drawing.clock(track.upload.duration_s),
+                    "length": drawing.clock(track.upload.header.duration_s),
                     "rate": f"{track.sample_rate / 1000:g}",
                     "channels": track.channels,
                     "path": drawing.waveform(folder.outlines[track.path]),

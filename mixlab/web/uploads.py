@@ -58,10 +58,6 @@ class Upload:
     path: Path
     header: AudioHeader
 
-    @property
-    def duration_s(self) -> float:
-        return self.header.frames / self.header.sample_rate
-
 
 def display_name(name: str) -> str:
     """The last part of a name that a stranger chose, as text to show; a name with markup stays as it is, as text.
@@ -119,9 +115,9 @@ def check_audio(path: Path, name: str, limits: Limits) -> Upload:
     low_hz, high_hz = limits.rate_hz
     if not low_hz <= header.sample_rate <= high_hz:
         raise UploadError(f"{name} has a rate of {header.sample_rate} Hz; between {low_hz} and {high_hz} are taken.")
-    if header.frames > limits.duration_s * header.sample_rate:
+    if header.duration_s > limits.duration_s:
         raise UploadError(
-            f"{name} says it is {header.frames / header.sample_rate / 60:.0f} minutes long; "
+            f"{name} says it is {header.duration_s / 60:.0f} minutes long; "
             f"at most {limits.duration_s / 60:g} are taken."
         )
     return Upload(name, path, header)

@@ -23,6 +23,7 @@ from mixlab.audio.levels import apply_gain
 from mixlab.errors import MixlabError
 from mixlab.models.checkpoints import Description, find_trained, load_trained, read_description
 from mixlab.multitrack.roles import is_mixture, role_of
+from mixlab.multitrack.tracks import LENGTH_TOLERANCE_S, check_together, delay_notes
 from mixlab.web.uploads import Upload, nameless
 
 LEFT_OUT = "left out"
@@ -137,7 +138,7 @@ class Work:
         """The gain of every file that is heard."""
         total_db = self.total_db(ignore_below_db)
         return [
-            TrackGain(track.upload.name, track.role, total_db[track.role], track.upload.duration_s)
+            TrackGain(track.upload.name, track.role, total_db[track.role], track.upload.header.duration_s)
             for track in self.heard
         ]
 
@@ -175,6 +176,8 @@ def advise(work: Work, advisor: Advisor, anchor: str, words: str, genre: str | N
         MixlabError: one sentence for the page.
     """
     check_ready(work, anchor, advisor.description)
+    headers = {track.upload.name: track.upload.header for track in work.heard}
+    check_together(headers, LENGTH_TOLERANCE_S)
     work.advised, work.is_applied = None, False
     signals: dict[str, NDArray[np.float32]] = {}
     for number, track in enumerate(work.heard):
@@ -193,13 +196,13 @@ def advise(work: Work, advisor: Advisor, anchor: str, words: str, genre: str | N
     lufs = segment_lufs(session, consultation.segments)
     summary = consultation.summary(answers)
     ignored = consultation.ignored_after(summary)
-    notes = [*consultation.notes(summary), *([f"Segments without advice: {counted(ignored)}."] if ignored else [])]
+    left_out = [f"Segments without advice: {counted(ignored)}."] if ignored else []
     work.genre = genre
     work.advised = Advised(
         summary=summary,
         rule=rule_advice(session, consultation.segments, lufs, genre, consultation.claim),
         text=summary_text(summary, with_sections=False),
-        notes=tuple(notes),
+        notes=(*delay_notes(headers), *consultation.notes(summary), *left_out),
         above_lu=above_anchor_lu(lufs, anchor),
         window_s=_window_start(answers),
     )

@@ -81,6 +81,7 @@ def settings(checkpoint):
             "tracks": [str(track) for track in tracks],
             "prompt": None,
             "roles": None,
+            "length_tolerance_s": 0.1,
             "format": "json",
             "sections": False,
             "apply": None,

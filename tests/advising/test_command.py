@@ -1,6 +1,7 @@
 """From files and a checkpoint to a report, with a model that says what the test wants."""
 
 import json
+import struct
 
 import numpy as np
 import pytest
@@ -36,10 +37,11 @@ def test_a_report_is_json_with_one_entry_for_each_other_stem(settings, write_ton
 
 @pytest.mark.parametrize("extension", ["wav", "flac", "ogg", "mp3"])
 @pytest.mark.parametrize(("rate", "channels"), [(44100, 2), (8000, 1)])
-def test_any_format_rate_channels_and_length_is_heard(settings, write_tone, says, extension, rate, channels):
+def test_any_format_and_rate_is_heard_in_mono_and_stereo(settings, write_tone, says, extension, rate, channels):
     model = says(LOWER)
     bass = write_tone("bass.wav", 5.0, 48000)
-    make_report(settings(bass, write_tone(f"drums.{extension}", 4.0, rate, channels=channels)), model)
+    drums = write_tone(f"drums.{extension}", 4.0, rate, channels=channels)
+    make_report(settings(bass, drums, length_tolerance_s=1.5), model)
     (question,) = model.questions
     sizes = {clip.label: clip.samples.size for clip in question.clips}
     assert sizes == {"Anchor, bass:": 5 * 16000, "Drums:": 5 * 16000}
@@ -134,7 +136,40 @@ def test_a_file_given_twice_is_named(settings, write_tone):
 
 
 def test_files_below_three_seconds_are_refused(settings, write_tone):
-    refused(settings(write_tone("bass.wav", 2.5), write_tone("drums.wav", 2.0)), r"2\.5 s long.*3 s are needed")
+    refused(settings(write_tone("bass.wav", 2.5), write_tone("drums.wav", 2.5)), r"2\.5 s long.*3 s are needed")
+
+
+def test_files_that_do_not_end_together_are_named_with_the_key_that_allows_it(settings, write_tone):
+    bass, drums = write_tone("bass.wav", 30.0), write_tone("drums.wav", 10.0)
+    sentence = r"drums\.wav is 10\.00 s long and bass\.wav 30\.00 s; .* or raise length_tolerance_s if they start"
+    refused(settings(bass, drums), sentence)
+
+
+def stamped(path, seconds):
+    """Put a time reference (BWF) at the end of a WAV."""
+    body = bytes(338) + struct.pack("<QH", round(seconds * 16000), 1) + bytes(254)
+    data = path.read_bytes() + b"bext" + struct.pack("<I", len(body)) + body
+    path.write_bytes(data[:4] + struct.pack("<I", len(data) - 8) + data[8:])
+    return path
+
+
+def test_time_references_that_differ_are_named_and_those_that_agree_or_stand_alone_are_not(settings, write_tone, says):
+    bass, drums = stamped(write_tone("bass.wav"), 3600.0), write_tone("drums.wav")
+    make_report(settings(bass, drums), says(LOWER))
+    make_report(settings(bass, stamped(drums, 3600.05)), says(LOWER))
+    late = stamped(write_tone("vocals.wav"), 3610.0)
+    sentence = r"bass\.wav starts at 3600\.00 s of its time reference \(BWF\) and vocals\.wav 3610\.00 s; export the"
+    refused(settings(bass, late), sentence)
+
+
+def test_an_mp3_without_its_encoders_delay_is_noted(settings, write_tone, says):
+    bass, drums = write_tone("bass.wav"), write_tone("drums.mp3")
+    soundfile.write(drums, soundfile.read(drums)[0], 16000, bitrate_mode="CONSTANT", compression_level=0.5)
+    assert make_report(settings(bass, drums), says(LOWER)).notes == []
+    data = drums.read_bytes()
+    drums.write_bytes(data[data.index(data[:2], 200) :])
+    (note,) = make_report(settings(bass, drums), says(LOWER)).notes
+    assert note.startswith("drums.mp3: MP3 without its encoder's delay, so its sound may start some 25 ms late")
 
 
 def test_a_silent_anchor_is_named(settings, write_tone):

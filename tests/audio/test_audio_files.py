@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from mixlab.audio.clocks import time_reference
 from mixlab.audio.files import (
     BLOCK_FRAMES,
     is_audio_file,
@@ -234,6 +235,75 @@ def test_a_part_of_a_file_is_read_alone_and_ends_with_the_file(tmp_path):
     np.testing.assert_array_equal(part, samples[:, 16000:256_000])
     assert read_part(tmp_path / "a.wav", 19.5, 2.0)[0].shape == (2, 8000)
     assert read_part(tmp_path / "a.wav", 21.0, 2.0)[0].shape == (2, 0)
+
+
+def _without_tag(path) -> None:
+    """Take the first frame out of an MP3, in which its encoder tells length and delay."""
+    data = path.read_bytes()
+    assert b"Xing" in data[:64] or b"Info" in data[:64]
+    path.write_bytes(data[data.index(data[:2], 200) :])
+
+
+def test_an_mp3_without_its_encoders_delay_says_so_and_starts_late(tmp_path):
+    path, samples = tmp_path / "a.mp3", 0 * noise(1, 20.0)
+    samples[0, 200_000:200_100] = np.hanning(100)
+    samples[:, 240_000:] = noise(1, 5.0)
+    soundfile.write(path, samples.T, 16000, bitrate_mode="CONSTANT", compression_level=0.5)
+    header = read_header(path)
+    assert (header.delay_is_known, header.frames) == (True, 320_000)
+    assert abs(np.argmax(np.abs(read_audio(path)[0][0, :230_000])) - 200_050) < 3
+    _without_tag(path)
+    header = read_header(path)
+    assert not header.delay_is_known
+    assert header.frames == read_audio(path)[0].shape[1]
+    late = np.argmax(np.abs(read_audio(path)[0][0, :230_000])) - 200_050
+    assert late == pytest.approx(1105, abs=3)
+    part, _ = read_part(path, 12.0, 1.0)
+    assert np.argmax(np.abs(part)) == pytest.approx(8050 + 1105, abs=3)
+
+
+def test_an_mp3_of_variable_bit_rate_without_its_length_is_named_since_it_would_be_cut(tmp_path):
+    tone = 0.1 * np.sin(2 * np.pi * 400 * np.arange(160_000) / 16_000)
+    soundfile.write(tmp_path / "a.mp3", tone, 16000, bitrate_mode="VARIABLE")
+    assert read_header(tmp_path / "a.mp3").frames == 160_000
+    _without_tag(tmp_path / "a.mp3")
+    with soundfile.SoundFile(tmp_path / "a.mp3") as file:
+        assert len(file.read()) < 40_000
+    with pytest.raises(InputFileError, match=r"a\.mp3 is an MP3 of variable bit rate that does not tell its length"):
+        read_header(tmp_path / "a.mp3")
+
+
+def test_an_mp3_behind_a_tag_with_a_picture_still_tells_its_delay(tmp_path):
+    path = tmp_path / "a.mp3"
+    soundfile.write(path, noise().T, 16000)
+    path.write_bytes(b"ID3\x04\x00\x00\x00\x00\x02\x10" + bytes(2 * 128 + 16) + path.read_bytes())
+    assert read_header(path).delay_is_known
+
+
+def _with_time_reference(path, samples: int, before: bytes = b"") -> None:
+    """Put a bext chunk (EBU Tech 3285) before the sound of a WAV."""
+    data = path.read_bytes()
+    body = bytes(338) + struct.pack("<QH", samples, 1) + bytes(254)
+    chunk = before + b"bext" + struct.pack("<I", len(body)) + body
+    path.write_bytes(data[:4] + struct.pack("<I", len(data) - 8 + len(chunk)) + data[8:12] + chunk + data[12:])
+
+
+@pytest.mark.parametrize("before", [b"", b"JUNK\x03\0\0\0abc\0"], ids=["first", "after an odd chunk"])
+def test_a_broadcast_wave_tells_when_it_starts(tmp_path, before):
+    write_audio(tmp_path / "a.wav", noise(), 16000)
+    assert read_header(tmp_path / "a.wav").start_s is None
+    _with_time_reference(tmp_path / "a.wav", 36_000 * 16_000 + 8000, before)
+    assert read_header(tmp_path / "a.wav").start_s == 36_000.5
+    assert read_audio(tmp_path / "a.wav")[0].shape == (2, 16000)
+
+
+@pytest.mark.parametrize("kept", [30, 300, 360])
+def test_a_time_reference_that_breaks_off_is_none(tmp_path, kept):
+    path = tmp_path / "a.wav"
+    write_audio(path, noise(), 16000)
+    _with_time_reference(path, 16_000)
+    path.write_bytes(path.read_bytes()[:kept])
+    assert time_reference(path) is None
 
 
 def _mutated(data: bytes, rng: np.random.Generator) -> bytes:

@@ -319,6 +319,18 @@ def test_files_of_other_lengths_are_named(root):
     assert f"{root / 'Morgen' / 'bass.wav'} is 1.00 s long and vocals.wav 1.20 s" in sentence
 
 
+def test_an_mp3_without_its_encoders_delay_is_noted(root, caplog):
+    soundfile.write(
+        root / "Abend" / "vocals.mp3", tone(500, rate=16000)[0], 16000, bitrate_mode="CONSTANT", compression_level=0.5
+    )
+    FolderSource(root).entries()
+    assert "delay" not in caplog.text
+    data = (root / "Abend" / "vocals.mp3").read_bytes()
+    (root / "Abend" / "vocals.mp3").write_bytes(data[data.index(data[:2], 200) :])
+    FolderSource(root).entries()
+    assert "vocals.mp3: MP3 without its encoder's delay" in caplog.text
+
+
 @pytest.mark.parametrize("channels", [3, 6])
 def test_surround_files_are_named(root, channels):
     write(root / "Abend" / "kick.wav", tone(channels=channels))

@@ -88,7 +88,7 @@ def test_a_song_is_stored_anew_when_one_of_its_files_changes(hq_root, tmp_path):
 
     before = keys()
     changed = SONGS["test"][0]
-    soundfile.write(hq_root / "test" / changed / "bass.wav", np.zeros((10, 2)), RATE)
+    soundfile.write(hq_root / "test" / changed / "bass.wav", np.zeros((RATE, 2)), RATE)
     assert {song_id for song_id, key in keys().items() if key != before[song_id]} == {changed}
 
 
@@ -96,6 +96,13 @@ def test_a_missing_stem_is_named(hq_root):
     missing = hq_root / "train" / SONGS["train"][0] / "drums.wav"
     missing.unlink()
     with pytest.raises(InputFileError, match=r"drums\.wav is not a file"):
+        Musdb18HQ(str(hq_root))
+
+
+def test_stems_of_other_lengths_are_named(hq_root):
+    short = hq_root / "train" / SONGS["train"][0] / "drums.wav"
+    soundfile.write(short, np.zeros((RATE // 2, 2)), RATE)
+    with pytest.raises(InputFileError, match=r"drums\.wav is 0\.50 s long and bass\.wav 1\.00 s; export the tracks"):
         Musdb18HQ(str(hq_root))
 
 
