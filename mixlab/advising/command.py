@@ -16,6 +16,7 @@ from mixlab.advising.report import Report
 from mixlab.advising.roles import assign_roles, check_anchor
 from mixlab.advising.schema import AdviseSchema
 from mixlab.advising.session import Answer, Session
+from mixlab.advising.summary import Quorum
 from mixlab.advising.tracks import existing_files, read_track, sum_by_role
 from mixlab.advising.words import summary_text
 from mixlab.multitrack.tracks import delay_notes
@@ -68,12 +69,13 @@ def make_report(settings: AdviseSchema, answer: Answer | None = None) -> Report:
         disable=len(consultation.segments) <= settings.batch_size,
         transient=True,
     )
-    summary = consultation.summary([answer for batch in batches for answer in batch])
+    quorum = Quorum(settings.min_segments, settings.min_agreement)
+    summary = consultation.summary([answer for batch in batches for answer in batch], quorum)
     return Report(
         text=summary_text(summary, settings.sections),
         summary=summary,
         tracks=tracks,
-        ignored=consultation.ignored_after(summary),
+        ignored=consultation.ignored + summary.reasons,
         notes=[*delay_notes(headers), *consultation.notes(summary)],
         rendered=None if plan is None else render(plan, tracks, summary.gains_db),
     )

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from mixlab.advising.session import SHORTEST_SEGMENT_S, Answer, Question, Session, SessionSegment
-from mixlab.advising.summary import SegmentAnswer, Summary, read_claim, summarise
+from mixlab.advising.summary import Quorum, SegmentAnswer, Summary, read_claim, summarise
 from mixlab.errors import InputFileError, MixlabError
 from mixlab.language.advice import Claim
+from mixlab.language.wording import STEM_NAMES
 from mixlab.models.checkpoints import Description
 from mixlab.synthesis.example import Inputs
 
@@ -19,6 +20,8 @@ REASONS = {
     "anchor_inactive": "anchor silent",
     "nothing_beside_anchor": "nothing beside the anchor",
     "not_understood": "answer not understood",
+    "stem_silent": "advice on a stem that is not heard there",
+    "moves_anchor": "advice to move the anchor",
 }
 """Why a segment gives no advice, in words."""
 
@@ -57,6 +60,7 @@ class Consultation:
 
     def ask(self, listener: Answer, batch_size: int) -> Iterator[list[SegmentAnswer]]:
         """The answers, a batch at a time; clips are made with each, so that a long file needs no more memory."""
+        named = (*self.session.signals, *STEM_NAMES)
         for start in range(0, len(self.segments), batch_size):
             chosen = self.segments[start : start + batch_size]
             prompts = [self._prompt_for(segment) for segment in chosen]
@@ -67,28 +71,24 @@ class Consultation:
                 ]
             )
             yield [
-                SegmentAnswer.read(segment.start_s, segment.end_s, segment.stems, text, bool(prompt))
+                SegmentAnswer.read(segment.start_s, segment.end_s, segment.stems, text, bool(prompt), named)
                 for segment, prompt, text in zip(chosen, prompts, texts, strict=True)
             ]
 
-    def summary(self, answers: Sequence[SegmentAnswer]) -> Summary:
+    def summary(self, answers: Sequence[SegmentAnswer], quorum: Quorum | None = None) -> Summary:
         """All answers put together.
 
         Raises:
-            MixlabError: if none could be understood.
+            MixlabError: if none gave advice.
         """
-        summary = summarise(answers, self.session.anchor, self.session.others, self.claim)
-        if not summary.understood:
+        summary = summarise(answers, self.session.anchor, self.session.others, self.claim, quorum)
+        if all(answer.advice is None for answer in answers):
+            why = "" if set(summary.reasons) == {"not_understood"} else f": {counted(summary.reasons)}"
             raise MixlabError(
-                f"The model's answer could not be read as advice in any of {len(answers)} segments (the first was "
+                f"The model's answer could not be read as advice in any of {len(answers)} segments{why} (the first was "
                 f"{answers[0].text[:80]!r}); use a checkpoint that was trained for longer."
             )
         return summary
-
-    def ignored_after(self, summary: Summary) -> Counter[str]:
-        """`ignored` with the answers that were not understood."""
-        missing = len(summary.answers) - summary.understood
-        return self.ignored + Counter({"not_understood": missing})
 
     def notes(self, summary: Summary) -> list[str]:
         """Sentences on what the user may not expect."""
@@ -97,6 +97,8 @@ class Consultation:
             notes.append(f"Your sentence speaks of '{claim.stem}', but no track has that role, so it was left out.")
         elif claim is not None and claim.stem in summary.unheard:
             notes.append(f"Your sentence speaks of '{claim.stem}', which is never heard, so it was left out.")
+        if self.prompt is not None and claim is None and summary.verdict is None:
+            notes.append("Your sentence was put to the model, but no claim could be read in it, so none is answered.")
         if summary.unheard:
             unheard = ", ".join(summary.unheard)
             notes.append(f"Without advice, since never heard together with the anchor: {unheard} (0 dB on apply).")

@@ -36,16 +36,10 @@ class Report:
         files: dict[str, list[str]] = {}
         for track in self.tracks:
             files.setdefault(track.role, []).append(str(track.path))
-        summary = self.summary
         return {
             "text": self.text,
-            "advice": [stem.to_json() for stem in summary.stems],
-            "segments": [answer.to_json() for answer in summary.answers],
-            "anchor": summary.anchor,
+            **self.summary.to_json(),
             "files": files,
-            "verdict": None if summary.verdict is None else str(summary.verdict),
-            "verdict_agreement": None if summary.verdict_agreement is None else round(summary.verdict_agreement, 3),
-            "unheard": list(summary.unheard),
             "ignored_segments": dict(self.ignored),
             "notes": list(self.notes),
             "trim_db": None if self.rendered is None else self.rendered.trim_db,

@@ -33,6 +33,8 @@ class AdviseSchema(Schema):
     overwrite: bool
     batch_size: PositiveCount
     constrained: bool
+    min_segments: PositiveCount
+    min_agreement: Annotated[float, Field(gt=0.0, le=1.0)]
 
     @field_validator("tracks", mode="before")
     @classmethod

@@ -5,14 +5,43 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import median
-from typing import Any
+from typing import Any, TypeVar
 
 from mixlab.language.advice import Advice, Claim, Direction, Move, State, Verdict
 from mixlab.language.parse import parse
+from mixlab.language.templates import implied_verdict
 
-STEP_DB = 0.5
-"""The gains advised for a whole file are multiples of this."""
+_Said = TypeVar("_Said", Direction, Verdict)
+
+
+@dataclass(frozen=True)
+class Quorum:
+    """What advice on a whole file needs; below it there is none.
+
+    Attributes:
+        min_segments: how many segments have to say something; all of them, where the file has fewer.
+        min_agreement: the share of these that has to say the same.
+    """
+
+    min_segments: int = 2
+    min_agreement: float = 0.6
+
+    def vote(self, said: Sequence[_Said], asked: int) -> tuple[_Said | None, float, str]:
+        """What most segments say, their share, and why it does not count (empty where it does).
+
+        Args:
+            asked: how many segments of the file were put to the model.
+        """
+        needed = max(1, min(self.min_segments, asked))
+        if len(said) < needed:
+            count = f"{len(said) or 'no'} segment{'s' if len(said) > 1 else ''}"
+            return None, 0.0, f"it is judged in {count}, and {needed} {'are' if needed > 1 else 'is'} needed"
+        ranked = Counter(said).most_common(2)
+        share = ranked[0][1] / len(said)
+        is_tied = len(ranked) > 1 and ranked[0][1] == ranked[1][1]
+        if is_tied or share < self.min_agreement:
+            return None, share, f"the segments disagree (at most {share:.0%} of {len(said)} say the same)"
+        return ranked[0][0], share, ""
 
 
 @dataclass(frozen=True)
@@ -22,7 +51,8 @@ class SegmentAnswer:
     Attributes:
         stems: the stems that were heard, the anchor first.
         was_asked: whether the user's sentence was put to the model.
-        advice: None where the text could not be read as advice, or would move the anchor.
+        advice: on the stems that were heard; None where there is none.
+        reason: why there is no advice, a key of `consultation.REASONS`; empty where there is.
     """
 
     start_s: float
@@ -31,17 +61,34 @@ class SegmentAnswer:
     text: str
     was_asked: bool
     advice: Advice | None
+    reason: str = ""
 
     @classmethod
-    def read(cls, start_s: float, end_s: float, stems: tuple[str, ...], text: str, was_asked: bool) -> SegmentAnswer:
-        """The answer with its advice read from the text."""
-        advice = parse(text, stems=stems).advice
-        if advice is not None and advice.gain_db(stems[0]) != 0.0:
-            advice = None
-        return cls(start_s, end_s, stems, text, was_asked, advice)
+    def read(
+        cls,
+        start_s: float,
+        end_s: float,
+        stems: tuple[str, ...],
+        text: str,
+        was_asked: bool,
+        silent: Iterable[str] = (),
+    ) -> SegmentAnswer:
+        """The answer with its advice read from the text.
+
+        Args:
+            silent: stems that are not heard here; a move of one is understood, but no advice.
+        """
+        said = parse(text, stems, [stem for stem in silent if stem not in stems]).advice
+        if said is None:
+            return cls(start_s, end_s, stems, text, was_asked, None, "not_understood")
+        moves = tuple(move for move in said.moves if move.stem in stems)
+        reason = "stem_silent" if said.moves and not moves else ""
+        if said.gain_db(stems[0]) != 0.0:
+            reason = "moves_anchor"
+        return cls(start_s, end_s, stems, text, was_asked, None if reason else Advice(moves, said.verdict), reason)
 
     def to_json(self) -> dict[str, Any]:
-        """The segment as JSON values; its advice is empty where it was not understood."""
+        """The segment as JSON values; its advice is empty where there is none."""
         moves = [] if self.advice is None else [(stem, self.advice.gain_db(stem)) for stem in self.stems[1:]]
         return {
             "start_s": round(self.start_s, 3),
@@ -49,32 +96,45 @@ class SegmentAnswer:
             "text": self.text,
             "advice": [_move_json(stem, gain_db) for stem, gain_db in moves],
             "verdict": None if self.advice is None or self.advice.verdict is None else str(self.advice.verdict),
-            "understood": self.advice is not None,
+            "understood": self.reason != "not_understood",
+            "reason": self.reason or None,
         }
 
 
 @dataclass(frozen=True)
 class StemAdvice:
-    """The advice on one stem over all segments in which it was heard and the answer understood.
+    """The advice on one stem over all segments in which it was heard and the answer gave advice.
 
     Attributes:
-        gain_db: median gain in steps of `STEP_DB`, relative to the current fader; 0 leaves it.
-        agreement: share of the segments whose direction is that of `gain_db`; not a probability of being right.
+        direction: what most of the segments say; None where there is no advice.
+        move: of the segments that say so, the lower median of their moves; None leaves the stem.
+        agreement: share of the segments that say so; not a probability of being right.
         segments: how many segments there were.
+        doubt: why there is no advice, in words; empty where there is.
     """
 
     stem: str
-    gain_db: float
+    direction: Direction | None
+    move: Move | None
     agreement: float
     segments: int
+    doubt: str = ""
 
     @property
-    def direction(self) -> Direction:
-        return Direction.of(self.gain_db)
+    def gain_db(self) -> float:
+        """The gain of the move relative to the current fader; 0 leaves it."""
+        return 0.0 if self.move is None else self.move.gain_db
 
     def to_json(self) -> dict[str, Any]:
-        """Stem, direction, gain and agreement as JSON values."""
-        return {**_move_json(self.stem, self.gain_db), "agreement": round(self.agreement, 3), "segments": self.segments}
+        """Stem, direction, gain and agreement as JSON values; direction and gain are null where there is no advice."""
+        return {
+            "stem": self.stem,
+            "direction": None if self.direction is None else str(self.direction),
+            "gain_db": None if self.doubt else self.gain_db,
+            "agreement": round(self.agreement, 3),
+            "segments": self.segments,
+            "doubt": self.doubt or None,
+        }
 
 
 @dataclass(frozen=True)
@@ -82,10 +142,12 @@ class Summary:
     """The advice on a whole file.
 
     Attributes:
-        stems: advice on each stem other than the anchor that was heard, sorted by name.
-        unheard: tracks' roles that no understood segment held.
-        verdict: what most of the segments that were asked say of the user's claim; None where they do not agree.
+        stems: each stem other than the anchor that was heard, sorted by name, with its advice or why there is none.
+        unheard: tracks' roles that no segment held.
+        verdict: what most of the segments that were asked make of the user's claim; None where they do not agree.
         verdict_agreement: the share of them that do.
+        verdict_segments: how many they are.
+        verdict_doubt: why there is no verdict, in words.
     """
 
     anchor: str
@@ -95,45 +157,65 @@ class Summary:
     claim: Claim | None
     verdict: Verdict | None
     verdict_agreement: float | None
+    verdict_segments: int
+    verdict_doubt: str
 
     @property
     def gains_db(self) -> Mapping[str, float]:
-        """The advised gain of each stem that was heard."""
-        return {stem.stem: stem.gain_db for stem in self.stems}
+        """The advised gain of each stem that there is advice on."""
+        return {stem.stem: stem.gain_db for stem in self.stems if not stem.doubt}
 
     @property
-    def understood(self) -> int:
-        """In how many segments the answer was understood."""
-        return sum(answer.advice is not None for answer in self.answers)
+    def reasons(self) -> Counter[str]:
+        """How many segments gave no advice for which reason."""
+        return Counter(answer.reason for answer in self.answers if answer.reason)
 
     def advice(self, with_verdict: bool) -> Advice:
-        """The gains as moves by single values, with or without the verdict."""
-        moves = tuple(Move.of(stem.stem, stem.gain_db) for stem in self.stems if stem.gain_db)
+        """The moves that segments said, with or without the verdict."""
+        moves = tuple(stem.move for stem in self.stems if stem.move is not None)
         return Advice(moves, self.verdict if with_verdict else None)
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it as JSON values."""
+        claim = None if self.claim is None else {"state": str(self.claim.state), "stem": self.claim.stem}
+        return {
+            "anchor": self.anchor,
+            "advice": [stem.to_json() for stem in self.stems],
+            "segments": [answer.to_json() for answer in self.answers],
+            "unheard": list(self.unheard),
+            "claim": claim,
+            "verdict": None if self.verdict is None else str(self.verdict),
+            "verdict_agreement": None if self.verdict_agreement is None else round(self.verdict_agreement, 3),
+            "verdict_segments": self.verdict_segments,
+        }
 
 
 def summarise(
-    answers: Sequence[SegmentAnswer], anchor: str, others: Iterable[str], claim: Claim | None = None
+    answers: Sequence[SegmentAnswer],
+    anchor: str,
+    others: Iterable[str],
+    claim: Claim | None = None,
+    quorum: Quorum | None = None,
 ) -> Summary:
     """Put the answers on single segments together.
 
-    Each stem gets the median gain over the segments in which it was heard, 0 where the answer leaves it; answers that
-    were not understood count nowhere.
+    Each stem is moved as most of the segments say in which it was heard, by the lower median of what these say: never
+    by a gain that none of them said. An answer without a verdict judges the claim by its moves. Answers without advice
+    count nowhere.
 
     Args:
         others: the roles of all tracks but the anchor's.
+        quorum: what it takes for advice; by default `Quorum()`.
     """
-    understood = [answer for answer in answers if answer.advice is not None]
-    stems, unheard = [], []
-    for stem in sorted(others):
-        gains = [answer.advice.gain_db(stem) for answer in understood if answer.advice and stem in answer.stems]
-        if gains:
-            stems.append(_stem_advice(stem, gains))
-        else:
-            unheard.append(stem)
-    asked = [answer.advice.verdict for answer in understood if answer.advice and answer.was_asked]
-    verdict, share = _majority(asked)
-    return Summary(anchor, tuple(stems), tuple(unheard), tuple(answers), claim, verdict, share)
+    quorum = quorum or Quorum()
+    heard = sorted(set(others) & {stem for answer in answers for stem in answer.stems})
+    stems = tuple(_stem_advice(stem, answers, quorum) for stem in heard)
+    asked = [answer.advice for answer in answers if answer.was_asked and answer.advice is not None]
+    verdicts = [verdict for advice in asked if (verdict := _verdict(advice, claim)) is not None]
+    verdict, share, doubt = quorum.vote(verdicts, sum(answer.was_asked for answer in answers))
+    unheard = tuple(sorted(set(others) - set(heard)))
+    agreement = None if verdict is None else share
+    return Summary(anchor, stems, unheard, tuple(answers), claim, verdict, agreement, len(verdicts), doubt)
 
 
 def read_claim(prompt: str) -> Claim | None:
@@ -147,19 +229,19 @@ def read_claim(prompt: str) -> Claim | None:
     return None if prompt.rstrip().endswith("?") else Claim(State.BALANCED)
 
 
-def _stem_advice(stem: str, gains: Sequence[float]) -> StemAdvice:
-    gain_db = round(median(gains) / STEP_DB) * STEP_DB
-    final = Direction.of(gain_db)
-    agreeing = sum(Direction.of(gain) is final for gain in gains)
-    return StemAdvice(stem, gain_db, agreeing / len(gains), len(gains))
+def _stem_advice(stem: str, answers: Sequence[SegmentAnswer], quorum: Quorum) -> StemAdvice:
+    told = [answer.advice for answer in answers if answer.advice is not None and stem in answer.stems]
+    moves = [next((move for move in advice.moves if move.stem == stem), None) for advice in told]
+    directions = [Direction.LEAVE if move is None else move.direction for move in moves]
+    direction, share, doubt = quorum.vote(directions, len(answers))
+    group = sorted((move for move in moves if move and move.direction is direction), key=lambda move: abs(move.gain_db))
+    move = group[(len(group) - 1) // 2] if group else None
+    return StemAdvice(stem, direction, move, share, len(told), doubt)
 
 
-def _majority(verdicts: Sequence[Verdict | None]) -> tuple[Verdict | None, float | None]:
-    """The most common verdict and its share; None where there is none, or none is the most common."""
-    ranked = Counter(verdicts).most_common(2)
-    if not ranked or ranked[0][0] is None or (len(ranked) > 1 and ranked[0][1] == ranked[1][1]):
-        return None, None
-    return ranked[0][0], ranked[0][1] / len(verdicts)
+def _verdict(advice: Advice, claim: Claim | None) -> Verdict | None:
+    """What an answer makes of the claim: what it says, or else what its moves say."""
+    return advice.verdict or (None if claim is None else implied_verdict(advice, claim))
 
 
 def _move_json(stem: str, gain_db: float) -> dict[str, Any]:

@@ -64,16 +64,17 @@ class _Unclear(Exception):
     """The text has no advice that could be acted on; the message says why."""
 
 
-def parse(text: str, stems: Sequence[str] = STEM_NAMES) -> Parsed:
+def parse(text: str, stems: Sequence[str] = STEM_NAMES, absent: Sequence[str] = ()) -> Parsed:
     """Read a response as advice; never raises on any text.
 
     Args:
         text: the response.
         stems: the stems that there are; no other is read.
+        absent: stems that are not there, and whose names are read all the same.
     """
     if not text.strip():
         return Parsed(None, "empty", False)
-    items = read_items(text, tuple(stems))
+    items = read_items(text, (*stems, *absent))
     verdict, opening = read_opening(items)
     sentences = list(read_sentences(items[opening:]))
     evidence = _gather(sentences)

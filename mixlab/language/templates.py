@@ -188,10 +188,14 @@ def check_verdict(advice: Advice, claim: Claim | None) -> None:
         return
     if claim is None:
         raise ValueError(f"a verdict needs a claim to judge, got {advice.verdict!s} and no claim")
-    asked_db = advice.gain_db(claim.stem) if claim.stem is not None else 0.0
-    holds = advice.is_balanced if claim.stem is None else Direction.of(asked_db) is claim.direction
-    if holds != (advice.verdict is Verdict.CONFIRMED):
+    if advice.verdict is not implied_verdict(advice, claim):
         raise ValueError(f"the verdict {advice.verdict!s} on {claim} does not fit the moves {advice.moves}")
+
+
+def implied_verdict(advice: Advice, claim: Claim) -> Verdict:
+    """What the moves alone make of a claim: confirmed where they do what it asks for."""
+    holds = advice.is_balanced if claim.stem is None else Direction.of(advice.gain_db(claim.stem)) is claim.direction
+    return Verdict.CONFIRMED if holds else Verdict.CORRECTED
 
 
 def all_texts(stems: Sequence[str] = STEM_NAMES, numbers: Sequence[int] = range(1, 25)) -> Iterator[str]:

@@ -11,6 +11,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from numpy.typing import NDArray
 
+from mixlab.advising.consultation import REASONS
 from mixlab.advising.usual import usual
 from mixlab.audio.files import read_audio, to_mono
 from mixlab.web.preview import Preview
@@ -97,6 +98,7 @@ def results(work: Work, ignore_below_db: float) -> str:
         genre=work.genre,
         rows=balance(advised, gains_db, work.genre),
         clock=clock,
+        reasons=REASONS,
     )
 
 

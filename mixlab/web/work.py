@@ -195,7 +195,7 @@ def advise(work: Work, advisor: Advisor, anchor: str, words: str, genre: str | N
         yield 0.3 + 0.6 * len(answers) / count, f"Listened to {len(answers)} of {count} segments"
     lufs = segment_lufs(session, consultation.segments)
     summary = consultation.summary(answers)
-    ignored = consultation.ignored_after(summary)
+    ignored = consultation.ignored + summary.reasons
     left_out = [f"Segments without advice: {counted(ignored)}."] if ignored else []
     work.genre = genre
     work.advised = Advised(
@@ -239,20 +239,15 @@ def as_json(work: Work, ignore_below_db: float) -> dict[str, Any]:
     advised = work.advised
     if advised is None:
         raise MixlabError("There is no advice yet.")
-    summary = advised.summary
     return {
         "text": advised.text,
-        "anchor": summary.anchor,
-        "advice": [stem.to_json() for stem in summary.stems],
+        **advised.summary.to_json(),
         "ignore_below_db": ignore_below_db,
         "gains_db": work.total_db(ignore_below_db),
         "files": [gain.__dict__ for gain in work.gains(ignore_below_db)],
-        "verdict": None if summary.verdict is None else str(summary.verdict),
         "loudness_rule": None if advised.rule is None else [stem.to_json() for stem in advised.rule.stems],
         "above_anchor_lu": {stem: round(value, 2) for stem, value in advised.above_lu.items()},
         "genre": work.genre,
-        "segments": [answer.to_json() for answer in summary.answers],
-        "unheard": list(summary.unheard),
         "notes": list(advised.notes),
     }
 

@@ -88,6 +88,8 @@ def settings(checkpoint):
             "overwrite": False,
             "batch_size": 32,
             "constrained": False,
+            "min_segments": 2,
+            "min_agreement": 0.6,
         }
         return AdviseSchema.model_validate(values | {key: value for key, value in changes.items()})
 

@@ -21,8 +21,8 @@ def test_a_report_is_json_with_one_entry_for_each_other_stem(settings, write_ton
     report = make_report(settings(*files), says(LOWER, LOWER, LEAVE))
     data = json.loads(json.dumps(report.to_json(), allow_nan=False))
     assert data["advice"] == [
-        {"stem": "drums", "direction": "lower", "gain_db": -6.0, "agreement": 0.667, "segments": 3},
-        {"stem": "vocals", "direction": "leave", "gain_db": 0.0, "agreement": 1.0, "segments": 3},
+        {"stem": "drums", "direction": "lower", "gain_db": -6.0, "agreement": 0.667, "segments": 3, "doubt": None},
+        {"stem": "vocals", "direction": "leave", "gain_db": 0.0, "agreement": 1.0, "segments": 3, "doubt": None},
     ]
     assert [(part["start_s"], part["end_s"]) for part in data["segments"]] == [(0.0, 10.0), (10.0, 20.0), (20.0, 24.0)]
     assert data["segments"][0]["advice"] == [
@@ -113,6 +113,32 @@ def test_what_gives_no_advice_is_counted(settings, write_tone, says):
     assert "1 (anchor silent), 1 (shorter than 3 s), 1 (answer not understood)" in report.to_text()
 
 
+def test_a_move_of_a_stem_that_is_silent_there_is_not_called_not_understood(settings, write_tone, says):
+    files = [
+        write_tone("bass.wav", 20.0),
+        write_tone("drums.wav", 20.0),
+        write_tone("vocals.wav", 20.0, silent=[(0, 10)]),
+    ]
+    report = make_report(settings(*files, min_segments=1), says("Raise the vocals by 3 dB."))
+    assert report.to_json()["ignored_segments"] == {"stem_silent": 1}
+    assert "1 (advice on a stem that is not heard there)" in report.to_text()
+    assert report.summary.gains_db == {"drums": 0.0, "vocals": 3.0}
+
+
+def test_what_advice_needs_can_be_set(settings, write_tone, says):
+    files = [write_tone("bass.wav", 30.0), write_tone("drums.wav", 30.0)]
+    for least, direction in ((0.6, "lower"), (0.7, None)):
+        report = make_report(settings(*files, min_agreement=least), says(LOWER, LOWER, LEAVE))
+        assert [stem["direction"] for stem in report.to_json()["advice"]] == [direction]
+
+
+def test_a_sentence_in_which_no_claim_can_be_read_gets_a_note(settings, write_tone, says):
+    files = [write_tone("bass.wav", 5.0), write_tone("drums.wav", 5.0)]
+    report = make_report(settings(*files, prompt="Please listen."), says(LEAVE))
+    assert report.to_json()["claim"] is None
+    assert "no claim could be read in it" in report.to_text()
+
+
 def refused(settings, match, error=InputFileError):
     def never(questions):
         raise AssertionError("the model was asked")
@@ -200,3 +226,5 @@ def test_answers_that_nobody_understands_end_in_a_sentence(settings, write_tone,
     files = (write_tone("bass.wav", 5.0), write_tone("drums.wav", 5.0))
     with pytest.raises(MixlabError, match=r"in any of 1 segments \(the first was 'loud loud'\)"):
         make_report(settings(*files), says("loud loud"))
+    with pytest.raises(MixlabError, match=r"in any of 1 segments: 1 \(advice to move the anchor\) \(the first was"):
+        make_report(settings(*files), says("Raise the bass by 3 dB."))

@@ -1,8 +1,14 @@
 """What answers on single segments say together, in numbers and in words."""
 
-import pytest
+from importlib import resources
 
-from mixlab.advising.summary import SegmentAnswer, read_claim, summarise
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mixlab.advising.schema import AdviseSchema
+from mixlab.advising.summary import Quorum, SegmentAnswer, read_claim, summarise
 from mixlab.advising.words import summary_text
 from mixlab.language.advice import Claim, Direction, State, Verdict
 from mixlab.language.parse import parse
@@ -13,7 +19,7 @@ BALANCED = "The mix is balanced. Leave everything as it is."
 
 def answers(*texts, stems=STEMS, was_asked=False):
     return [
-        SegmentAnswer.read(10.0 * number, 10.0 * (number + 1), stems, text, was_asked)
+        SegmentAnswer.read(10.0 * number, 10.0 * (number + 1), stems, text, was_asked, (*STEMS, "other"))
         for number, text in enumerate(texts)
     ]
 
@@ -26,45 +32,107 @@ def by_stem(summary):
     return {stem.stem: stem for stem in summary.stems}
 
 
-def test_each_stem_gets_the_median_gain_and_the_share_that_agrees_on_its_direction():
-    texts = (lower_drums(6), lower_drums(4), BALANCED, "Raise the vocals by 3 dB.", lower_drums(5))
+def move_drums(db):
+    return BALANCED if db == 0 else f"{'Raise' if db > 0 else 'Lower'} the drums by {abs(db)} dB."
+
+
+def test_each_stem_is_moved_as_most_segments_say_by_the_lower_median_of_what_these_say():
+    texts = (lower_drums(6), lower_drums(4), BALANCED, "Raise the vocals by 3 dB.", lower_drums(5), lower_drums(9))
     stems = by_stem(summarise(answers(*texts), "bass", ("drums", "vocals")))
-    assert (stems["drums"].gain_db, stems["drums"].direction, stems["drums"].agreement) == (-4.0, Direction.LOWER, 0.6)
-    assert (stems["vocals"].gain_db, stems["vocals"].direction, stems["vocals"].agreement) == (
-        0.0,
-        Direction.LEAVE,
-        0.8,
+    assert (stems["drums"].gain_db, stems["drums"].direction, stems["drums"].agreement) == (
+        -5.0,
+        Direction.LOWER,
+        4 / 6,
     )
+    assert (stems["vocals"].gain_db, stems["vocals"].direction) == (0.0, Direction.LEAVE)
+    assert stems["vocals"].agreement == 5 / 6
 
 
-@pytest.mark.parametrize(("said", "advised_db"), [((3, 4), -3.5), ((3.3, 3.3), -3.5), ((0.2, 0.2), 0.0)])
-def test_gains_come_in_steps_of_half_a_db(said, advised_db):
-    drums = by_stem(summarise(answers(*map(lower_drums, said)), "bass", ("drums",)))["drums"]
-    assert drums.gain_db == advised_db
-    assert (drums.direction is Direction.LEAVE) == (advised_db == 0.0)
+@given(st.lists(st.sampled_from([-11, -6.2, -3, 0, 0.2, 4, 11]), min_size=1, max_size=9))
+def test_no_gain_is_advised_that_no_segment_said(said):
+    quorum = Quorum(min_segments=1, min_agreement=0.01)
+    drums = by_stem(summarise(answers(*map(move_drums, said)), "bass", ("drums",), quorum=quorum))["drums"]
+    assert drums.doubt or drums.gain_db in said
+    assert drums.doubt or drums.agreement == sum((gain > 0) - (gain < 0) == (drums.gain_db > 0) - (drums.gain_db < 0)
+                                                 for gain in said) / len(said)  # fmt: skip
+
+
+def test_nothing_and_eleven_are_a_disagreement_and_not_five_and_a_half():
+    summary = summarise(answers(BALANCED, "Raise the drums by 11 dB."), "bass", ("drums",))
+    (drums,) = summary.stems
+    assert (drums.direction, drums.move, summary.gains_db) == (None, None, {})
+    assert drums.to_json()["gain_db"] is None
+    lines = summary_text(summary, with_sections=False).splitlines()
+    assert lines == [
+        "No move is advised: what the segments say is not enough for one.",
+        "No advice on the drums: the segments disagree (at most 50% of 2 say the same).",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("min_segments", "said", "is_advised"),
+    [(1, 1, True), (2, 1, False), (2, 2, True), (5, 4, False), (9, 6, True)],
+)
+def test_advice_needs_segments_of_which_a_short_file_needs_all_it_has(min_segments, said, is_advised):
+    found = answers(*[lower_drums(6)] * said, *["loud loud"] * (6 - said))
+    (drums,) = summarise(found, "bass", ("drums",), quorum=Quorum(min_segments, 0.6)).stems
+    assert (drums.gain_db == -6.0) == is_advised == (not drums.doubt)
+    if not is_advised:
+        assert drums.doubt == f"it is judged in {said} segment{'s' * (said > 1)}, and {min_segments} are needed"
+
+
+@pytest.mark.parametrize(("min_agreement", "is_advised"), [(0.6, True), (0.61, False)])
+def test_advice_needs_agreement(min_agreement, is_advised):
+    found = answers(*[lower_drums(6)] * 3, BALANCED, "Raise the drums by 2 dB.")
+    (drums,) = summarise(found, "bass", ("drums",), quorum=Quorum(1, min_agreement)).stems
+    assert (drums.direction is Direction.LOWER) == is_advised
+
+
+def test_a_range_is_advised_as_it_was_said():
+    said = "Lower the drums by 3 to 6 dB."
+    summary = summarise(answers(said, said), "bass", ("drums",))
+    assert summary.gains_db == {"drums": -4.5}
+    assert "by 3 to 6 dB" in summary_text(summary, with_sections=False)
 
 
 def test_a_stem_counts_only_where_it_was_heard():
-    found = answers(lower_drums(6)) + answers(BALANCED, BALANCED, stems=("bass", "vocals"))
+    found = answers(lower_drums(6), lower_drums(4)) + answers(BALANCED, BALANCED, stems=("bass", "vocals"))
     stems = by_stem(summarise(found, "bass", ("drums", "vocals")))
-    assert (stems["drums"].gain_db, stems["drums"].segments, stems["vocals"].segments) == (-6.0, 1, 3)
+    assert (stems["drums"].gain_db, stems["drums"].segments, stems["vocals"].segments) == (-4.0, 2, 4)
 
 
-def test_an_answer_that_is_not_understood_counts_nowhere():
-    summary = summarise(answers("loud loud loud", lower_drums(6)), "bass", ("drums", "vocals"))
-    assert summary.understood == 1
-    assert by_stem(summary)["drums"].agreement == 1.0
-    assert summary.answers[0].to_json()["advice"] == []
-    assert not summary.answers[0].to_json()["understood"]
+@pytest.mark.parametrize(
+    ("text", "reason", "is_understood"),
+    [
+        ("loud loud loud", "not_understood", False),
+        ("Lower the other stem by 3 dB.", "stem_silent", True),
+        ("Lower the bass by 3 dB.", "moves_anchor", True),
+    ],
+)
+def test_an_answer_without_advice_counts_nowhere_and_says_why(text, reason, is_understood):
+    summary = summarise(answers(text, lower_drums(6), lower_drums(6)), "bass", ("drums", "vocals"))
+    assert summary.reasons == {reason: 1}
+    assert by_stem(summary)["drums"].segments == 2
+    row = summary.answers[0].to_json()
+    assert (row["advice"], row["understood"], row["reason"]) == ([], is_understood, reason)
 
 
-def test_an_answer_that_would_move_the_anchor_is_not_understood():
-    assert answers("Lower the bass by 3 dB.")[0].advice is None
+def test_of_an_answer_on_heard_and_silent_stems_the_heard_ones_count():
+    (answer,) = answers("Lower the drums by 4 dB and the other stem by 2 dB.")
+    assert (answer.reason, answer.advice.gain_db("drums"), len(answer.advice.moves)) == ("", -4.0, 1)
 
 
-def test_a_stem_that_no_understood_segment_held_is_unheard():
-    summary = summarise(answers(lower_drums(6), stems=("bass", "drums")), "bass", ("drums", "other"))
-    assert (list(by_stem(summary)), summary.unheard) == (["drums"], ("other",))
+def test_a_stem_that_no_segment_held_is_unheard_and_one_that_was_not_understood_is_not():
+    found = answers(lower_drums(6), lower_drums(6), stems=("bass", "drums")) + answers("loud loud")
+    summary = summarise(found, "bass", ("drums", "other", "vocals"))
+    assert summary.unheard == ("other",)
+    assert by_stem(summary)["vocals"].doubt == "it is judged in no segment, and 2 are needed"
+
+
+def test_what_advice_needs_is_the_same_for_the_page_and_the_command():
+    defaults = yaml.safe_load(resources.files("mixlab.advising").joinpath("advise.yaml").read_text("utf-8"))
+    assert (Quorum().min_segments, Quorum().min_agreement) == (defaults["min_segments"], defaults["min_agreement"])
+    assert {"min_segments", "min_agreement"} <= AdviseSchema.model_fields.keys()
 
 
 YES = "You are right, the drums are too loud. " + lower_drums(6)
@@ -78,17 +146,23 @@ DRUMS_TOO_LOUD = Claim(State.TOO_LOUD, "drums")
         ((YES, YES, NO), Verdict.CONFIRMED, 2 / 3),
         ((NO, NO, NO, YES), Verdict.CORRECTED, 3 / 4),
         ((YES, NO), None, None),
-        ((BALANCED, BALANCED, YES), None, None),
+        ((BALANCED, lower_drums(6), lower_drums(3)), Verdict.CONFIRMED, 2 / 3),
+        ((BALANCED, BALANCED, YES), Verdict.CORRECTED, 2 / 3),
+        ((YES, "loud loud"), None, None),
     ],
 )
-def test_the_verdict_is_that_of_most_segments(texts, verdict, share):
+def test_the_verdict_is_that_of_most_segments_and_an_answer_without_one_judges_by_its_moves(texts, verdict, share):
     summary = summarise(answers(*texts, was_asked=True), "bass", ("drums", "vocals"), DRUMS_TOO_LOUD)
     assert (summary.verdict, summary.verdict_agreement) == (verdict, share)
+    data = summary.to_json()
+    assert data["claim"] == {"state": "too_loud", "stem": "drums"}
+    assert data["verdict"] == (None if verdict is None else str(verdict))
 
 
 def test_segments_that_were_not_asked_have_no_verdict():
     found = answers(YES, was_asked=True) + answers(NO, NO)
-    assert summarise(found, "bass", ("drums", "vocals"), DRUMS_TOO_LOUD).verdict is Verdict.CONFIRMED
+    summary = summarise(found, "bass", ("drums", "vocals"), DRUMS_TOO_LOUD)
+    assert (summary.verdict, summary.verdict_segments) == (Verdict.CONFIRMED, 1)
 
 
 @pytest.mark.parametrize(
@@ -122,27 +196,43 @@ def test_the_text_confirms_or_corrects_the_claim():
     summary = summarise(answers(YES, YES, NO, was_asked=True), "bass", ("drums", "vocals"), DRUMS_TOO_LOUD)
     lines = summary_text(summary, False).splitlines()
     assert parse(lines[0]).advice.verdict is Verdict.CONFIRMED
-    assert lines[-1] == "Your claim is confirmed in 67% of the segments asked."
+    assert lines[-1] == "Your claim that the drums are too loud is confirmed (67% of 3 segments asked)."
 
 
-def test_a_verdict_that_does_not_fit_the_median_gains_stays_out_of_the_advice():
+def test_a_verdict_that_does_not_fit_the_moves_stays_out_of_the_advice():
     odd = "You are right about the drums. Raise the vocals by 3 dB."
     summary = summarise(answers(odd, odd, was_asked=True), "bass", ("drums", "vocals"), DRUMS_TOO_LOUD)
     lines = summary_text(summary, False).splitlines()
     assert parse(lines[0]).advice.verdict is None
-    assert lines[-1] == "Your claim is confirmed in 100% of the segments asked."
+    assert lines[-1] == "Your claim that the drums are too loud is confirmed (100% of 2 segments asked)."
 
 
-def test_one_segment_speaks_in_the_models_own_words_unless_a_step_changed_them():
-    own = "To me the drums stick out. Take 6 dB off the drums."
-    assert summary_text(summarise(answers(own), "bass", ("drums",)), False).splitlines()[0] == own
-    rounded = summarise(answers("Take 6.2 dB off the drums."), "bass", ("drums",))
-    assert summary_text(rounded, False).splitlines()[0] == lower_drums(6)
+def test_a_claim_on_which_the_segments_do_not_agree_is_answered_by_saying_so():
+    summary = summarise(answers(YES, NO, was_asked=True), "bass", ("drums", "vocals"), DRUMS_TOO_LOUD)
+    assert summary_text(summary, False).splitlines()[-1] == (
+        "Your claim that the drums are too loud is neither confirmed nor corrected: "
+        "the segments disagree (at most 50% of 2 say the same)."
+    )
+
+
+def test_a_claim_about_one_segment_is_answered_too():
+    summary = summarise(answers(BALANCED, was_asked=True), "bass", ("drums",), Claim(State.BALANCED))
+    assert summary_text(summary, False).splitlines()[-1] == (
+        "Your claim that the mix is balanced is confirmed (100% of 1 segment asked)."
+    )
+
+
+def test_one_segment_speaks_in_the_models_own_words():
+    own = "To me the drums stick out. Take 6.2 dB off the drums."
+    summary = summarise(answers(own), "bass", ("drums",))
+    assert summary_text(summary, False).splitlines()[0] == own
+    assert summary.gains_db == {"drums": -6.2}
 
 
 def test_sections_are_listed_on_request():
-    summary = summarise(answers(*[BALANCED] * 6, "loud", lower_drums(6)), "bass", ("drums", "vocals"))
-    assert summary_text(summary, True).splitlines()[-2:] == [
-        "  1:00-1:10  (not understood: loud)",
+    found = answers(*[BALANCED] * 6, "loud", lower_drums(6), "Raise the other stem by 2 dB.")
+    assert summary_text(summarise(found, "bass", ("drums", "vocals")), True).splitlines()[-3:] == [
+        "  1:00-1:10  (answer not understood: loud)",
         f"  1:10-1:20  {lower_drums(6)}",
+        "  1:20-1:30  (advice on a stem that is not heard there: Raise the other stem by 2 dB.)",
     ]
