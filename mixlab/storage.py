@@ -55,11 +55,12 @@ def remove_leftovers(folder: Path) -> None:
     """Remove temporary files of processes of this machine that do not live any more."""
     for path in folder.glob(".tmp-*") if folder.is_dir() else ():
         found = _TEMPORARY.match(path.name)
-        if found and found["host"] == socket.gethostname() and not _lives(int(found["process"])):
+        if found and found["host"] == socket.gethostname() and not lives(int(found["process"])):
             path.unlink(missing_ok=True)
 
 
-def _lives(process: int) -> bool:
+def lives(process: int) -> bool:
+    """Whether a process of this machine is still there."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:

@@ -27,8 +27,10 @@ from typing import Any
 import gradio as gr
 
 from mixlab.errors import MixlabError
+from mixlab.serving import address_of
 from mixlab.web.arrival import file_field
 from mixlab.web.desk import Desk
+from mixlab.web.sessions import Folder
 from mixlab.web.uploads import LONGEST_NAME
 from mixlab.web.work import as_json
 
@@ -44,8 +46,10 @@ def add(desk: Desk, listening: Mapping[str, Any]) -> None:
         genre: str,
         ignore_below_db: float,
         apply: bool,
+        request: gr.Request,
     ) -> dict[str, Any]:
-        return answer(desk, files or [], anchor, words, roles or {}, genre, ignore_below_db, apply)
+        folder = desk.folders.new(address_of(request.client.host))
+        return answer(desk, folder, files or [], anchor, words, roles or {}, genre, ignore_below_db, apply)
 
     with gr.Column(visible=False):
         inputs = [
@@ -63,6 +67,7 @@ def add(desk: Desk, listening: Mapping[str, Any]) -> None:
 
 def answer(
     desk: Desk,
+    folder: Folder,
     files: list[str],
     anchor: str,
     words: str,
@@ -74,6 +79,7 @@ def answer(
     """Advice on uploaded files as JSON values.
 
     Args:
+        folder: a fresh one; what may be fetched stays in it, and nothing at all where there is no advice.
         roles: role by file name, where the name does not tell it.
         apply: whether to render the rebalanced stems; ``downloads`` then has their address too.
 
@@ -83,7 +89,6 @@ def answer(
     Raises:
         gr.Error: one sentence.
     """
-    folder = desk.folders.new()
     try:
         desk.take(folder, files)
         work = desk.work_of(folder)
@@ -108,4 +113,5 @@ def answer(
     except BaseException:
         desk.folders.remove(folder)
         raise
+    desk.keep_downloads(folder)
     return advice | {"downloads": links}

@@ -93,7 +93,7 @@ class Desk:
             raise UploadError(f"{name} was not uploaded to this server; upload it first.")
         if archives.is_archive(name):
             moved = folder.path / f"{folder.count()}.zip"
-            with self.folders.room(self.limits.total_mb):
+            with self.folders.room(self.limits.total_mb, folder.address):
                 os.replace(path, moved)
                 try:
                     return archives.unpack(moved, name, folder.path, self.limits)
@@ -130,6 +130,12 @@ class Desk:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
         folder.work, folder.served, folder.outlines = None, {}, {}
 
+    def keep_downloads(self, folder: Folder) -> None:
+        """Delete all of a person's files but those that may be fetched; nothing can be asked on them any more."""
+        for path in set(folder.path.iterdir()) - set(folder.served.values()):
+            path.unlink()
+        folder.work = None
+
     def set_role(self, folder: Folder, number: int, role: str) -> None:
         """Correct the role of a track, by its place in the list."""
         work = self.work_of(folder)
@@ -156,7 +162,7 @@ class Desk:
         work = self.work_of(folder)
         if work.advised is None:
             return ""
-        with self.folders.room(PLAYERS_MB):
+        with self.folders.room(PLAYERS_MB, folder.address):
             files = preview.write_stems(work, folder.path, work.advised.window_s)
         versions: dict[str, Mapping[str, float]] = {"before": {}, "after": work.total_db(ignore_below_db)}
         if work.known_db is not None:
@@ -201,7 +207,7 @@ class Desk:
             taken.append(name)
             outputs[track.path] = out / name
         archive = folder.path / "rebalanced.zip"
-        with self.folders.room(room_mb):
+        with self.folders.room(room_mb, folder.address):
             try:
                 rendered = render_audio(Plan(outputs, out / MIX_NAME), work.heard, gains_db)
                 with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as packed:

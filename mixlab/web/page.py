@@ -9,6 +9,7 @@ import gradio as gr
 
 from mixlab.advising.usual import usual
 from mixlab.errors import MixlabError
+from mixlab.serving import address_of
 from mixlab.web import api, demo, drawing
 from mixlab.web.arrival import file_field
 from mixlab.web.desk import HIGHEST_IGNORED_DB, LONGEST_WORDS, Desk
@@ -20,6 +21,9 @@ NOT_KNOWN = "not known"
 HEAD = '<link rel="stylesheet" href="page/page.css"><script src="page/player.js" defer></script>'
 LISTENING: dict[str, Any] = {"concurrency_id": "listen", "concurrency_limit": 1}
 """One song is listened to at a time; others wait in the queue."""
+
+QUEUE = 100
+"""How many calls wait for each function that is at work."""
 
 
 class Page:
@@ -87,11 +91,12 @@ class Page:
             events: list[Any] = [
                 button.click(self.advise, asking, self._shown, **inside, **LISTENING) for button in (advise, again)
             ]
-            cancel.click(self.cancelled, None, [progress], cancels=events, queue=False, **inside)
+            # In the queue as well, though nobody waits there: outside of it every function could be called.
+            cancel.click(self.cancelled, None, [progress], cancels=events, concurrency_limit=None, **inside)
             apply.click(self.apply, [ignore], [message, downloads], **inside)
             ignore.release(self.show, [ignore], self._shown, **inside)
             blocks.unload(self.leave)
-        return blocks.queue(max_size=100, default_concurrency_limit=4)
+        return blocks.queue(api_open=False, max_size=QUEUE, default_concurrency_limit=4)
 
     def _track_list(self, view: gr.State, message: gr.HTML) -> None:
         """One row a track, drawn anew when the tracks change."""
@@ -189,10 +194,10 @@ class Page:
 
     def leave(self, request: gr.Request) -> None:
         """The page was closed: its files go at once."""
-        self.desk.folders.leave(str(request.session_hash))
+        self.desk.folders.leave(request.session_hash or "")
 
     def _folder(self, request: gr.Request) -> Folder:
-        return self.desk.folders.of_visitor(str(request.session_hash))
+        return self.desk.folders.of_visitor(request.session_hash or "", address_of(request.client.host))
 
     def _view(self, folder: Folder) -> list[dict[str, Any]]:
         """What the list of tracks shows."""

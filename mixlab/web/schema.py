@@ -22,6 +22,9 @@ class AppSchema(Schema):
     files: PositiveCount
     minutes: Annotated[float, Field(gt=0.0)]
     total_temp_mb: Annotated[float, Field(gt=0.0)]
+    address_mb: Annotated[float, Field(gt=0.0)]
+    connections_per_address: PositiveCount
+    behind_proxy: bool
     idle_minutes: Annotated[float, Field(gt=0.0)]
 
 

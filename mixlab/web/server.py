@@ -10,13 +10,13 @@ from importlib import resources
 from pathlib import Path
 
 import gradio as gr
-import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, PlainTextResponse, Response
 
+from mixlab.serving import Application, address_of, ends_in_order, listen, make_server
 from mixlab.web.arrival import receive
 from mixlab.web.desk import Desk
-from mixlab.web.guard import Application, Guard
+from mixlab.web.guard import Guard
 from mixlab.web.page import HEAD, Page
 from mixlab.web.schema import AppSchema
 from mixlab.web.sessions import Folders
@@ -41,23 +41,24 @@ FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]
 
 
 def serve(settings: AppSchema) -> None:
-    """Load the model, then answer until Ctrl-C; what people uploaded is deleted at the end.
+    """Load the model, then answer until Ctrl-C or a signal; what people uploaded is deleted at the end.
 
     Raises:
         MixlabError: one sentence, before anything is served.
     """
-    checkpoint = SHIPPED if settings.checkpoint is None else Path(settings.checkpoint).expanduser()
-    advisor = Advisor.load(checkpoint, heard_demo_songs_only=checkpoint.resolve() == SHIPPED)
-    folders = Folders(settings.total_temp_mb, settings.idle_minutes * 60.0)
-    limits = Limits(settings.file_mb, settings.session_mb, settings.files, settings.minutes * 60.0)
-    try:
-        application = make_application(Desk(advisor, folders, limits), settings.host, settings.port)
-        print(f"Open http://{settings.host}:{settings.port} in a browser. Ctrl-C ends the server.", flush=True)
-        uvicorn.run(
-            application, host=settings.host, port=settings.port, log_level="warning", timeout_graceful_shutdown=3
-        )
-    finally:
-        folders.close()
+    host, share = settings.host, settings.connections_per_address
+    with ends_in_order(), listen(host, settings.port) as place:
+        checkpoint = SHIPPED if settings.checkpoint is None else Path(settings.checkpoint).expanduser()
+        advisor = Advisor.load(checkpoint, heard_demo_songs_only=checkpoint.resolve() == SHIPPED)
+        folders = Folders(settings.total_temp_mb, settings.address_mb, settings.idle_minutes * 60.0)
+        limits = Limits(settings.file_mb, settings.session_mb, settings.files, settings.minutes * 60.0)
+        try:
+            application = make_application(Desk(advisor, folders, limits), host, place.getsockname()[1])
+            server = make_server(application, host, behind_proxy=settings.behind_proxy, connections_per_address=share)
+            print(f"Open http://{host}:{place.getsockname()[1]} in a browser. Ctrl-C ends the server.", flush=True)
+            server.run(sockets=[place])
+        finally:
+            folders.close()
 
 
 def make_application(desk: Desk, host: str, port: int) -> Application:
@@ -76,8 +77,16 @@ def make_application(desk: Desk, host: str, port: int) -> Application:
         threading.Thread(target=tidy, daemon=True).start()
         yield
         stopped.set()
+        # Here, since another server than ours might raise a signal again before a `finally` runs.
+        folders.close()
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    page = Page(desk).build()
+
+    def waiting(address: str) -> int:
+        queues = list(page._queue.event_queue_per_concurrency_id.values())
+        events = [event for queue in queues for event in list(queue.queue)]
+        return sum(address_of(event.request.client.host) == address for event in events if event.request.client)
 
     @app.get("/files/{token}/{name}")
     def file(token: str, name: str) -> Response:
@@ -101,12 +110,13 @@ def make_application(desk: Desk, host: str, port: int) -> Application:
 
     gr.mount_gradio_app(
         app,
-        Page(desk).build(),
+        page,
         path="/",
         server_name=host,
         server_port=port,
         footer_links=["api"],
         run_history=False,
+        app_kwargs={"docs_url": None, "redoc_url": None, "openapi_url": None},
         allowed_paths=[],
         max_file_size=f"{desk.limits.total_mb:g}mb",
         show_error=False,
@@ -117,4 +127,4 @@ def make_application(desk: Desk, host: str, port: int) -> Application:
         theme=gr.themes.Base(font=FONTS, font_mono=["ui-monospace", "monospace"]).set(**READABLE),
         head=HEAD,
     )
-    return Guard(app, folders, desk.limits)
+    return Guard(app, folders, desk.limits, waiting)

@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,8 @@ import pytest
 pytest.importorskip("gradio")
 
 from mixlab.web import api
-from tests.web.conftest import Refused
-from tests.web.test_load import demo_stems
+from tests.web.conftest import Refused, Server
+from tests.web.test_load import demo_stems, within
 
 pytestmark = pytest.mark.slow
 
@@ -91,7 +92,7 @@ def places(server, listener, tmp_path_factory):
     token, name = advice["downloads"]["All of the advice (JSON)"].split("/")[1:]
     (upload,) = server.upload(("drums.wav", stems["drums"]))
     uploads = next(path for path in Path(upload).parents if path.name == "uploads")
-    (held, *_) = (path for path in server.files() if token in path and path.endswith(".wav"))
+    (held, *_) = (path for path in server.files() if token in path)
     return {
         "song": song, "upload": upload, "uploads": uploads, "root": uploads.parent, "token": token, "name": name,
         "held": held, "port": listener[0],
@@ -152,6 +153,43 @@ def test_routes_that_are_not_needed_are_closed(server, attack, target, body):
     assert sent_as_it_is(server, "POST", target, body, Content_Type="application/json")[0] in (403, 404, 405)
 
 
+@pytest.mark.parametrize("way", ["run", "api", "call"])
+def test_no_function_of_the_page_is_called_past_the_queue_by_name_or_number(server, way):
+    functions = {one["api_name"]: one["id"] for one in server.http.get("config").json()["dependencies"]}
+    assert {"advise", "take", "clear", "leave"} <= set(functions)
+    calls = [(name, {"data": []}) for name in functions if (way, name) != ("call", "advise")]
+    calls += [
+        ("predict", {"data": [], "fn_index": number, "session_hash": "9k2hd0tv3p"}) for number in functions.values()
+    ]
+    for name, body in calls:
+        assert sent_as_it_is(server, "POST", f"/gradio_api/{way}/{name}", json.dumps(body).encode())[0] == 403
+
+
+def test_every_route_that_a_schema_names_is_served_and_others_are_in_none(server):
+    named = server.http.get("gradio_api/openapi.json", params={"all_endpoints": "true"}).json()["paths"]
+    assert len(named) == 3
+    for path, methods in named.items():
+        for method in methods:
+            assert sent_as_it_is(server, method.upper(), path.replace("{event_id}", "0" * 32), b"{}")[0] != 403
+    assert list(server.http.get("gradio_api/info?all_endpoints=true").json()["named_endpoints"]) == ["/advise"]
+    for path in ("/openapi.json", "/docs", "/redoc"):
+        assert sent_as_it_is(server, "GET", path)[0] == 403
+
+
+@pytest.mark.parametrize("target", ["/", "/config", "/gradio_api/info", "/gradio_api/openapi.json"])
+def test_headers_do_not_name_the_server_for_this_visitor_or_the_next_one(server, target):
+    headers = {
+        "X_Forwarded_Host": "evil.invalid",
+        "X_Forwarded_Proto": "https",
+        "X_Gradio_Server": "http://evil.invalid",
+    }
+    for more in (headers, {"Forwarded": "host=evil.invalid"}, {}):
+        status, _, content = sent_as_it_is(server, "GET", target, **more)
+        assert status == 200
+        assert b"evil.invalid" not in content
+    assert sent_as_it_is(server, "GET", target, host="evil.invalid")[0] == 421
+
+
 def test_values_of_the_json_field_are_no_files(server, places):
     """CVE-2024-4941: a path in a JSON value was copied to where everybody may fetch it."""
     roles = {"path": str(places["song"]), "meta": {"_type": "gradio.FileData"}}
@@ -178,6 +216,95 @@ def test_pages_of_other_hosts_may_not_read_the_server(server, origin, host, meth
             server, method, target, host=host, Origin=origin, Access_Control_Request_Method="POST"
         )
         assert "access-control-allow" not in headers
+
+
+@pytest.fixture
+def small(tmp_path_factory):
+    """A server with little space, of which each address has a half."""
+    started = Server(
+        tmp_path_factory.mktemp("small"), "total_temp_mb=100", "address_mb=50", "session_mb=40", "file_mb=40"
+    )
+    yield started
+    if started.process.poll() is None:
+        started.stop()
+
+
+def opened(server, said, count, source="127.0.0.1"):
+    """Connections from an address, each of which has said something."""
+    port = server.http.base_url.port
+    found = [socket.create_connection(("127.0.0.1", port), 60, (source, 0)) for _ in range(count)]
+    for connection in found:
+        connection.sendall(said)
+    time.sleep(1.0)
+    return found
+
+
+def open_ones(connections):
+    """Those that the server has not ended."""
+    left = []
+    for connection in connections:
+        connection.setblocking(False)
+        try:
+            while connection.recv(65536):
+                pass
+        except BlockingIOError:
+            left.append(connection)
+        except OSError:
+            pass
+    return left
+
+
+UPLOADING = (
+    b"POST /gradio_api/upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n"
+    b'Content-Type: multipart/form-data; boundary=b\r\n\r\n--b\r\nContent-Disposition: form-data; name="files"; '
+    b'filename="bass.wav"\r\n\r\n'
+)
+
+
+def test_strangers_who_announce_much_and_say_nothing_lock_nobody_out(small):
+    """Then they are cut off, what they sent is deleted, and so is everything when the server is stopped."""
+    idle = opened(small, UPLOADING % 40_000_000 + b"x", 39)
+    slow = opened(small, b"GET / HTTP/1.1\r\nHost: localhost\r\n", 30, "127.0.0.2")
+    assert len(open_ones([*idle, *slow])) == 69
+    (path,) = small.upload(("bass.wav", bytes(30_000_000)))
+    refused = opened(small, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", 70)
+    assert 70 - len(open_ones(refused)) >= 40
+    assert len(open_ones(opened(small, b"", 5, "127.0.0.3"))) == 5
+    for connection in refused:
+        connection.close()
+    with pytest.raises(Refused, match="from your address would exceed 50 MB"):
+        small.upload(("drums.wav", bytes(30_000_000)))
+    assert within(40, lambda: not open_ones([*idle, *slow]))
+    assert within(10, lambda: [name for name in small.files() if "/uploads/" in name] == [path])
+    small.process.terminate()
+    assert small.process.wait(30) == 0
+    assert not small.files()
+
+
+def test_an_upload_may_not_open_thousands_of_files_or_fill_the_memory(server):
+    before, most_mb = set(server.files()), server.memory_mb("VmHWM")
+    part = b'--b\r\nContent-Disposition: form-data; name="files"; filename="%d.wav"\r\n\r\nx\r\n'
+    many = b"".join(part % number for number in range(999)) + b"--b--\r\n"
+    field = b'--b\r\nContent-Disposition: form-data; name="x"\r\n\r\n' + bytes(200_000_000) + b"\r\n--b--\r\n"
+    for body in (many, field, b"--b", b"", b"--b\r\n\r\nx"):
+        kind = {"Content-Type": "multipart/form-data; boundary=b"}
+        assert server.http.post("gradio_api/upload", content=body, headers=kind).status_code == 400
+    assert server.http.post("gradio_api/upload", content=b"x").status_code == 400
+    assert set(server.files()) == before
+    assert server.memory_mb("VmHWM") < most_mb + 100
+
+
+def test_nothing_stays_of_a_server_that_is_told_to_stop_while_it_listens(tmp_path_factory):
+    server = Server(tmp_path_factory.mktemp("stopped"))
+    paths = server.upload(*((f"{role}.wav", content) for role, content in demo_stems(6.0, 60.0).items()))
+    files = [{"path": path, "meta": {"_type": "gradio.FileData"}} for path in paths]
+    server.http.post("gradio_api/call/advise", json={"data": [files, "bass", "", {}, "", 1.0, True]})
+    opened(server, UPLOADING % 1000, 3)
+    time.sleep(1.0)
+    assert server.files()
+    server.process.terminate()
+    assert server.process.wait(60) == 0
+    assert not server.files()
 
 
 def test_an_upload_keeps_to_its_folder_whatever_its_name(server, places):

@@ -28,8 +28,9 @@ def fetched(address):
 
 def test_real_stems_are_advised_played_applied_and_downloaded(server, potassium, browser, tmp_path):
     page = browser.new_page(viewport={"width": 1280, "height": 900}, accept_downloads=True)
-    requests, errors = [], []
+    requests, errors, refused = [], [], []
     page.on("request", lambda request: requests.append(request.url))
+    page.on("response", lambda answer: refused.append(answer.url) if answer.status >= 400 else None)
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(server.address)
     page.wait_for_selector("#advise", timeout=60000)
@@ -67,6 +68,22 @@ def test_real_stems_are_advised_played_applied_and_downloaded(server, potassium,
         assert change_lu - changes["bass"] == pytest.approx(advice["gains_db"][role], abs=0.1)
     assert all(url.startswith((server.address, "data:", "blob:")) for url in requests)
     assert errors == []
+    assert refused == []
+    page.close()
+
+
+def test_listening_stops_when_it_is_cancelled(server, potassium, browser):
+    page = browser.new_page()
+    page.goto(server.address)
+    page.wait_for_selector("#advise", timeout=60000)
+    page.set_input_files("input[type=file]", [str(path) for path in potassium])
+    page.wait_for_function("document.querySelectorAll('.mx-wave').length === 4", timeout=120000)
+    page.click("#advise")
+    page.wait_for_selector(".mx-progress", timeout=60000)
+    page.click("#cancel")
+    page.wait_for_selector("text=Cancelled.", timeout=30000)
+    page.wait_for_timeout(5000)
+    assert page.locator(".mx-player").count() == 0
     page.close()
 
 

@@ -125,7 +125,7 @@ def test_hostile_uploads_are_refused_with_a_sentence_and_leave_neither_memory_no
         address = ("127.0.0.1", small.http.base_url.port)
         with socket.create_connection(address) as broken_off:
             broken_off.sendall(
-                b"POST /gradio_api/upload HTTP/1.1\r\nHost: x\r\nContent-Length: 900000\r\n"
+                b"POST /gradio_api/upload HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 900000\r\n"
                 b"Content-Type: multipart/form-data; boundary=b\r\n\r\n"
                 b'--b\r\nContent-Disposition: form-data; name="files"; filename="bass.wav"\r\n\r\n' + bytes(400_000)
             )
