@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import ipaddress
+import os
 import signal
 import socket
 import sys
@@ -235,10 +236,8 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=512)
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise ConfigError(
-            f"Nothing can be served at host={host}, port={port} ({reason}); choose another one."
-        ) from error
+        reason = os.strerror(error.errno) if (error.errno or 0) > 0 else error.strerror
+        raise ConfigError(f"Nothing can be served at host={host}, port={port} ({reason}); choose others.") from None
 
 
 def make_server(

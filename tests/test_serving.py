@@ -263,8 +263,10 @@ def test_a_share_that_was_given_back_leaves_no_trace():
 def test_a_port_that_is_taken_is_named():
     with listen("127.0.0.1", 0) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(ConfigError, match=f"host=127.0.0.1, port={port}"):
+        with pytest.raises(ConfigError, match=rf"host=127.0.0.1, port={port} \(Address already in use\); choose"):
             listen("127.0.0.1", port)
+    with pytest.raises(ConfigError, match=r"host=no such host, port=0 \(.+\); choose"):
+        listen("no such host", 0)
 
 
 STOPPED = """

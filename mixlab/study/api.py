@@ -21,7 +21,7 @@ now (a rating that is locked, a trial that is final, an invitation that is used)
     POST   /api/p/<link>/trials/<n>/lock                   {key}; what was rated is locked, "after" is served
     POST   /api/p/<link>/trials/<n>/finish                 {key}; the trial is final
     POST   /api/p/<link>/finish          {key}
-    DELETE /api/p/<link>                 deletes everything the participant said
+    DELETE /api/p/<link>                 deletes everything the participant said -> {stays: what still holds it, or ""}
     GET    /p/<link>/audio/<file>        FLAC; 403 while the participant may not hear it
 
 The order: join, background, sound, then for each trial: open, rate the criteria of ``when: advice``, lock, rate those
@@ -156,8 +156,7 @@ def make_api(sessions: Sessions, trials: Trials) -> APIRouter:
         return done
 
     @api.delete("/p/{link}")
-    def delete(link: str) -> dict[str, bool]:
-        sessions.delete(link)
-        return {"deleted": True}
+    def delete(link: str) -> dict[str, str]:
+        return {"stays": sessions.delete(link)}
 
     return api

@@ -105,6 +105,8 @@ def build(request: BuildSchema, source: MultitrackSource) -> Manifest:
     if any(song.startswith("demo-") for song in (p.problem.song_id for p in problems.values())):
         notes.append(DEMO_STATEMENT)
     with whole_folder(Path(request.out).expanduser()) as folder:
+        # Answers will lie in it, and the truth about the items.
+        folder.chmod(0o700)
         audio = folder / AUDIO
         audio.mkdir()
         mixes = {

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +19,13 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
 
 from mixlab.errors import ConfigError, StorageError
+from mixlab.storage import storage_error
 
 BUSY_S = 30
 """How long a writer waits for another one in SQLite."""
+
+CLEAR_S = 5
+"""How long clearing the log waits for readers."""
 
 
 class Table(DeclarativeBase):
@@ -89,12 +96,20 @@ class Rating(Table):
 
 
 class Request(Table):
-    """An acknowledged request: sent again under its key it changes nothing."""
+    """An acknowledged request: sent again under its key it changes nothing; ``content`` has no word of what it said."""
 
     __tablename__ = "requests"
     participant_id: Mapped[int] = mapped_column(ForeignKey("participants.id", ondelete="CASCADE"), primary_key=True)
     key: Mapped[str] = mapped_column(primary_key=True)
     content: Mapped[str]
+    at: Mapped[str]
+
+
+class Deletion(Table):
+    """That a participant's data were deleted, which backups are to follow; a digest of the link says nothing of it."""
+
+    __tablename__ = "deletions"
+    digest: Mapped[str] = mapped_column(primary_key=True)
     at: Mapped[str]
 
 
@@ -112,12 +127,17 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
+def digest_of(text: str) -> str:
+    """SHA-256 of a text, as hexadecimal digits."""
+    return sha256(text.encode()).hexdigest()
+
+
 class Database:
     """Transactions on a study's answers; tables are made where they are missing.
 
     Args:
         url: as SQLAlchemy writes it. SQLite runs in WAL mode with a full sync at every commit, so that what was
-            acknowledged is there after a crash.
+            acknowledged is there after a crash. Its files are readable for their owner alone.
 
     Raises:
         ConfigError: if the URL is none, or names a database that is not supported.
@@ -147,6 +167,8 @@ class Database:
         # SQLite has one writer at a time, and lets others knock again and again until one gives up: they queue here.
         self._turn: AbstractContextManager[Any] = threading.Lock() if self.is_sqlite else nullcontext()
         if self.is_sqlite:
+            if self.engine.url.database:
+                _make_private(Path(self.engine.url.database))
             event.listen(self.engine, "connect", _prepare_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
         try:
@@ -167,27 +189,60 @@ class Database:
         with self._turn, Session(self._writer) as session, session.begin():
             yield session
 
+    def clear_log(self) -> bool:
+        """Clear SQLite's log of changes, which holds deleted rows as well; PostgreSQL looks after its own.
+
+        Returns:
+            Whether it is clear; it is not while somebody reads what it holds.
+        """
+        path = self.engine.url.database
+        if not self.is_sqlite or not path:
+            return True
+        with self._turn, closing(sqlite3.connect(path, timeout=CLEAR_S)) as connection:
+            return connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
+
     def backup(self, path: Path) -> Path:
-        """Copy an SQLite database while it is in use, through its own backup interface.
+        """Copy an SQLite database while it is in use, through its own backup interface, for its owner alone.
 
         Raises:
             ConfigError: for PostgreSQL, which has a program for it.
+            StorageError: if the copy cannot be written.
         """
         if not self.is_sqlite or self.engine.url.database is None:
             raise ConfigError(f"The database is {self.shown}; back it up with PostgreSQL's own pg_dump.")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.part")
+        part = path.with_name(f".tmp-{socket.gethostname()}-{os.getpid()}-{path.name}")
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _make_private(part)
             with closing(sqlite3.connect(self.engine.url.database)) as here, closing(sqlite3.connect(part)) as there:
                 here.backup(there)
+                # Without the log that the database has: the copy is one file.
+                there.execute("PRAGMA journal_mode=DELETE")
             part.replace(path)
+        except OSError as error:
+            raise storage_error(path.parent, error) from error
+        except sqlite3.Error as error:
+            raise StorageError(
+                f"{path} cannot be written ({error}); free some space, or choose another place."
+            ) from None
         finally:
-            part.unlink(missing_ok=True)
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
         return path
 
     def close(self) -> None:
         """Give all connections back."""
         self.engine.dispose()
+
+
+def _make_private(path: Path) -> None:
+    """Let the owner alone read a file of SQLite, new or not; its log gets the same rights from SQLite."""
+    # What is wrong with the place is said where it is used.
+    with suppress(OSError):
+        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+        for name in ("", "-wal", "-shm"):
+            if (file := path.with_name(path.name + name)).exists():
+                file.chmod(0o600)
 
 
 def _prepare_sqlite(connection: Any, _: Any) -> None:

@@ -41,7 +41,7 @@ WEBMUSHRA = (
 
 
 def export_study(folder: StudyFolder, database: Database, out: Path) -> dict[str, int]:
-    """Write everything that participants said so far, and nothing of training, into a new folder.
+    """Write everything that participants said so far, and nothing of training, into a new folder of the owner's.
 
     Returns:
         File -> its number of rows.
@@ -66,6 +66,9 @@ def export_study(folder: StudyFolder, database: Database, out: Path) -> dict[str
             text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
             write_whole(part / "annotations.jsonl", text)
         write_whole(part / "codebook.md", _codebook(folder))
+        part.chmod(0o700)
+        for path in part.iterdir():
+            path.chmod(0o600)
     return {name: len(rows) for name, (_, rows) in tables.items()} | (
         {"annotations.jsonl": len(lines)} if lines else {}
     )

@@ -17,6 +17,7 @@ from fastapi.templating import Jinja2Templates
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import func, select
 
+from mixlab.serving import address_of
 from mixlab.study.api import Text
 from mixlab.study.coding import code, coded, comments, kappas
 from mixlab.study.database import Invitation, Participant, Rating, Trial
@@ -52,7 +53,7 @@ class Guard:
         """
         if self._digest is None:
             raise Refused(403, "The monitor is off, since the server was started without a password for it.")
-        address = request.client.host if request.client else ""
+        address = address_of(request.client.host if request.client else None)
         given = _password(request.headers.get("authorization", ""))
         with self._lock:
             failures = self._failures.get(address, deque())

@@ -67,7 +67,8 @@ def make_pages(sessions: Sessions, trials: Trials, templates: Jinja2Templates) -
     def read_again(request: Request, link: str) -> Response:
         with sessions.database.reading() as db:
             find(db, link)
-        return page(request, "information", {"link": link, "information": information, "consent": consent})
+        texts = {"information": information, "consent": consent, "clears_backups": sessions.database.is_sqlite}
+        return page(request, "information", {"link": link, **texts})
 
     @pages.get("/p/{link}/trials/{number}")
     def trial(request: Request, link: str, number: int) -> Response:

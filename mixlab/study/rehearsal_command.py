@@ -112,7 +112,8 @@ def _server(options: RehearseSchema, url: str, out: Path) -> Iterator[tuple[str,
         port = probe.getsockname()[1]
     address = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "mixlab.study", "serve", f"study='{options.study}'", f"database='{url}'",
-               f"port={port}", "simulated=true", "backup_minutes=null"]  # fmt: skip
+               f"port={port}", f"connections_per_address={2 * options.at_once + 10}", "simulated=true",
+               "backup_minutes=null"]  # fmt: skip
     done = threading.Event()
     killed: list[int] = []
     with (out / "server.log").open("w", encoding="utf-8") as log:

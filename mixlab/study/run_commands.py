@@ -7,7 +7,9 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from mixlab.study.schema import BackupSchema, ExportSchema, InviteSchema, settings
-from mixlab.study.serve_command import backup_name, open_database
+from mixlab.study.serve_command import open_database
+
+KEEPS = "participants who have their data deleted later stay in it: look after it yourself."
 
 
 def invite(cfg: DictConfig) -> None:
@@ -24,10 +26,13 @@ def backup(cfg: DictConfig) -> None:
     """Copy the database, and say where to."""
     options = settings(cfg, BackupSchema)
     folder, database = open_database(options)
+    from mixlab.study.backups import Backups
     from mixlab.study.manifest import BACKUPS
 
-    out = Path(options.out).expanduser() if options.out else folder.path / BACKUPS / backup_name()
-    print(f"Copied to {database.backup(out)}")
+    if options.out is None:
+        print(f"Copied to {Backups(database, folder.path / BACKUPS).make()}")
+    else:
+        print(f"Copied to {database.backup(Path(options.out).expanduser())}; {KEEPS}")
 
 
 def export(cfg: DictConfig) -> None:
@@ -38,3 +43,4 @@ def export(cfg: DictConfig) -> None:
 
     counts = export_study(folder, database, Path(options.out).expanduser())
     print(f"Written to {options.out}: " + ", ".join(f"{name} ({count} rows)" for name, count in counts.items()))
+    print(KEEPS.capitalize())

@@ -126,6 +126,7 @@ class ServeSchema(FolderSchema):
     port: Annotated[int, Field(ge=0, le=65535)]
     password_variable: Annotated[str, Field(pattern=r"^[A-Z_][A-Z0-9_]*$")]
     monitor_attempts_per_minute: PositiveCount
+    connections_per_address: PositiveCount
     behind_proxy: bool
     backup_minutes: Positive | None
     simulated: bool

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
@@ -16,8 +14,9 @@ from mixlab.study.schema import FolderSchema, ServeSchema, settings
 if TYPE_CHECKING:
     from mixlab.study.database import Database
     from mixlab.study.manifest import StudyFolder
+    from mixlab.study.sessions import Sessions
 
-BACKUPS_KEPT = 48
+KEEP_MINUTES = 1.0
 
 
 def main(cfg: DictConfig) -> None:
@@ -28,39 +27,33 @@ def main(cfg: DictConfig) -> None:
     """
     options = settings(cfg, ServeSchema)
     check_packages()
-    import uvicorn
-
+    from mixlab.serving import ends_in_order, listen, make_server
     from mixlab.study.app import create_app
-    from mixlab.study.manifest import BACKUPS
     from mixlab.study.sessions import Sessions
 
-    folder, database = open_database(options)
-    password = os.environ.get(options.password_variable) or None
-    app = create_app(Sessions(folder, database, options.simulated), password, options.monitor_attempts_per_minute)
-    for name in folder.open_fields():
-        print(f"{folder.path / name} still has fields in [brackets]: complete it before people are asked.")
-    monitor = "at /monitor" if password else f"off, since {options.password_variable} is not set"
-    print(f"Serving {folder.path} at http://{options.host}:{options.port}; the monitor is {monitor}.", flush=True)
     stop = threading.Event()
-    if options.backup_minutes is not None and database.is_sqlite:
-        keeper = threading.Thread(
-            target=_keep, args=(database, folder.path / BACKUPS, 60 * options.backup_minutes, stop), daemon=True
-        )
-        keeper.start()
-    try:
-        uvicorn.run(
-            app,
-            host=options.host,
-            port=options.port,
-            log_level="warning",
-            # Links are secrets, and would stand in every line.
-            access_log=False,
-            proxy_headers=options.behind_proxy,
-            server_header=False,
-        )
-    finally:
-        stop.set()
-        database.close()
+    with ends_in_order(), listen(options.host, options.port) as place:
+        folder, database = open_database(options)
+        sessions = Sessions(folder, database, options.simulated)
+        try:
+            password = os.environ.get(options.password_variable) or None
+            server = make_server(
+                create_app(sessions, password, options.monitor_attempts_per_minute),
+                options.host,
+                behind_proxy=options.behind_proxy,
+                connections_per_address=options.connections_per_address,
+            )
+            for name in folder.open_fields():
+                print(f"{folder.path / name} still has fields in [brackets]: complete it before people are asked.")
+            monitor = "at /monitor" if password else f"off, since {options.password_variable} is not set"
+            address = f"http://{options.host}:{place.getsockname()[1]}"
+            print(f"Serving {folder.path} at {address}; the monitor is {monitor}.", flush=True)
+            keeper = threading.Thread(target=_keep, args=(sessions, options.backup_minutes, stop), daemon=True)
+            keeper.start()
+            server.run(sockets=[place])
+        finally:
+            stop.set()
+            database.close()
 
 
 def check_packages() -> None:
@@ -89,17 +82,20 @@ def open_database(options: FolderSchema) -> tuple[StudyFolder, Database]:
     return folder, Database(options.database or folder.database_url)
 
 
-def backup_name() -> str:
-    """A name for a backup that sorts by time."""
-    return f"{datetime.now(UTC):%Y-%m-%d_%H-%M-%S}.sqlite"
-
-
-def _keep(database: Database, folder: Path, every_s: float, stop: threading.Event) -> None:
-    while not stop.wait(every_s):
+def _keep(sessions: Sessions, backup_minutes: float | None, stop: threading.Event) -> None:
+    """Clear once a minute what deletions left over, and make backups."""
+    database, waited = sessions.database, 0.0
+    pause = min(KEEP_MINUTES, backup_minutes or KEEP_MINUTES)
+    while True:
         try:
-            database.backup(folder / backup_name())
-            for old in sorted(folder.glob("*.sqlite"))[:-BACKUPS_KEPT]:
-                old.unlink(missing_ok=True)
+            sessions.backups.forget()
+            database.clear_log()
+            if backup_minutes is not None and database.is_sqlite and waited >= backup_minutes:
+                waited = 0.0
+                sessions.backups.make()
         except Exception as error:
             # A full disk must not end the study.
-            print(f"The backup into {folder} failed ({error}).", flush=True)
+            print(f"The backup into {sessions.backups.folder} failed ({error}).", flush=True)
+        if stop.wait(60.0 * pause):
+            return
+        waited += pause

@@ -11,8 +11,9 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from mixlab.study.database import Database, Invitation, Participant, Request, Trial, now
-from mixlab.study.manifest import StudyFolder
+from mixlab.study.backups import Backups
+from mixlab.study.database import Database, Deletion, Invitation, Participant, Request, Trial, digest_of, now
+from mixlab.study.manifest import BACKUPS, StudyFolder
 
 _SECRET = re.compile(r"[A-Za-z0-9_-]{16,64}", re.ASCII)
 
@@ -25,6 +26,10 @@ class Refused(Exception):
         self.status = status
 
 
+REMEMBERED = 20
+"""Requests of one action after which the first is forgotten, and its key might be used again."""
+
+LOG_STAYS = "The log of the database holds it until it is cleared, which is tried every minute."
 UNKNOWN = "This link is not known here. Check that it is whole, or ask who sent it to you."
 
 
@@ -39,6 +44,7 @@ class Sessions:
 
     def __init__(self, folder: StudyFolder, database: Database, simulated: bool = False) -> None:
         self.folder, self.database, self.simulated = folder, database, simulated
+        self.backups = Backups(database, folder.path / BACKUPS)
         self.instrument = folder.instrument
         self.rates = folder.manifest.mode == "rate"
 
@@ -99,12 +105,14 @@ class Sessions:
         """Do something once: a request that comes again under its key changes nothing.
 
         Args:
-            what: names the action and its values; a key belongs to one.
+            what: names the action, and its value at the end; a key belongs to one. Nothing of the value is kept but a
+            digest, and of an action that is repeated, like changing a comment, the last `REMEMBERED` requests.
 
         Raises:
             Refused: if the link is not known, or the key was used for something else; and whatever `do` refuses.
         """
-        content = json.dumps(what)
+        action = " ".join(map(str, what[:-1]))
+        content = f"{action}: {digest_of(json.dumps(what[-1]))}"
         with self.database.writing() as db:
             person = find(db, link, lock=True)
             before = db.get(Request, (person.id, key))
@@ -113,6 +121,9 @@ class Sessions:
                     raise Refused(409, "This key belongs to another request; every answer needs one of its own.")
                 return
             do(db, person)
+            same = (Request.participant_id == person.id, Request.content.startswith(f"{action}: ", autoescape=True))
+            for old in db.scalars(select(Request).where(*same).order_by(Request.at.desc()).offset(REMEMBERED - 1)):
+                db.delete(old)
             db.add(Request(participant_id=person.id, key=key, content=content, at=now()))
 
     def background(self, link: str, key: str, answers: Mapping[str, Any]) -> None:
@@ -155,15 +166,31 @@ class Sessions:
                 person.tones_right = right
                 person.headphone_check_passed = right >= self.instrument.headphones.pass_at
 
-        self.act(link, key, ["sound", playback, list(tones)], do)
+        self.act(link, key, ["sound", [playback, list(tones)]], do)
 
-    def delete(self, link: str) -> None:
-        """Delete everything that a participant said; the invitation stays used."""
+    def delete(self, link: str) -> str:
+        """Delete everything that a participant said, in backups as well; the invitation stays used.
+
+        Returns:
+            What stays for the time being, and where; empty where nothing does.
+        """
+        digest = digest_of(link)
         with self.database.writing() as db:
-            person = find(db, link, lock=True)
-            for invitation in db.scalars(select(Invitation).where(Invitation.participant_id == person.id)):
-                invitation.participant_id = invitation.join_key = None
-            db.delete(person)
+            # Asked again, it clears what could not be cleared before.
+            if db.get(Deletion, digest) is None:
+                person = find(db, link, lock=True)
+                for invitation in db.scalars(select(Invitation).where(Invitation.participant_id == person.id)):
+                    invitation.participant_id = invitation.join_key = None
+                db.delete(person)
+                db.add(Deletion(digest=digest, at=now()))
+        failed = self.backups.forget()
+        stays = [] if self.database.clear_log() else [LOG_STAYS]
+        if failed:
+            stays.append(
+                f"{len(failed)} of the backups could not be opened and may hold it ({', '.join(failed[:3])}); tell "
+                "those who invited you."
+            )
+        return " ".join(stays)
 
     def _check_background(self, answers: Mapping[str, Any]) -> None:
         if set(answers) != set(self.instrument.background):

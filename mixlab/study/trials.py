@@ -82,7 +82,7 @@ class Trials:
             self._need(trial, "advice")
             trial.locked = trial.locked or now()
 
-        self.act(link, key, ["lock", number], do)
+        self.act(link, key, ["lock", number, None], do)
 
     def finish_trial(self, link: str, key: str, number: int) -> None:
         """Make a trial final.
@@ -105,7 +105,7 @@ class Trials:
                 self._need(trial, "after")
             trial.final = now()
 
-        self.act(link, key, ["finish", number], do)
+        self.act(link, key, ["finish", number, None], do)
 
     def open(self, link: str, number: int) -> None:
         """Note that a trial is shown for the first time.
@@ -134,7 +134,7 @@ class Trials:
                 raise Refused(409, "Some trials are not finished yet.")
             person.finished = person.finished or now()
 
-        self.act(link, key, ["finish"], do)
+        self.act(link, key, ["finish", None], do)
 
     def item(self, trial: Trial) -> Item:
         """The item of a trial."""

@@ -50,9 +50,9 @@ const pages = {
   },
 
   async information() {
-    await send("DELETE", `/api/p/${link}`, {}, waits);
+    const { stays } = await send("DELETE", `/api/p/${link}`, {}, waits);
     form.replaceChildren(status);
-    say("Everything that you answered has been deleted.");
+    say(`Everything that you answered has been deleted. ${stays}`);
   },
 };
 
