@@ -9,8 +9,8 @@ import mixlab
 
 PACKAGE = Path(mixlab.__file__).parent
 FLOORS = (
-    "errors", "storage", "serving", "audio", "language", "multitrack", "synthesis", "scoring", "data", "models", "pretraining",
-    "evaluation", "judging", "advising", "hub", "tracking", "study", "web",
+    "errors", "storage", "serving", "audio", "language", "multitrack", "synthesis", "scoring", "data", "models",
+    "pretraining", "evaluation", "judging", "advising", "hub", "tracking", "study", "web",
 )  # fmt: skip
 """The rooms of docs/ARCHITECTURE.md, ground floor first; the entry points stand above all of them."""
 
