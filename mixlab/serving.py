@@ -1,27 +1,23 @@
-"""Ground floor: an application on a socket of which nobody holds what others need, and which ends in order."""
+"""Ground floor: an application on a socket: who is believed about who asks, and how it all ends."""
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import ipaddress
 import os
 import signal
 import socket
 import sys
-from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from types import FrameType
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
-import h11
 import uvicorn
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from mixlab.connections import TOO_MANY, USUAL, Connection, Patience, Shares, address_of
 from mixlab.errors import ConfigError
 
 Scope = MutableMapping[str, Any]
@@ -30,146 +26,36 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-TICK_S = 0.5
-PROXIES = ("127.0.0.1", "::1")
-"""Where a proxy runs whose headers are believed, if any are."""
-
-TOO_MANY = "Too many connections from your address at once; try again in a moment."
 NOT_LOCAL = "This server answers to localhost only; behind a proxy on this machine, set behind_proxy=true."
 _FORWARDED = (b"forwarded", b"x-forwarded-", b"x-real-ip", b"x-original-", b"x-gradio-server")
 
 
-@dataclass(frozen=True)
-class Patience:
-    """How long a client may take.
+def proxies_of(behind_proxy: bool | str) -> list[str]:
+    """Whose headers are believed: nobody's, a proxy's on this machine (true), or those of addresses and networks.
 
-    Attributes:
-        head_s: until the head of a request is there, and until an answered one has been sent to its end.
-        grace_s: how long a body may come slower than `bytes_per_s` on average.
-        reading_s: in which a client takes the (at most 64 kB) that wait for it.
+    Raises:
+        ConfigError: if an address is none.
     """
-
-    head_s: float = 10.0
-    grace_s: float = 20.0
-    bytes_per_s: float = 4_000.0
-    reading_s: float = 30.0
-
-
-class Shares:
-    """How many things of a kind each address holds at once, `most` at most."""
-
-    def __init__(self, most: int) -> None:
-        self.most = most
-        self.held = Counter[str]()
-
-    def take(self, address: str) -> bool:
-        """Whether there was one left for an address, which has it now."""
-        if self.held[address] >= self.most:
-            return False
-        self.held[address] += 1
-        return True
-
-    def give_back(self, address: str) -> None:
-        """One of an address is free again."""
-        self.held[address] -= 1
-        if not self.held[address]:
-            del self.held[address]
+    if isinstance(behind_proxy, bool):
+        return ["127.0.0.1", "::1"] if behind_proxy else []
+    found = [name.strip() for name in behind_proxy.split(",")]
+    for name in found:
+        try:
+            ipaddress.ip_network(name)
+        except ValueError as error:
+            raise ConfigError(f"The key 'behind_proxy' names '{name}', which is no address ({error}).") from None
+    return found
 
 
-def address_of(host: str | None) -> str:
-    """What counts as one client: an IPv4 address, or the network of 64 bits that a customer of IPv6 is given."""
-    try:
-        found = ipaddress.ip_address(host or "")
-    except ValueError:
-        return host or ""
-    if isinstance(found, ipaddress.IPv4Address):
-        return str(found)
-    mapped = found.ipv4_mapped
-    return str(mapped or ipaddress.ip_network((int(found) >> 64 << 64, 64)))
-
-
-class Connection(H11Protocol):
-    """A connection that ends where its client makes others wait; uvicorn itself waits for ever.
-
-    Args:
-        patience: with the client.
-        shares: of connections; None where a proxy holds them all.
-        uvicorn: what uvicorn gives its protocols.
-    """
-
-    def __init__(self, patience: Patience, shares: Shares | None, **uvicorn: Any) -> None:
-        super().__init__(**uvicorn)
-        self._patience, self._shares = patience, shares
-        self._address: str | None = None
-        self._state: object = None
-        self._waited_s = self._unread_s = 0.0
-        self._arrived = 0
-        self._timer: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        address = address_of(self.client[0] if self.client else None)
-        if self._shares is not None:
-            if not self._shares.take(address):
-                said = TOO_MANY.encode()
-                head = f"HTTP/1.1 503 Service Unavailable\r\ncontent-length: {len(said)}\r\nconnection: close\r\n\r\n"
-                transport.write(head.encode() + said)
-                transport.close()
-                return
-            self._address = address
-        self._tick()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        if self._shares is not None and self._address is not None:
-            self._shares.give_back(self._address)
-        super().connection_lost(exc)
-
-    def data_received(self, data: bytes) -> None:
-        self._arrived += len(data)
-        super().data_received(data)
-
-    def on_response_complete(self) -> None:
-        self._waited_s, self._arrived = 0.0, 0
-        super().on_response_complete()
-
-    def resume_writing(self) -> None:
-        self._unread_s = 0.0
-        super().resume_writing()
-
-    def _tick(self) -> None:
-        if self._is_too_slow():
-            # Closing would wait for the client to take what is left.
-            self.transport.abort()
-        else:
-            self._timer = self.loop.call_later(TICK_S, self._tick)
-
-    def _is_too_slow(self) -> bool:
-        # Ticks are counted and no clock is read, so that nobody pays for a moment in which this process was busy.
-        self._unread_s = self._unread_s + TICK_S if self.transport.get_write_buffer_size() else 0.0
-        if self._state is not self.conn.their_state:
-            self._state, self._waited_s, self._arrived = self.conn.their_state, 0.0, 0
-        sending = self._state is h11.SEND_BODY
-        if self._state is h11.IDLE or (sending and not self.flow.read_paused):
-            self._waited_s += TICK_S
-        patience, is_slow = self._patience, False
-        if self._state is h11.IDLE or (sending and self.cycle.response_complete):
-            is_slow = self._waited_s > patience.head_s
-        elif sending:
-            is_slow = self._arrived < (self._waited_s - patience.grace_s) * patience.bytes_per_s
-        return is_slow or self._unread_s > patience.reading_s
-
-
-def fronted(app: Application, host: str, behind_proxy: bool, shares: Shares) -> Application:
+def fronted(app: Application, host: str, proxies: Sequence[str], shares: Shares) -> Application:
     """What stands in front of every application: who asks, and for whom, is what the connection says.
 
     Args:
         app: the application.
         host: on which it listens. On this machine alone it answers to this machine's names alone, since a page from
             elsewhere can give a name of its own this machine's address.
-        behind_proxy: believe a proxy on this machine about who asks, by which name, and over TLS or not. The proxy
-            holds all connections, so that `shares` are those of requests at once.
+        proxies: which are believed about who asks, by which name, and over TLS or not. They hold all connections, so
+            that `shares` are those of requests at once.
         shares: see there.
     """
 
@@ -183,18 +69,18 @@ def fronted(app: Application, host: str, behind_proxy: bool, shares: Shares) -> 
         finally:
             shares.give_back(address)
 
-    proxied: Any = ProxyHeadersMiddleware(shared, list(PROXIES))  # type: ignore[arg-type]
+    proxied: Any = ProxyHeadersMiddleware(shared, list(proxies))  # type: ignore[arg-type]
 
     async def front(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await app(scope, receive, send)
             return
-        if behind_proxy and (scope.get("client") or ("",))[0] in PROXIES:
+        if (scope.get("client") or ("",))[0] in proxied.trusted_hosts:
             await proxied(scope, receive, send)
             return
         headers = [pair for pair in scope["headers"] if not pair[0].lower().startswith(_FORWARDED)]
         scope = {**scope, "headers": headers}
-        if behind_proxy:
+        if proxies:
             await shared(scope, receive, send)
         elif _is_local(host) and not _is_local(_name(dict(headers).get(b"host", b"").decode("latin-1"))):
             await answer(send, 421, NOT_LOCAL)
@@ -241,25 +127,30 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def make_server(
-    app: Application, host: str, *, behind_proxy: bool, connections_per_address: int, patience: Patience | None = None
+    app: Application,
+    host: str,
+    behind_proxy: bool | str,
+    connections_per_address: int,
+    patience: Patience = USUAL,
 ) -> uvicorn.Server:
     """A server that waits for nobody without end; ``run(sockets=[...])`` serves until a signal says to stop.
 
     Args:
         app: the application; its lifespan ends before the process does.
         host: on which it listens.
-        behind_proxy: see `fronted`.
+        behind_proxy: see `proxies_of`.
         connections_per_address: at once.
         patience: with clients.
     """
-    shares = Shares(connections_per_address)
-    kind: Any = functools.partial(Connection, patience or Patience(), None if behind_proxy else shares)
+    shares, proxies = Shares(connections_per_address), proxies_of(behind_proxy)
+    kind: Any = functools.partial(Connection, patience, None if proxies else shares)
     config = uvicorn.Config(
-        fronted(app, host, behind_proxy, shares),
+        fronted(app, host, proxies, shares),
         http=kind,
         # Nothing here speaks WebSockets, which would leave the deadlines behind.
         ws="none",
-        log_level="warning",
+        # A stranger's nonsense is worth no line of a log, which it could fill.
+        log_level="error",
         # Links are secrets, and would stand in every line.
         access_log=False,
         # `fronted` does it; the environment could make uvicorn believe anybody.

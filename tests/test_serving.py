@@ -17,8 +17,9 @@ import pytest
 
 pytest.importorskip("uvicorn")
 
+from mixlab.connections import Patience, Shares, address_of
 from mixlab.errors import ConfigError
-from mixlab.serving import Patience, Shares, address_of, fronted, listen, make_server
+from mixlab.serving import fronted, listen, make_server, proxies_of
 
 QUICK = Patience(head_s=1.0, grace_s=1.0, bytes_per_s=1000.0, reading_s=1.5)
 LARGE = 30_000_000
@@ -199,6 +200,17 @@ def test_forwarded_headers_are_believed_of_a_proxy_alone_and_only_if_told(monkey
             assert b"evil" not in found
 
 
+def test_proxies_are_named_by_their_addresses():
+    with served(behind_proxy="192.0.2.1, 127.0.0.0/30") as port:
+        assert b"('198.51.100.7', 'https'" in asked(port, FORWARDED)
+    with served(behind_proxy="192.0.2.1,10.0.0.0/8") as port:
+        assert b"('127.0.0.1', 'http'" in asked(port, FORWARDED)
+    assert proxies_of(False) == []
+    for wrong in ("*", "10.0.0.0/99", "10.0.0.1,proxy.example.org", ""):
+        with pytest.raises(ConfigError, match="behind_proxy"):
+            proxies_of(wrong)
+
+
 def test_behind_a_proxy_each_of_its_clients_has_a_share_of_the_requests():
     body = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nConnection: close\r\n%s\r\n"
     with served(behind_proxy=True, patience=Patience()) as port:
@@ -233,7 +245,7 @@ def test_a_server_of_this_machine_answers_to_its_names_alone(listens, name, stat
         await send({"type": "http.response.start", "status": 200})
 
     scope = {"type": "http", "client": ("127.0.0.1", 1), "headers": [(b"host", name)]}
-    application = fronted(behind, listens, False, Shares(1))
+    application = fronted(behind, listens, [], Shares(1))
     # In a thread of its own: tests with a browser leave a running loop in theirs.
     with ThreadPoolExecutor(1) as thread:
         thread.submit(lambda: asyncio.run(application(scope, None, send))).result()

@@ -32,7 +32,9 @@ from pathlib import Path
 
 os.chdir(Path(__file__).resolve().parent)
 sys.path.insert(0, os.getcwd())
-sys.argv = ["mixlab.app", "checkpoint=./adapter", "host=0.0.0.0", "port=7860"]
+# A Space is reached through the Hub's proxies alone, from within its network.
+proxies = "behind_proxy='10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,127.0.0.1'"
+sys.argv = ["mixlab.app", "checkpoint=./adapter", "host=0.0.0.0", "port=7860", proxies]
 runpy.run_module("mixlab.app", run_name="__main__", alter_sys=True)
 '''
 

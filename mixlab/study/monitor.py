@@ -17,7 +17,7 @@ from fastapi.templating import Jinja2Templates
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import func, select
 
-from mixlab.serving import address_of
+from mixlab.connections import address_of
 from mixlab.study.api import Text
 from mixlab.study.coding import code, coded, comments, kappas
 from mixlab.study.database import Invitation, Participant, Rating, Trial

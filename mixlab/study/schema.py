@@ -127,7 +127,7 @@ class ServeSchema(FolderSchema):
     password_variable: Annotated[str, Field(pattern=r"^[A-Z_][A-Z0-9_]*$")]
     monitor_attempts_per_minute: PositiveCount
     connections_per_address: PositiveCount
-    behind_proxy: bool
+    behind_proxy: bool | str
     backup_minutes: Positive | None
     simulated: bool
 

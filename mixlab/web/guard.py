@@ -9,7 +9,8 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs
 
-from mixlab.serving import Application, Message, Receive, Scope, Send, address_of, answer
+from mixlab.connections import address_of
+from mixlab.serving import Application, Message, Receive, Scope, Send, answer
 from mixlab.web.sessions import Folders
 from mixlab.web.uploads import Limits
 

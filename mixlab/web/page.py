@@ -8,8 +8,8 @@ from typing import Any
 import gradio as gr
 
 from mixlab.advising.usual import usual
+from mixlab.connections import address_of
 from mixlab.errors import MixlabError
-from mixlab.serving import address_of
 from mixlab.web import api, demo, drawing
 from mixlab.web.arrival import file_field
 from mixlab.web.desk import HIGHEST_IGNORED_DB, LONGEST_WORDS, Desk

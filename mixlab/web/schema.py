@@ -24,7 +24,7 @@ class AppSchema(Schema):
     total_temp_mb: Annotated[float, Field(gt=0.0)]
     address_mb: Annotated[float, Field(gt=0.0)]
     connections_per_address: PositiveCount
-    behind_proxy: bool
+    behind_proxy: bool | str
     idle_minutes: Annotated[float, Field(gt=0.0)]
 
 

@@ -13,7 +13,8 @@ import gradio as gr
 from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, PlainTextResponse, Response
 
-from mixlab.serving import Application, address_of, ends_in_order, listen, make_server
+from mixlab.connections import address_of
+from mixlab.serving import Application, ends_in_order, listen, make_server
 from mixlab.web.arrival import receive
 from mixlab.web.desk import Desk
 from mixlab.web.guard import Guard

@@ -49,5 +49,8 @@ def test_a_space_starts_and_answers_in_an_environment_of_its_own_requirements(sp
         advice = server.advise(server.upload(*((f"{role}.wav", content) for role, content in stems.items())))
         assert [move["stem"] for move in advice["advice"] if move["gain_db"] < 0] == ["drums"]
         assert "mixlab" in server.http.get("/").text
+        # As the Hub's proxies ask: browsers would not load a page of https from http.
+        headers = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "198.51.100.7", "Host": "someone-balance.hf.space"}
+        assert server.http.get("/config", headers=headers).json()["root"] == "https://someone-balance.hf.space"
     finally:
         server.stop()
