@@ -21,7 +21,7 @@ $(VENV)/ready: pyproject.toml constraints.txt
 	@touch $@
 
 train: setup ## the main job: fine-tune on demo songs with the bass as anchor, evaluate, report
-	$(RUN) -m mixlab.train +experiment=bass_anchor
+	$(RUN) -m mixlab train +experiment=bass_anchor
 
 test: setup ## the tests that need no GPU and take seconds
 	$(RUN) -m pytest -n auto -m "not slow and not gpu"
@@ -41,8 +41,8 @@ format: setup ## format and fix what can be fixed
 	$(VENV)/bin/ruff format .
 
 base: setup ## train the describing base that comes with the package anew (about an hour)
-	$(RUN) -m mixlab.pretrain out=outputs/first_listener
-	$(RUN) -m mixlab.pretrain start=outputs/first_listener out=mixlab/models/tiny_listener seed=2 steps=2000 optim.lr=1.2e-3
+	$(RUN) -m mixlab pretrain out=outputs/first_listener
+	$(RUN) -m mixlab pretrain start=outputs/first_listener out=mixlab/models/tiny_listener seed=2 steps=2000 optim.lr=1.2e-3
 
 clean: ## remove the virtual environment, run folders and cached songs
 	rm -rf $(VENV) outputs cache

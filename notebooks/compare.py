@@ -24,7 +24,7 @@ import matplotlib.pyplot as plt
 
 folder = Path(tempfile.mkdtemp())
 sweep = folder / "sweep"
-command = [sys.executable, "-m", "mixlab.train", "-m", "+experiment=bass_anchor", "debug=fast", "controls=[]", "adapter.r=4,16", "seed=0,1",
+command = [sys.executable, "-m", "mixlab", "train", "-m", "+experiment=bass_anchor", "debug=fast", "controls=[]", "adapter.r=4,16", "seed=0,1",
            "evaluation/baselines=none", f"paths.outputs={folder}", f"paths.cache={folder / 'cache'}",
            "callbacks.progress_bar=false", f"hydra.sweep.dir={sweep}"]  # fmt: skip
 done = subprocess.run(command, capture_output=True, text=True, check=False)

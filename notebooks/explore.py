@@ -12,7 +12,7 @@
 # # Multitracks and their relative loudness
 #
 # How loud is each stem beside the bass, and how does that differ between genres? Demo songs stand in for real ones: their typical
-# balances are invented. Put your own source in their place: `FolderSource`, `Musdb18hqSource` and the others yield the same songs.
+# balances are invented. Put your own source in their place: `FolderSource`, `Musdb18HQ` and the others yield the same songs.
 
 # %%
 import tempfile

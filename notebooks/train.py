@@ -22,7 +22,7 @@ import tempfile
 from pathlib import Path
 
 folder = Path(tempfile.mkdtemp())
-command = [sys.executable, "-m", "mixlab.train", "+experiment=bass_anchor", "debug=fast", "controls=[]",
+command = [sys.executable, "-m", "mixlab", "train", "+experiment=bass_anchor", "debug=fast", "controls=[]",
            f"paths.outputs={folder / 'outputs'}", f"paths.cache={folder / 'cache'}", "callbacks.progress_bar=false"]  # fmt: skip
 done = subprocess.run(command, capture_output=True, text=True, check=False)
 print(done.stdout[-2500:])

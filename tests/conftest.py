@@ -6,16 +6,15 @@ import shutil
 import signal
 import subprocess
 import sys
-from dataclasses import replace
 
 import pytest
 from hypothesis import settings
 
 from mixlab.multitrack.demo.source import DemoSource
 from mixlab.multitrack.preparation import prepare
-from mixlab.multitrack.segments import Gates, list_segments
-from mixlab.synthesis.draw import ErrorCategory, ErrorProtocol, LevelProtocol, ProblemProtocol, PromptProtocol
-from mixlab.synthesis.problem import PromptCategory
+from mixlab.multitrack.segments import list_segments
+from mixlab.settings import parse
+from mixlab.synthesis.protocol import ProblemProtocol
 
 # Machines under load miss deadlines, and a suite that is red by chance is read by nobody.
 settings.register_profile("mixlab", deadline=None, derandomize=True, database=None, max_examples=60)
@@ -34,31 +33,49 @@ def environment_restored():
     os.environ.update(before)
 
 
+def composed(*overrides, name="train"):
+    """The plain values that a command line composes."""
+    from mixlab.cli import run
+
+    return run.composed(name, *overrides)
+
+
+def train_settings(*overrides):
+    """The settings of a training."""
+    from mixlab.runs.settings import TrainSettings
+
+    return parse(composed(*overrides), TrainSettings)
+
+
+@pytest.fixture(scope="session")
+def gates():
+    """What segments and stems of training songs must reach."""
+    return train_settings().data.gates
+
+
 @pytest.fixture(scope="session")
 def error_protocol():
     """The predecessor's protocol: five equally likely categories."""
-    ranges = {"very_quiet": (-12, -6), "quiet": (-6, -3), "no_error": (0, 0), "loud": (3, 6), "very_loud": (6, 12)}
-    return ErrorProtocol({name: ErrorCategory(0.2, float(low), float(high)) for name, (low, high) in ranges.items()})
+    return train_settings().error
 
 
 @pytest.fixture(scope="session")
-def several(error_protocol):
+def several():
     """Up to three stems at fault at once."""
-    return replace(error_protocol, faulty_stems=(0.5, 0.3, 0.2))
+    return train_settings("error=several").error
 
 
 @pytest.fixture(scope="session")
 def relative():
     """Gains on every stem, the anchor too."""
-    ranges = {"quiet": (0.2, -6.0, -3.0), "no_error": (0.6, 0.0, 0.0), "loud": (0.2, 3.0, 6.0)}
-    return ErrorProtocol({name: ErrorCategory(*numbers) for name, numbers in ranges.items()}, relative=True)
+    return train_settings("error=relative").error
 
 
 @pytest.fixture(scope="session")
 def protocol(error_protocol):
     """The default protocol: anchor bass, all prompt categories alike."""
-    prompt = PromptProtocol({str(category): 0.25 for category in PromptCategory})
-    return ProblemProtocol("bass", error_protocol, prompt, LevelProtocol())
+    settings = train_settings()
+    return ProblemProtocol("bass", error_protocol, settings.prompt, settings.data.level)
 
 
 @pytest.fixture(scope="session")
@@ -80,9 +97,9 @@ def demo_store(demo_source, demo_cache):
 
 
 @pytest.fixture(scope="session")
-def demo_segments(demo_store):
+def demo_segments(demo_store, gates):
     """All segments of the demo songs with an active bass."""
-    return list_segments(demo_store, list(demo_store.songs.values()), "bass", 10.0, 1.0, Gates())[0]
+    return list_segments(demo_store, list(demo_store.songs.values()), "bass", 10.0, 1.0, gates)[0]
 
 
 @pytest.fixture(scope="session")
@@ -102,38 +119,46 @@ def processor(chat):
 @pytest.fixture(scope="session")
 def encoder(chat):
     """The tiny model's encoder."""
-    from mixlab.data.encoder import ChatEncoder
+    from mixlab.chat.encoder import ChatEncoder
 
     return ChatEncoder(chat)
 
 
 @pytest.fixture(scope="session")
-def build_small(demo_cache, protocol, encoder):
-    """Builds data modules with few items over a source of songs, for exports."""
-    from pathlib import Path
+def small_settings(demo_cache):
+    """Settings with few items; further overrides are given as on the command line."""
 
-    from mixlab.data.module import DataSettings, FrozenItems, MixDataModule
-    from mixlab.synthesis.example import Inputs
+    def make(*overrides):
+        return train_settings(
+            "dataset=demo_small", f"paths.cache={demo_cache}", "inputs=mixture", "seed=3", "data.batch_size=4",
+            "data.eval_batch_size=4", "data.examples_per_epoch=12", "data.workers=0", "data.prepare_workers=1",
+            "evaluation.seed=11", "evaluation.items_per_song=1", "evaluation.validation_items_per_song=1", *overrides,
+        )  # fmt: skip
 
-    def build(source, inputs=Inputs.MIXTURE, kind=MixDataModule):
-        settings = DataSettings(10.0, 1.0, 4, 4, 12, 0, 1, Gates())
-        frozen = FrozenItems(11, protocol, 1, 1, 1.0, Gates())
-        module = kind(source, encoder, protocol, inputs, settings, frozen, Path(demo_cache), 3, features_in_worker=True)
-        module.setup()
-        return module
+    return make
+
+
+@pytest.fixture(scope="session")
+def build_small(small_settings):
+    """Builds banks with few items over a source of songs."""
+    from mixlab.items.drawn import DrawnItems
+
+    def build(source, *overrides):
+        bank = DrawnItems(source, small_settings(*overrides), 16000)
+        bank.setup()
+        return bank
 
     return build
 
 
 @pytest.fixture(scope="session")
 def write_export(tmp_path_factory):
-    """Exports a data module into a new folder and returns it; what differs from the default is given by name."""
-    from mixlab.hub.export import ExportRequest, export
+    """Exports a bank into a new folder and returns it; what differs from the default is given by name."""
+    from mixlab.hub.export import Audio, ExportRequest, SampleFormat, export
 
-    def write(module, out=None, *, train_items=3, clips="float32", audio="free"):
+    def write(bank, out=None, *, train_items=3, clips="float32", audio="free"):
         out = out or tmp_path_factory.mktemp("export") / "set"
-        settings = {"inputs": {"layout": str(module.inputs)}}
-        export(module, ExportRequest(out, train_items, clips, audio, {"_target_": "mixlab.Songs"}, settings))
+        export(bank, ExportRequest(out, train_items, SampleFormat(clips), Audio(audio)))
         return out
 
     return write
@@ -143,6 +168,19 @@ def write_export(tmp_path_factory):
 def exported(demo_source, build_small, write_export):
     """A small export of demo songs, one clip an item."""
     return write_export(build_small(demo_source))
+
+
+@pytest.fixture(scope="session")
+def serve(small_settings):
+    """Serves the items of an exported folder; the overrides have to be those that it was exported with."""
+    from mixlab.items.exported import ExportedItems, ExportedSet
+
+    def build(folder, *overrides):
+        bank = ExportedItems(ExportedSet(folder), small_settings(*overrides), 16000)
+        bank.setup()
+        return bank
+
+    return build
 
 
 @pytest.fixture

@@ -8,9 +8,14 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
+
+from mixlab.baselines.loudness import LoudnessRule
+from mixlab.multitrack.statistics import ALL_GENRES
 
 CHECKOUT = Path(__file__).parent.parent
 EXPERIMENTS = CHECKOUT / "experiments"
+USUAL = CHECKOUT / "mixlab" / "advising" / "usual.yaml"
 SHIPPED = CHECKOUT / "mixlab" / "models" / "tiny_advisor"
 SONGS = os.environ.get("MIXLAB_MULTITRACKS")
 PREDICTIONS = os.environ.get("MIXLAB_PREDECESSOR")
@@ -51,6 +56,21 @@ def test_at_equal_time_a_step_that_costs_twice_is_taken_half_as_often():
     seconds = {"cross_entropy": 0.2, "auxiliary": 0.4, "number_aware": 0.1}
     assert steps_that_fit(600, seconds) == {"cross_entropy": 600, "auxiliary": 300, "number_aware": 1200}
     assert steps_that_fit(1, seconds)["auxiliary"] == 1
+
+
+def test_what_demo_songs_usually_do_is_measured_with_the_rules_fitted_on_them(tmp_path):
+    main = runpy.run_path(str(EXPERIMENTS / "bass_anchor" / "usual.py"))["main"]
+    few = ("dataset=demo_small", "dataset.test_songs=1", "dataset.validation_songs=1", "dataset.shifted_songs=0")
+    main([*few, f"paths.cache={tmp_path}", "evaluation.tuning_items=60"], tmp_path / "usual.yaml")
+    found = yaml.safe_load((tmp_path / "usual.yaml").read_text())
+    shipped = yaml.safe_load(USUAL.read_text(encoding="utf-8"))
+    assert found.keys() == shipped.keys() == {"spreads", "rules"}
+    assert found["rules"].keys() == shipped["rules"].keys()
+    songs, mean_lu, deviation_lu = found["spreads"][f"bass/drums/{ALL_GENRES}"]
+    assert songs == 12
+    assert abs(mean_lu - shipped["spreads"][f"bass/drums/{ALL_GENRES}"][1]) < 3
+    assert deviation_lu > 0
+    assert LoudnessRule.from_json(found["rules"]["loudness_rule"]).figures()["threshold_db"] > 0
 
 
 @pytest.mark.slow

@@ -1,16 +1,16 @@
 """Print the results of a run as a Markdown table: python experiments/bass_anchor/table.py outputs/bass_anchor/<run>."""
 
-import json
 import sys
-from pathlib import Path
+from collections.abc import Mapping
 
-from mixlab.evaluation.table import LABELS
+from mixlab.reports.table import label_of, methods_of
+from mixlab.runs.folder import RunFolder
 
 COLUMNS = {
     "joint_accuracy": "joint",
     "model_lead": "model ahead by",
     "direction_accuracy": "direction",
-    "balanced_accuracy": "balanced right",
+    "balanced_recall": "balanced right",
     "gain_mae_db": "error dB",
     "gain_mae_located_db": "error dB, located",
     "parse_rate": "parsed",
@@ -19,7 +19,7 @@ COLUMNS = {
 }
 
 
-def line(metrics: dict[str, float], label: str, prefix: str, loop_prefix: str) -> str:
+def line(metrics: Mapping[str, float], label: str, prefix: str, loop_prefix: str) -> str:
     """One row: each figure with its 95 % interval where it has one."""
     cells = []
     for column in COLUMNS:
@@ -38,7 +38,7 @@ def line(metrics: dict[str, float], label: str, prefix: str, loop_prefix: str) -
 
 def main() -> None:
     """Print the tables of the test songs and, where there are any, of the shifted ones."""
-    metrics = json.loads((Path(sys.argv[1]) / "metrics.json").read_text())
+    metrics = RunFolder(sys.argv[1]).metrics
     for split, lead in (("test", ""), ("shifted", "shifted/")):
         if f"{split}/joint_accuracy" not in metrics:
             continue
@@ -47,10 +47,9 @@ def main() -> None:
         print("| method | " + " | ".join(COLUMNS.values()) + " |")
         print("|---|" + "---:|" * len(COLUMNS))
         print(line(metrics, "**model**", f"{split}/", lead))
-        for name, label in LABELS.items():
+        for name in methods_of(metrics, split)[1:]:
             prefix = f"{lead}baselines/{name}/"
-            if f"{prefix}joint_accuracy" in metrics:
-                print(line(metrics, label, prefix, prefix))
+            print(line(metrics, label_of(name), prefix, prefix))
 
 
 if __name__ == "__main__":

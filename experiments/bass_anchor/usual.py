@@ -9,17 +9,21 @@ loudness rules, fitted on the same tuning items as in the report.
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-import torch
 import yaml
-from hydra import compose, initialize_config_dir
 
-from mixlab import build, cli
-from mixlab.data.encoder import ChatEncoder
-from mixlab.evaluation.run import Evaluator
+from mixlab.chat.encoder import ChatEncoder
+from mixlab.cli.run import composed
+from mixlab.evaluation.answering import Answering
+from mixlab.evaluation.evaluator import Evaluator
+from mixlab.items.build import build_bank
 from mixlab.models.backbones.tiny import Tiny
 from mixlab.multitrack.statistics import usual_balance
+from mixlab.runs.settings import TrainSettings
+from mixlab.runs.trainer import Devices
+from mixlab.settings import parse
 
 OUT = Path(__file__).parents[2] / "mixlab" / "advising" / "usual.yaml"
 HEAD = """\
@@ -29,23 +33,23 @@ HEAD = """\
 """
 
 
-def main() -> None:
-    cli.register_resolvers()
-    with initialize_config_dir(cli.config_folder(), version_base="1.3"):
-        cfg = compose("train", ["+experiment=bass_anchor", *sys.argv[1:]])
-    data = build.data_module(cfg, build.source(cfg), ChatEncoder(Tiny("listener").read_chat()), features_in_worker=True)
-    data.prepare_data()
-    data.setup()
+def main(overrides: Sequence[str], out: Path = OUT) -> None:
+    """Measure, fit and write."""
     rules = ["loudness_rule", "loudness_rule_genre"]
-    evaluator = Evaluator(data, rules, cfg.evaluation.tuning_items, 1, torch.device("cpu"))
-    usual = usual_balance(data.segments["train"])
+    asked = [f"evaluation.baselines=[{','.join(rules)}]", "evaluation.resamples=1"]
+    settings = parse(composed("train", "+experiment=bass_anchor", *asked, *overrides), TrainSettings)
+    encoder = ChatEncoder(Tiny("listener").read_chat())
+    bank = build_bank(settings, encoder.sample_rate)
+    bank.setup()
+    evaluator = Evaluator(Answering(bank, encoder, Devices(settings.trainer)), settings.evaluation)
+    usual = usual_balance(bank.segments["train"])
     spreads = {
         f"{anchor}/{stem}/{genre}": [spread.songs, round(spread.mean_lu, 2), round(spread.deviation_lu, 2)]
         for (genre, anchor, stem), spread in sorted(usual.spreads.items())
     }
     found = {"spreads": spreads, "rules": {name: evaluator.baselines[name].to_json() for name in rules}}
-    OUT.write_text(HEAD + yaml.safe_dump(found, sort_keys=True, default_flow_style=None, width=120))
+    out.write_text(HEAD + yaml.safe_dump(found, sort_keys=True, default_flow_style=None, width=120))
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -1,4 +1,4 @@
-"""Which objective teaches most at equal cost: python experiments/objectives/compare.py [overrides of mixlab.train].
+"""Which objective teaches most at equal cost: python experiments/objectives/compare.py [overrides of mixlab train].
 
     python experiments/objectives/compare.py                                   # equal steps, three seeds, 600 steps
     python experiments/objectives/compare.py --equal time                      # equal time: as many steps as fit
@@ -25,10 +25,15 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import torch
-from hydra import compose, initialize_config_dir
 
-from mixlab import build, cli
-from mixlab.data.encoder import ChatEncoder
+from mixlab.chat.encoder import ChatEncoder
+from mixlab.cli.run import composed
+from mixlab.items.build import build_bank
+from mixlab.models.recipes import read_chat
+from mixlab.runs.settings import TrainSettings
+from mixlab.settings import parse
+from mixlab.training.data import MixDataModule
+from mixlab.training.flow import new_module
 
 OBJECTIVES = ("cross_entropy", "auxiliary", "number_aware")
 FIGURES = ("test/joint_accuracy", "test/direction_accuracy", "test/gain_mae_db", "test/gain_mae_located_db")
@@ -38,18 +43,16 @@ ROUNDS = 9
 
 def step_seconds(overrides: list[str]) -> dict[str, float]:
     """CPU seconds of one step of training by objective: the median of some rounds in which all take turns."""
-    cli.register_resolvers()
     steps: dict[str, Any] = {}
     batch = None
     for objective in OBJECTIVES:
-        with initialize_config_dir(cli.config_folder(), version_base="1.3"):
-            chosen = ["+experiment=bass_anchor", *COMMON, "data.workers=0", *overrides, f"loss={objective}"]
-            cfg = compose("train", overrides=chosen)
-        torch.set_num_threads(cfg.trainer.threads)
-        module = build.advice_module(cfg, build.backbone(cfg))
+        chosen = ["+experiment=bass_anchor", *COMMON, "data.workers=0", *overrides, f"loss={objective}"]
+        settings = parse(composed("train", *chosen), TrainSettings)
+        torch.set_num_threads(settings.trainer.threads)
+        bank = build_bank(settings, read_chat(settings.model).front_end.sample_rate)
+        module = new_module(settings, bank)
         if batch is None:
-            data = build.data_module(cfg, build.source(cfg), ChatEncoder(module.backbone.chat), features_in_worker=True)
-            data.prepare_data()
+            data = MixDataModule(bank, ChatEncoder(module.backbone.chat), features_in_worker=True)
             data.setup()
             batch = next(iter(data.train_dataloader()))
         optimizer, _ = module.optim.build(module.named_parameters(), total_steps=1000)
@@ -76,7 +79,8 @@ def run(objective: str, seed: int, steps: int, overrides: list[str]) -> dict[str
     runs = Path("outputs") / name
     before = set(runs.glob("*/metrics.json"))
     chosen = [*COMMON, f"name={name}", f"loss={objective}", f"seed={seed}", *overrides, f"trainer.max_steps={steps}"]
-    subprocess.run([sys.executable, "-m", "mixlab.train", "+experiment=bass_anchor", *chosen], check=True, stdout=2)
+    command = [sys.executable, "-m", "mixlab", "train", "+experiment=bass_anchor", *chosen]
+    subprocess.run(command, check=True, stdout=2)
     (metrics,) = set(runs.glob("*/metrics.json")) - before
     return json.loads(metrics.read_text())
 

@@ -7,17 +7,16 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 
-import yaml
 from keywords import keyword_verdict
 
-from mixlab.cli import config_folder
-from mixlab.evaluation.table import results_sheet
+from mixlab.cli.run import composed
 from mixlab.language.advice import Direction
-from mixlab.score_texts import text_rows
-from mixlab.scoring.bootstrap import RESAMPLES
-from mixlab.scoring.formats import RowFormat, read_texts
+from mixlab.reports.score_command import ScoreSettings, text_rows
+from mixlab.reports.table import results_sheet
+from mixlab.scoring.formats import read_texts
 from mixlab.scoring.metrics import outcomes
 from mixlab.scoring.prediction import Prediction
+from mixlab.settings import parse
 
 
 def truth(prediction: Prediction) -> tuple[str, str]:
@@ -35,12 +34,11 @@ def understood(prediction: Prediction) -> str:
 
 def main() -> None:
     """Print the table of both ways of scoring, and the answers on which they differ."""
-    settings = yaml.safe_load((Path(config_folder()) / "format" / "mixingbuddy.yaml").read_text())
-    form = RowFormat(**{key: value for key, value in settings.items() if key not in ("kind", "protocol")})
+    settings = parse(composed("score", "predictions=all", "format=mixingbuddy"), ScoreSettings)
     lines, tables, differences = [], [], defaultdict(list)
     for path in sorted(Path(sys.argv[1]).glob("*.jsonl")):
-        texts = read_texts(path, form)
-        tables.append(f"`{path.name}`:\n\n{results_sheet(text_rows(texts, RESAMPLES)).markdown()}")
+        texts = read_texts(path, settings.format)
+        tables.append(f"`{path.name}`:\n\n{results_sheet(text_rows(texts, settings.resamples)).markdown()}")
         for name, predictions in (("answers", texts.predictions), ("references", texts.references)):
             found = outcomes(predictions)
             ours = list(zip(found["stem_accuracy"] == 1, found["direction_accuracy"] == 1, strict=True))

@@ -25,7 +25,7 @@ def advice(checkpoint: str, anchor: Path, tracks: list[Path]) -> list[tuple[str,
     """The stems that the model moves, each with its gain in dB."""
     # Names with commas or spaces need Hydra's quotes.
     listed = ",".join(f"'{track}'" for track in tracks)
-    command = [sys.executable, "-m", "mixlab.advise", f"checkpoint={checkpoint}", f"anchor='{anchor}'",
+    command = [sys.executable, "-m", "mixlab", "advise", f"checkpoint={checkpoint}", f"anchor='{anchor}'",
                f"tracks=[{listed}]", "format=json"]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:

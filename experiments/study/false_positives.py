@@ -3,8 +3,8 @@
     python experiments/study/false_positives.py                     # the ordinal model, 200 studies
     python experiments/study/false_positives.py --model linear      # the fallback's permutation test
 
-Simulates studies in which all systems are alike, of the size that `mixlab.study build` makes unless told otherwise,
-with the fewest raters that `mixlab.study power` tries, and tests every pair of systems in each. Writes
+Simulates studies in which all systems are alike, of the size that `mixlab study build` makes unless told otherwise,
+with the fewest raters that `mixlab study power` tries, and tests every pair of systems in each. Writes
 results/<model>_studies.csv (p of each pair in each study, as they come; what is there already is not computed again)
 and results/<model>.csv (how many of them are below 0.05).
 """
@@ -16,7 +16,6 @@ import csv
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from importlib import resources
 from itertools import combinations
 from pathlib import Path
 
@@ -25,11 +24,12 @@ import pandas as pd
 import yaml
 
 from mixlab.scoring.paired import ALPHA, holm
+from mixlab.storage import config_folder
 from mixlab.study.fits import Fit, design
 from mixlab.study.linear import permutation_p
 from mixlab.study.ordinal import NoOrdinalModel
 from mixlab.study.power import PERMUTATIONS, null_range, ordinal_fits, simulated_tables
-from mixlab.study.raters import Truth
+from mixlab.study.settings import Truth
 
 RESULTS = Path(__file__).parent / "results"
 SYSTEMS = ("fine_tuned", "zero_shot", "loudness_rule", "human", "do_nothing", "low_anchor")
@@ -47,8 +47,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=RESULTS)
     given = parser.parse_args()
-    conf = resources.files("mixlab.study").joinpath("conf", "truth", "usual.yaml")
-    truth = Truth({"effectiveness": dict.fromkeys(SYSTEMS, 0.0)}, **yaml.safe_load(conf.read_text()))
+    assumed = yaml.safe_load((config_folder() / "study" / "truth" / "usual.yaml").read_text(encoding="utf-8"))
+    truth = Truth(effects={"effectiveness": dict.fromkeys(SYSTEMS, 0.0)}, **assumed)
     tables = simulated_tables(truth, (given.raters, ITEMS, TRIALS), given.studies, given.seed)
     tests = [f"{a} - {b}" for a, b in combinations(SYSTEMS, 2)]
     given.out.mkdir(parents=True, exist_ok=True)

@@ -14,14 +14,16 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import Trainer, TrainerCallback, TrainingArguments
 from turns import Clock
 
-from mixlab.data.collate import Batch, move_batch
-from mixlab.data.encoder import IGNORED
+from mixlab.chat.collate import Batch, move_batch
+from mixlab.chat.encoder import IGNORED
 from mixlab.models.adapters import LANGUAGE_MODEL_LINEARS, lora
 from mixlab.models.backbones.base import Backbone
-from mixlab.models.compute import Compute
+from mixlab.models.compute import apply_compute
 from mixlab.models.footprint import footprint
-from mixlab.models.loss import LossSettings, ResponseLoss
+from mixlab.models.loss import ResponseLoss
 from mixlab.models.quantization import quantize_language_model
+from mixlab.models.settings import Attention, Compute, LossSettings
+from mixlab.multitrack.song import STEMS
 
 PEAK_TFLOPS = {"H100": 989.0, "H200": 989.0, "A100": 312.0, "L40S": 362.0, "4090": 165.0}
 """Dense bfloat16 peaks of the makers' data sheets, by a word in the card's name."""
@@ -49,7 +51,8 @@ class Configuration:
 def adapted(size: str, device: torch.device, configuration: Configuration) -> Backbone:
     """The model with random weights and its adapter, set up for training."""
     backbone = _with_adapter(random_backbone(size, device), configuration.adapter)
-    Compute("sdpa", compile=False, recompute_activations=configuration.recompute).apply(backbone)
+    compute = Compute(attention=Attention.SDPA, compile=False, recompute_activations=configuration.recompute)
+    apply_compute(compute, backbone)
     for parameter in backbone.model.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.float()
@@ -91,7 +94,7 @@ def make_batch(size: str, device: torch.device, prompts: int, clipped: bool) -> 
 def ours(backbone: Backbone, batch: Batch, clock: Clock, steps: int) -> tuple[float, float]:
     """Median seconds and the floating-point operations of a step."""
     device = clock.device.type
-    loss = ResponseLoss(LossSettings(), backbone)
+    loss = ResponseLoss(LossSettings(), backbone, STEMS)
     optimizer = torch.optim.AdamW([p for p in backbone.model.parameters() if p.requires_grad], lr=1e-4)
 
     def step() -> None:

@@ -30,16 +30,20 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import soundfile
 import torch
-from hydra import compose, initialize_config_dir
 
-from mixlab import build, cli
-from mixlab.audio.files import resample, to_mono
-from mixlab.data.collate import Collator
-from mixlab.data.dataset import TrainingDataset
-from mixlab.data.encoder import ChatEncoder
-from mixlab.data.module import MixDataModule
+from mixlab.audio.blocks import resample
+from mixlab.audio.files import to_mono
+from mixlab.chat.collate import Collator
+from mixlab.chat.datasets import TrainingExamples
+from mixlab.chat.encoder import ChatEncoder
+from mixlab.cli.run import composed
+from mixlab.items.build import build_bank
+from mixlab.models.recipes import read_chat
 from mixlab.multitrack.demo.source import DemoSource
 from mixlab.multitrack.song import STEMS
+from mixlab.runs.settings import TrainSettings
+from mixlab.settings import parse
+from mixlab.training.data import MixDataModule
 
 SOURCE_RATE = 44100
 MODEL_RATE = 16000
@@ -80,16 +84,16 @@ def write_songs(root: Path, songs: int, duration_s: float) -> None:
 
 
 def data_module(cache: Path, *overrides: str) -> MixDataModule:
-    """What ``python -m mixlab.train`` serves its examples with, songs prepared."""
-    cli.register_resolvers()
-    with initialize_config_dir(cli.config_folder(), version_base="1.3"):
-        cfg = compose("train", [*overrides, f"paths.cache={cache}", "data.prepare_workers=1"])
-    data = build.data_module(cfg, build.source(cfg), ChatEncoder(build.backbone(cfg).chat), False)
+    """What ``mixlab train`` serves its examples with, songs prepared."""
+    values = composed("train", *overrides, f"paths.cache={cache}", "data.prepare_workers=1")
+    settings = parse(values, TrainSettings)
+    encoder = ChatEncoder(read_chat(settings.model))
+    data = MixDataModule(build_bank(settings, encoder.sample_rate), encoder, features_in_worker=False)
     data.setup()
     return data
 
 
-def endless_examples(dataset: TrainingDataset) -> Callable[[], Any]:
+def endless_examples(dataset: TrainingExamples) -> Callable[[], Any]:
     """The next training example with every call, none twice."""
     numbers = itertools.count()
     return lambda: dataset[0, next(numbers)]
@@ -97,7 +101,7 @@ def endless_examples(dataset: TrainingDataset) -> Callable[[], Any]:
 
 def endless_batches(data: MixDataModule) -> Callable[[], Any]:
     """Sixteen examples as a batch with waveforms, with every call."""
-    example, collate = endless_examples(data.training_dataset()), Collator(data.encoder, features=False)
+    example, collate = endless_examples(data.training_examples()), Collator(data.encoder, features=False)
     return lambda: collate([example() for _ in range(16)])
 
 
@@ -142,7 +146,7 @@ def copied_bytes_per_s() -> float:
     return max(2 * COPIED_BYTES * rate(lambda: np.copyto(target, source), 1) for _ in range(5))
 
 
-def clips_and_bytes(dataset: TrainingDataset, examples: int = 100) -> tuple[float, float]:
+def clips_and_bytes(dataset: TrainingExamples, examples: int = 100) -> tuple[float, float]:
     """Clips of an example, and the bytes that it cannot do without: stems read once, clips written once; means."""
     clips, moved = [], []
     for index in range(examples):
@@ -156,9 +160,9 @@ def clips_and_bytes(dataset: TrainingDataset, examples: int = 100) -> tuple[floa
 
 def parts_ms(data: MixDataModule, times: int) -> dict[str, float]:
     """Where the time of an example goes, in CPU ms: the parts by themselves, on the same problems."""
-    dataset, encoder = data.training_dataset(), data.encoder
-    maker = dataset.maker
-    problems = [dataset.problem(2, index) for index in range(times)]
+    dataset, encoder = data.training_examples(), data.encoder
+    training, maker = dataset.problems, dataset.examples
+    problems = [training.problem(2, index) for index in range(times)]
     examples = [maker.example(problem) for problem in problems]
 
     def each(make: Callable[[Any], Any], items: list[Any]) -> float:
@@ -167,7 +171,7 @@ def parts_ms(data: MixDataModule, times: int) -> dict[str, float]:
 
     numbers = list(range(times))
     return {
-        "draw": each(lambda index: dataset.problem(3, index), numbers),
+        "draw": each(lambda index: training.problem(3, index), numbers),
         "audio_and_words": each(maker.example, problems),
         "tokens": each(lambda e: encoder.encode_text(e.clips, e.prompt, e.response), examples),
         "log_mel_beside": each(lambda e: encoder.features([clip.samples for clip in e.clips]), examples),
@@ -177,7 +181,7 @@ def parts_ms(data: MixDataModule, times: int) -> dict[str, float]:
 def anonymous_mb(cache: str, songs: int, examples: int) -> float:
     """Memory of a fresh process that makes examples of that many songs: resident, without pages of files."""
     data = data_module(Path(cache), *demo_songs(songs))
-    example = endless_examples(data.training_dataset())
+    example = endless_examples(data.training_examples())
     for _ in range(examples):
         example()
     status = Path("/proc/self/status").read_text().splitlines()
@@ -214,7 +218,7 @@ def measure(root: Path, scratch: Path, rounds: int, examples: int) -> dict[str, 
     """All figures on the songs in `root`, by name; those of the clips anchor and rest have no suffix."""
     overrides = ("dataset=musdb18hq", f"dataset.root={root}")
     data = {inputs: data_module(scratch / "cache", *overrides, f"inputs={inputs}") for inputs in INPUTS}
-    datasets = {inputs: module.training_dataset() for inputs, module in data.items()}
+    datasets = {inputs: module.training_examples() for inputs, module in data.items()}
     makers = {inputs: (endless_examples(dataset), examples) for inputs, dataset in datasets.items()}
     makers |= {f"batches_{inputs}": (endless_batches(data[inputs]), -(-examples // 16)) for inputs in INPUTS}
     files = min(PRERENDERED, examples)

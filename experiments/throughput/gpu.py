@@ -28,12 +28,10 @@ from typing import Any
 
 import torch
 from configurations import Configuration, measure, predicted_gb
-from loops import WARM_UP, data_wait, generation, main_job, served, step_overhead
+from loops import WARM_UP, data_wait, generation, main_job, parts, step_overhead
 from shapes import SIZES, random_backbone
 from towers import tower
 from turns import Clock
-
-from mixlab import build
 
 PARTS = ("loop", "answers", "tower", "configurations")
 
@@ -45,15 +43,15 @@ def asked_of_songs(arguments: Namespace, clock: Clock) -> dict[str, float]:
     found: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder:
         cache, size = Path(folder) / "cache", f"data.batch_size={arguments.prompts}"
-        cfg = main_job(cache, arguments.songs, "model=qwen2_audio_7b", size, *recipe, *trainer)
-        module = build.advice_module(cfg, random_backbone(arguments.model, clock.device)).to(clock.device)
-        data = served(cfg, module)
+        settings = main_job(cache, arguments.songs, "model=qwen2_audio_7b", size, *recipe, *trainer)
+        module, data = parts(settings, random_backbone(arguments.model, clock.device))
+        module.to(clock.device)
         if "loop" in arguments.parts:
             loader = iter(data.train_dataloader())
             batches = [next(loader) for _ in range(min(8, arguments.steps))]
             del loader
-            found |= step_overhead(cfg, module, batches, WARM_UP + arguments.steps, Path(folder), clock)
-            found |= data_wait(cfg, module, data, arguments.steps, clock)
+            found |= step_overhead(settings, module, batches, WARM_UP + arguments.steps, Path(folder), clock)
+            found |= data_wait(settings, module, data, arguments.steps, clock)
         if "answers" in arguments.parts:
             backbone, count, length = module.backbone, arguments.answers, arguments.new_tokens
             found |= generation(backbone, data, count, length, arguments.rounds, clock, never_ending=True)

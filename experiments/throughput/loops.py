@@ -11,40 +11,52 @@ from typing import Any
 
 import lightning
 import torch
-from hydra import compose, initialize_config_dir
 from lightning.pytorch.loggers import CSVLogger
-from omegaconf import DictConfig
 from torch.utils.data import DataLoader
 from turns import Clock, in_turns
 
-from mixlab import build, cli
-from mixlab.data.collate import Batch, Collator, move_batch, with_features, with_places
-from mixlab.data.encoder import ChatEncoder
-from mixlab.data.module import MixDataModule
+from mixlab.chat.collate import Batch, Collator, move_batch, with_features, with_places
+from mixlab.chat.datasets import HeldoutExamples
+from mixlab.chat.encoder import ChatEncoder
+from mixlab.cli.run import composed
+from mixlab.items.bank import ItemBank
+from mixlab.items.build import build_bank
 from mixlab.models.backbones.base import Backbone
 from mixlab.models.generate import generate_texts
 from mixlab.models.module import AdviceModule
+from mixlab.models.recipes import read_chat
+from mixlab.runs.settings import TrainSettings
+from mixlab.runs.trainer import build_trainer
+from mixlab.settings import parse
+from mixlab.training.build import build_module
+from mixlab.training.data import MixDataModule
+from mixlab.training.flow import new_module
 
 WARM_UP = 3
 """Steps that are made and not counted."""
 
 
-def main_job(cache: Path, songs: int, *overrides: str) -> DictConfig:
-    """The configuration of the main job, with fewer songs and what is overridden."""
+def main_job(cache: Path, songs: int, *overrides: str) -> TrainSettings:
+    """The settings of the main job, with fewer songs and what is overridden."""
     counts = {"train": songs, "validation": 1, "test": 8, "shifted": 0}
     fewer = [f"dataset.{split}_songs={count}" for split, count in counts.items()]
-    cli.register_resolvers()
-    with initialize_config_dir(cli.config_folder(), version_base="1.3"):
-        return compose("train", ["+experiment=bass_anchor", f"paths.cache={cache}", *fewer, *overrides])
+    return parse(
+        composed("train", "+experiment=bass_anchor", f"paths.cache={cache}", *fewer, *overrides), TrainSettings
+    )
 
 
-def served(cfg: DictConfig, module: AdviceModule) -> MixDataModule:
-    """The data module of the job, songs prepared."""
-    encoder = ChatEncoder(module.backbone.chat)
-    data = build.data_module(cfg, build.source(cfg), encoder, cfg.trainer.features == "worker")
-    data.prepare_data()
+def parts(settings: TrainSettings, base: Backbone | None = None) -> tuple[AdviceModule, MixDataModule]:
+    """The module and the data module of the job, songs prepared.
+
+    Args:
+        base: in place of the backbone that the settings name.
+    """
+    chat = read_chat(settings.model) if base is None else base.chat
+    bank: ItemBank = build_bank(settings, chat.front_end.sample_rate)
+    module = new_module(settings, bank) if base is None else build_module(settings, base, bank)
+    data = MixDataModule(bank, ChatEncoder(module.backbone.chat), settings.trainer.features == "worker")
     data.setup()
-    return data
+    return module, data
 
 
 class BareLoop(lightning.Callback):
@@ -60,10 +72,11 @@ class BareLoop(lightning.Callback):
     """
 
     def __init__(
-        self, cfg: DictConfig, module: AdviceModule, steps: int, clock: Clock, batches: Sequence[Batch] = ()
+        self, settings: TrainSettings, module: AdviceModule, steps: int, clock: Clock, batches: Sequence[Batch] = ()
     ) -> None:
-        self.module, self.clip, self.clock, self.batches = module, cfg.trainer.gradient_clip_val, clock, batches
-        self.short = cfg.trainer.precision == "bf16-mixed"
+        options = settings.trainer.options
+        self.module, self.clip, self.clock, self.batches = module, options["gradient_clip_val"], clock, batches
+        self.short = options["precision"] == "bf16-mixed"
         module.model.train()
         self.optimizer, self.schedule = module.optim.build(module.named_parameters(), steps)
         self.lightning_s: list[float] = []
@@ -93,7 +106,7 @@ class BareLoop(lightning.Callback):
 
 
 def step_overhead(
-    cfg: DictConfig, ours: AdviceModule, batches: Sequence[Batch], steps: int, folder: Path, clock: Clock
+    settings: TrainSettings, ours: AdviceModule, batches: Sequence[Batch], steps: int, folder: Path, clock: Clock
 ) -> dict[str, float]:
     """How much longer a step takes in Lightning's loop with the job's logger, as a share of the bare step.
 
@@ -104,10 +117,10 @@ def step_overhead(
         AssertionError: if on a CPU the loops trained different weights.
     """
     bare = twin(ours)
-    loop = BareLoop(cfg, bare, steps, clock, batches)
-    cfg = cfg.copy()
-    cfg.trainer.max_steps = steps
-    trainer = build.trainer(cfg, callbacks=[loop], logger=CSVLogger(folder), limit_val_batches=0)
+    loop = BareLoop(settings, bare, steps, clock, batches)
+    trainer = build_trainer(
+        settings.trainer.but(max_steps=steps), callbacks=[loop], logger=CSVLogger(folder), limit_val_batches=0
+    )
     turns = [batches[number % len(batches)] for number in range(steps)]
     trainer.fit(ours, DataLoader(turns, batch_size=None))  # type: ignore[arg-type]
     apart = max(float((a.cpu() - b.cpu()).abs().max()) for a, b in _trained_pairs(ours, bare))
@@ -132,9 +145,11 @@ def _trained_pairs(one: AdviceModule, other: AdviceModule) -> list[tuple[torch.T
     return [(a.detach(), b.detach()) for a, b in pairs if a.requires_grad]
 
 
-def data_wait(cfg: DictConfig, module: AdviceModule, data: MixDataModule, steps: int, clock: Clock) -> dict[str, float]:
+def data_wait(
+    settings: TrainSettings, module: AdviceModule, data: MixDataModule, steps: int, clock: Clock
+) -> dict[str, float]:
     """The share of wall time in which training waits for its workers, without the first batches."""
-    loop = BareLoop(cfg, module, steps, clock)
+    loop = BareLoop(settings, module, steps, clock)
     batches = iter(data.train_dataloader())
     for _ in range(WARM_UP):
         loop.step(next(batches))
@@ -180,9 +195,10 @@ def generation(
         new_tokens: of an answer, at most.
         never_ending: make every answer that long.
     """
-    maker = data.maker(data.frozen.protocol)
-    encoded = [maker.encode(problem, with_response=False) for problem in data.problems("test")[:prompts]]
-    collate = Collator(ChatEncoder(backbone.chat), features=True, left=True)
+    bank, encoder = data.bank, ChatEncoder(backbone.chat)
+    asked = HeldoutExamples(bank.problems("test")[:prompts], bank.examples, encoder, with_response=False)
+    encoded = [asked[index] for index in range(len(asked))]
+    collate = Collator(encoder, features=True, left=True)
     together = move_batch(collate(encoded), clock.device)
     single = [move_batch(collate([item]), clock.device) for item in encoded]
     processors = [NeverEnding(backbone)] if never_ending else []

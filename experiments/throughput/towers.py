@@ -11,7 +11,7 @@ from transformers.models.qwen2_audio.modeling_qwen2_audio import Qwen2AudioEncod
 from turns import Clock, in_turns
 
 from mixlab.audio.log_mel import LogMel
-from mixlab.models.backbones.tower import run_on_clips
+from mixlab.models.backbones.qwen2_audio import on_clips
 
 
 def tower(sizes: Mapping[str, int], clips: int, rounds: int, clock: Clock) -> dict[str, float]:
@@ -28,7 +28,7 @@ def tower(sizes: Mapping[str, int], clips: int, rounds: int, clock: Clock) -> di
     with clock.device:
         padded, clipped = Qwen2AudioEncoder(config).eval(), Qwen2AudioEncoder(config).eval()
     clipped.load_state_dict(padded.state_dict())
-    run_on_clips(clipped)
+    clipped = on_clips(clipped)
     extractor = WhisperFeatureExtractor(feature_size=128)
     waveforms = (0.1 * torch.randn(clips, 160000)).to(clock.device)
     found: dict[str, torch.Tensor] = {}

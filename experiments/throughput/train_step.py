@@ -20,12 +20,11 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import torch
-from loops import WARM_UP, data_wait, generation, main_job, served, step_overhead
+from loops import WARM_UP, data_wait, generation, main_job, parts, step_overhead
 from shapes import SIZES
 from towers import tower
 from turns import Clock
 
-from mixlab import build
 from mixlab.models.checkpoints import load_trained
 
 ADVISOR = Path(str(resources.files("mixlab.models"))) / "tiny_advisor"
@@ -51,18 +50,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     torch.set_num_threads(1)
     clock, rounds = Clock(torch.device("cpu")), arguments.rounds
     with tempfile.TemporaryDirectory() as folder:
-        cfg = main_job(Path(folder) / "cache", arguments.songs)
-        module = build.advice_module(cfg, build.backbone(cfg))
-        data = served(cfg, module)
+        settings = main_job(Path(folder) / "cache", arguments.songs)
+        module, data = parts(settings)
         loader = iter(data.train_dataloader())
         batches = [next(loader) for _ in range(min(16, arguments.steps))]
         del loader
-        figures = step_overhead(cfg, module, batches, WARM_UP + arguments.steps, Path(folder), clock)
+        figures = step_overhead(settings, module, batches, WARM_UP + arguments.steps, Path(folder), clock)
         advisor = load_trained(ADVISOR).backbone
-        figures |= generation(advisor, data, arguments.prompts, cfg.model.max_new_tokens, rounds, clock)
+        figures |= generation(advisor, data, arguments.prompts, settings.model.max_new_tokens, rounds, clock)
         if figures["equal_texts"] < 1:
             raise AssertionError("the batch has other answers than its prompts one by one")
-        figures |= data_wait(cfg, module, data, arguments.steps, clock)
+        figures |= data_wait(settings, module, data, arguments.steps, clock)
         figures |= tower(SIZES["7b"]["audio"] | {"encoder_layers": arguments.layers}, 2, rounds, clock)
     for name, value in figures.items():
         print(f"{name:28s} {value:.3g}")

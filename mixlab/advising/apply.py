@@ -4,33 +4,20 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
+import soundfile
 from numpy.typing import NDArray
 
-from mixlab.audio.files import read_audio, resample, write_audio
-from mixlab.audio.levels import apply_gain
 from mixlab.audio.loudness import true_peak_dbtp
 from mixlab.errors import ConfigError, InputFileError
+from mixlab.multitrack.tracks import Track, channel_count, highest_rate, mixed
 
 MIX_NAME = "mix.wav"
-
-
-class Source(Protocol):
-    """What rendering has to know of a track: its file, its role, its rate in Hz and its channels."""
-
-    @property
-    def path(self) -> Path: ...
-    @property
-    def role(self) -> str: ...
-    @property
-    def sample_rate(self) -> int: ...
-    @property
-    def channels(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -82,35 +69,43 @@ def plan_outputs(folder: Path, sources: Sequence[Path], overwrite: bool) -> Plan
     return Plan(outputs, folder / MIX_NAME)
 
 
-def render(plan: Plan, tracks: Sequence[Source], gains_db: Mapping[str, float]) -> Rendered:
-    """Write every track with its role's gain, and their sum.
+def render(plan: Plan, tracks: Sequence[Track], gains_db: Mapping[str, float]) -> Rendered:
+    """Write every track with its role's gain, and their sum; block by block, and everything whole or not at all.
 
     The mix has the highest rate and channel count of the tracks: mono goes to both channels, shorter tracks end in
-    silence. If a track or the mix would exceed full scale, all files get the
-    same trim, rounded down to 0.1 dB.
+    silence. If a track or the mix would exceed full scale, all files get the same trim, rounded down to 0.1 dB.
 
     Raises:
-        InputFileError: if a file cannot be written.
+        InputFileError: if a file cannot be read or written.
     """
-    rate = max(track.sample_rate for track in tracks)
-    mix = np.zeros((max(track.channels for track in tracks), 0), dtype=np.float32)
-    peak = 0.0
-    for track in tracks:
-        samples = apply_gain(read_audio(track.path)[0], gains_db.get(track.role, 0.0))
-        peak = max(peak, float(np.max(np.abs(samples))))
-        mix = add_to_mix(mix, resample(samples, track.sample_rate, rate))
-    peak = max(peak, float(np.max(np.abs(mix))))
-    trim_db = _trim_db(peak)
-    written = []
+    rate, channels = highest_rate(tracks), channel_count(tracks)
+    peaks = [0.0]
+    for block in mixed(tracks, rate, gains_db, watch=lambda _, own: peaks.append(_peak(own))):
+        peaks.append(_peak(block))
+    trim_db = _trim_db(max(peaks))
+    trimmed = {track.role: gains_db.get(track.role, 0.0) + trim_db for track in tracks}
     try:
-        for track in tracks:
-            samples = apply_gain(read_audio(track.path)[0], gains_db.get(track.role, 0.0) + trim_db)
-            written.append(_write(plan.outputs[track.path], samples, track.sample_rate))
-        mix = apply_gain(mix, trim_db)
-        written.append(_write(plan.mix, mix, rate))
-    except (OSError, RuntimeError) as error:
-        raise InputFileError(f"{plan.mix.parent} cannot be written to ({error}); choose another folder.") from error
-    return Rendered(tuple(written), trim_db, round(true_peak_dbtp(mix, rate), 2))
+        with ExitStack() as opened:
+            files = {
+                track: opened.enter_context(
+                    _writer(plan.outputs[track.path], track.header.sample_rate, track.header.channels)
+                )
+                for track in tracks
+            }
+            mix = opened.enter_context(_writer(plan.mix, rate, channels))
+
+            def written() -> Iterator[NDArray[np.float32]]:
+                for block in mixed(tracks, rate, trimmed, watch=lambda track, own: files[track].write(own.T)):
+                    mix.write(block.T)
+                    yield block
+
+            true_peak = true_peak_dbtp(written(), rate)
+    except (OSError, RuntimeError, AssertionError) as error:
+        # soundfile asserts that all was written, which is not so on a full disk.
+        reason = str(error) or "no space is left"
+        raise InputFileError(f"{plan.mix.parent} cannot be written to ({reason}); choose another folder.") from error
+    outputs = (*(plan.outputs[track.path] for track in tracks), plan.mix)
+    return Rendered(outputs, trim_db, round(true_peak, 2))
 
 
 def _check_writable(folder: Path) -> None:
@@ -124,21 +119,18 @@ def _trim_db(peak: float) -> float:
     return math.floor((-20.0 * math.log10(peak) - 1e-3) * 10.0) / 10.0 if peak > 1.0 else 0.0
 
 
-def add_to_mix(mix: NDArray[np.float32], samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    """`mix` grown to the length of `samples`, of shape (channels, frames), and their sum."""
-    missing = samples.shape[1] - mix.shape[1]
-    if missing > 0:
-        mix = np.pad(mix, ((0, 0), (0, missing)))
-    mix[:, : samples.shape[1]] += samples
-    return mix
+def _peak(samples: NDArray[np.float32]) -> float:
+    return float(np.max(np.abs(samples), initial=0.0))
 
 
-def _write(path: Path, samples: NDArray[np.float32], sample_rate: int) -> Path:
-    """Write a file that appears whole or not at all."""
+@contextmanager
+def _writer(path: Path, sample_rate: int, channels: int) -> Iterator[soundfile.SoundFile]:
+    """A 24-bit WAV to write to, which appears at its place when it is whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
     try:
-        write_audio(part, samples, sample_rate)
+        with soundfile.SoundFile(part, "w", sample_rate, channels, "PCM_24", format="WAV") as file:
+            yield file
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
-    return path

@@ -12,7 +12,7 @@ from mixlab.errors import InputFileError, MixlabError
 from mixlab.language.advice import Claim
 from mixlab.language.wording import STEM_NAMES
 from mixlab.models.checkpoints import Description
-from mixlab.synthesis.example import Inputs
+from mixlab.synthesis.example import LAYOUTS, Layout
 
 REASONS = {
     "too_short": f"shorter than {SHORTEST_SEGMENT_S:g} s",
@@ -40,7 +40,7 @@ class Consultation:
     ignored: Counter[str]
     prompt: str | None
     claim: Claim | None
-    inputs: Inputs
+    layout: Layout
 
     @classmethod
     def of(cls, session: Session, anchor_name: str, description: Description, prompt: str | None) -> Consultation:
@@ -56,7 +56,7 @@ class Consultation:
         if not segments:
             raise InputFileError(_nothing_to_judge(session, anchor_name, ignored))
         claim = None if prompt is None else read_claim(prompt)
-        return cls(session, segments, ignored, prompt, claim, Inputs(description.inputs))
+        return cls(session, segments, ignored, prompt, claim, LAYOUTS[description.inputs])
 
     def ask(self, listener: Answer, batch_size: int) -> Iterator[list[SegmentAnswer]]:
         """The answers, a batch at a time; clips are made with each, so that a long file needs no more memory."""
@@ -66,7 +66,7 @@ class Consultation:
             prompts = [self._prompt_for(segment) for segment in chosen]
             texts = listener(
                 [
-                    Question(self.session.clips(segment, self.inputs), prompt)
+                    Question(self.session.clips(segment, self.layout), prompt)
                     for segment, prompt in zip(chosen, prompts, strict=True)
                 ]
             )

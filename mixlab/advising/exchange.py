@@ -43,18 +43,10 @@ def reaper_project(gains: Sequence[TrackGain]) -> str:
     for gain in gains:
         source = _SOURCES.get(PurePath(gain.name).suffix.lower(), "WAVE")
         lines += [
-            "  <TRACK",
-            f"    NAME {_quoted(f'{gain.name} ({gain.gain_db:+.1f} dB)')}",
+            f"  <TRACK\n    NAME {_quoted(f'{gain.name} ({gain.gain_db:+.1f} dB)')}",
             f"    VOLPAN {float(db_to_amplitude(gain.gain_db)):.8f} 0 -1 -1 1",
-            "    <ITEM",
-            "      POSITION 0",
-            f"      LENGTH {gain.duration_s:.6f}",
-            f"      NAME {_quoted(gain.name)}",
-            f"      <SOURCE {source}",
-            f"        FILE {_quoted(gain.name)}",
-            "      >",
-            "    >",
-            "  >",
+            f"    <ITEM\n      POSITION 0\n      LENGTH {gain.duration_s:.6f}\n      NAME {_quoted(gain.name)}",
+            f"      <SOURCE {source}\n        FILE {_quoted(gain.name)}\n      >\n    >\n  >",
         ]
     return "\n".join([*lines, ">", ""])
 

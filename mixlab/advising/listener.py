@@ -8,11 +8,10 @@ from pathlib import Path
 import torch
 
 from mixlab.advising.session import Question
-from mixlab.data.collate import Collator, move_batch
-from mixlab.data.dataset import EncodedExample
-from mixlab.data.encoder import ChatEncoder
+from mixlab.chat.collate import Collator, move_batch
+from mixlab.chat.encoder import ChatEncoder, EncodedExample
 from mixlab.errors import CheckpointError
-from mixlab.models.backbones.pretrained import FAMILIES
+from mixlab.models.backbones.base import FAMILIES
 from mixlab.models.checkpoints import Description, TrainedModel
 from mixlab.models.constrained import GrammarDecoder
 from mixlab.models.generate import generate_texts
@@ -63,11 +62,7 @@ class ModelListener:
         self._collate = Collator(self.encoder, features=False, left=True)
 
     def __call__(self, questions: Sequence[Question]) -> list[str]:
-        batch = self._collate([self._encode(question) for question in questions])
+        batch = self._collate([EncodedExample.of_question(self.encoder, q.clips, q.prompt) for q in questions])
         stems = [sorted({stem for clip in question.clips for stem in clip.stems}) for question in questions]
         processors = self._decoder.processors(stems) if self._decoder else ()
         return generate_texts(self.backbone, move_batch(batch, self.device), self.max_new_tokens, processors)
-
-    def _encode(self, question: Question) -> EncodedExample:
-        text = self.encoder.encode_text(question.clips, question.prompt, response=None)
-        return EncodedExample(None, text, self.encoder.chat.sounds(question.clips))  # type: ignore[arg-type]

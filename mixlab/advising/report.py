@@ -10,7 +10,7 @@ from typing import Any
 from mixlab.advising.apply import Rendered
 from mixlab.advising.consultation import counted
 from mixlab.advising.summary import Summary
-from mixlab.advising.tracks import Track
+from mixlab.multitrack.tracks import Track
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,9 @@ class Report:
 
     def to_text(self) -> str:
         """The report for a reader."""
-        roles = ", ".join(f"{track.path.name} as {track.role}" for track in self.tracks[1:])
+        roles = ", ".join(f"{track.name} as {track.role}" for track in self.tracks[1:])
         anchor = self.tracks[0]
-        lines = [self.text, "", f"Anchor: {anchor.path.name} as {anchor.role}. Heard beside it: {roles}."]
+        lines = [self.text, "", f"Anchor: {anchor.name} as {anchor.role}. Heard beside it: {roles}."]
         if self.ignored:
             lines.append(f"Segments without advice: {counted(self.ignored)}.")
         lines += self.notes

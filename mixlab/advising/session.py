@@ -10,11 +10,12 @@ from functools import reduce
 import numpy as np
 from numpy.typing import NDArray
 
+from mixlab.audio.hearing import Heard
 from mixlab.audio.levels import FLOOR_DBFS, rms_dbfs
 from mixlab.audio.loudness import mean_square
 from mixlab.multitrack.segments import Gates
 from mixlab.multitrack.store import FRAME_S
-from mixlab.synthesis.example import Clip, Inputs, make_clips
+from mixlab.synthesis.example import Clip, Layout, make_clips
 
 SHORTEST_SEGMENT_S = 3.0
 """A remainder, or a whole file, shorter than this is not judged. Shorter clips than a full segment are not padded."""
@@ -63,6 +64,16 @@ class Session:
     sample_rate: int
     anchor: str
 
+    @classmethod
+    def of(cls, heard: Mapping[str, Heard], sample_rate: int, anchor: str) -> Session:
+        """What was heard of each role, ended in silence where it ends before the others."""
+        longest = max(one.samples.size for one in heard.values())
+        padded = {
+            role: one.samples if one.samples.size == longest else np.pad(one.samples, (0, longest - one.samples.size))
+            for role, one in heard.items()
+        }
+        return cls(padded, sample_rate, anchor)
+
     @property
     def duration_s(self) -> float:
         return next(iter(self.signals.values())).size / self.sample_rate
@@ -107,15 +118,23 @@ class Session:
                 found.append(SessionSegment(start_s, end_s, stems, headroom_dbfs - mixture_dbfs))
         return found, ignored
 
-    def clips(self, segment: SessionSegment, inputs: Inputs) -> tuple[Clip, ...]:
+    def clips(self, segment: SessionSegment, layout: Layout) -> tuple[Clip, ...]:
         """The clips of a segment in the layout of the checkpoint, all with the segment's one gain."""
         start, end = (round(time_s * self.sample_rate) for time_s in (segment.start_s, segment.end_s))
         parts = {stem: self.signals[stem][start:end] for stem in segment.stems}
-        return make_clips(parts, segment.stems, self.anchor, inputs, dict.fromkeys(segment.stems, segment.gain_db))
+        return make_clips(parts, segment.stems, self.anchor, layout, dict.fromkeys(segment.stems, segment.gain_db))
 
     def _overall_dbfs(self) -> float:
         """Level of the mixture over its frames that are not more than 20 dB below their mean (silence left out)."""
-        power = mean_square(_sum(self.signals.values())[None], self.sample_rate, FRAME_S)
+        # In parts of whole frames, since the sum of long signals is as long as they are.
+        step = 1000 * round(FRAME_S * self.sample_rate)
+        parts = [
+            mean_square(
+                _sum(signal[at : at + step] for signal in self.signals.values())[None], self.sample_rate, FRAME_S
+            )
+            for at in range(0, round(self.duration_s * self.sample_rate), step)
+        ]
+        power = np.concatenate([np.zeros(0), *parts])
         if not power.size or power.max() <= 0.0:
             return FLOOR_DBFS
         return float(10.0 * np.log10(power[power >= power.mean() / 100.0].mean()))

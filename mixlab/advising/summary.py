@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 
 from mixlab.language.advice import Advice, Claim, Direction, Move, State, Verdict
 from mixlab.language.parse import parse
-from mixlab.language.templates import implied_verdict
 
 _Said = TypeVar("_Said", Direction, Verdict)
 
@@ -241,7 +240,7 @@ def _stem_advice(stem: str, answers: Sequence[SegmentAnswer], quorum: Quorum) ->
 
 def _verdict(advice: Advice, claim: Claim | None) -> Verdict | None:
     """What an answer makes of the claim: what it says, or else what its moves say."""
-    return advice.verdict or (None if claim is None else implied_verdict(advice, claim))
+    return advice.verdict or (None if claim is None else Verdict.of(claim.holds(advice.gains_db)))
 
 
 def _move_json(stem: str, gain_db: float) -> dict[str, Any]:

@@ -13,8 +13,8 @@ import yaml
 from mixlab.advising.session import Session, SessionSegment
 from mixlab.advising.summary import SegmentAnswer, Summary, summarise
 from mixlab.audio.loudness import integrated_lufs, k_weighted_power
-from mixlab.evaluation.baselines.base import ListenedItem
-from mixlab.evaluation.baselines.loudness import LoudnessRule, LoudnessRuleGenre
+from mixlab.baselines.base import ListenedItem
+from mixlab.baselines.loudness import LoudnessRule, LoudnessRuleGenre
 from mixlab.language.advice import Advice, Claim
 from mixlab.multitrack.statistics import ALL_GENRES, Spread, UsualBalance
 from mixlab.synthesis.problem import Problem, PromptCategory
@@ -108,20 +108,9 @@ def _item(
     """A user's segment as the rule takes it: what chance decided elsewhere is not known here."""
     concerns = claim is not None and (claim.stem is None or claim.stem in segment.stems)
     problem = Problem(
-        item_id="",
-        song_id="",
-        split="",
-        genre=genre,
-        start_s=segment.start_s,
-        duration_s=segment.end_s - segment.start_s,
-        anchor=anchor,
-        stems=segment.stems,
-        errors=(),
-        error_category="",
+        item_id="", song_id="", split="", genre=genre, start_s=segment.start_s,
+        duration_s=segment.end_s - segment.start_s, anchor=anchor, stems=segment.stems, errors=(), error_category="",
         prompt_category=PromptCategory.CORRECT_DESCRIPTION if concerns else PromptCategory.AUDIO_ONLY,
-        claim=claim if concerns else None,
-        headroom_gain_db=segment.gain_db,
-        master_gain_db=0.0,
-        wording_seed=0,
-    )
+        claim=claim if concerns else None, headroom_gain_db=segment.gain_db, master_gain_db=0.0, wording_seed=0,
+    )  # fmt: skip
     return ListenedItem(problem, Advice(), lufs, {}, np.zeros((0, 0, 0), dtype=np.float32), ())

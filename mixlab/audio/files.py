@@ -8,13 +8,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import scipy.io.wavfile
-import scipy.signal
 import soundfile
 from numpy.typing import NDArray
 
@@ -137,14 +134,9 @@ def read_audio(path: Path) -> tuple[NDArray[np.float32], int]:
     Returns:
         Samples of shape (channels, frames), float32, and the sample rate in Hz.
     """
-    return read_part(path, 0.0, None)
-
-
-def read_part(path: Path, start_s: float, duration_s: float | None) -> tuple[NDArray[np.float32], int]:
-    """Read a part of a file, shorter or empty where the file ends before; as `read_audio` otherwise."""
     with _opened(path) as file:
-        sample_rate, nothing = int(file.samplerate), np.zeros((file.channels, 0), dtype=np.float32)
-    return np.concatenate([nothing, *read_blocks(path, start_s, duration_s)], axis=1), sample_rate
+        sample_rate = int(file.samplerate)
+    return np.concatenate(list(read_blocks(path)), axis=1), sample_rate
 
 
 class _Forward(soundfile.SoundFile):
@@ -227,7 +219,7 @@ def write_audio(path: Path, samples: NDArray[np.float32], sample_rate: int) -> N
     soundfile.write(path, samples.T, sample_rate, subtype="PCM_24", format="WAV")
 
 
-def wav_bytes(samples: NDArray[np.float32], sample_rate: int, sample_format: Literal["float32", "pcm24"]) -> bytes:
+def wav_bytes(samples: NDArray[np.float32], sample_rate: int, sample_format: str) -> bytes:
     """A whole WAV file of samples of shape (channels, frames): the same bytes for the same samples, at any time.
 
     Args:
@@ -257,12 +249,3 @@ def to_mono(samples: NDArray[np.floating]) -> NDArray[np.float32]:
     counts in loudness (ITU-R BS.1770-4, annex 1) and in a fold-down (ITU-R BS.775).
     """
     return np.mean(samples, axis=0, dtype=np.float32)
-
-
-def resample(samples: NDArray[np.float32], from_rate: int, to_rate: int) -> NDArray[np.float32]:
-    """Change the sample rate along the last axis with a polyphase filter, float32."""
-    if from_rate == to_rate:
-        return samples
-    ratio = Fraction(to_rate, from_rate)
-    resampled = scipy.signal.resample_poly(samples, ratio.numerator, ratio.denominator, axis=-1)
-    return np.ascontiguousarray(resampled, dtype=np.float32)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import scipy.signal
 from numpy.typing import NDArray
 from pyloudnorm import Meter
 
+from mixlab.audio.blocks import Blocks, in_steps, resampled
+from mixlab.audio.files import BLOCK_FRAMES
 from mixlab.audio.levels import amplitude_to_db
 
 ABSOLUTE_GATE_LUFS = -70.0
@@ -16,7 +20,6 @@ POWER_HOP_S = 0.1
 
 _OFFSET_LUFS = -0.691
 _HOPS_PER_BLOCK = 4
-_PEAK_BLOCK, _PEAK_OVERLAP = 1 << 18, 64
 
 
 def k_weighted_power(signal: NDArray[np.floating], sample_rate: int) -> NDArray[np.float64]:
@@ -32,10 +35,23 @@ def k_weighted_power(signal: NDArray[np.floating], sample_rate: int) -> NDArray[
     Returns:
         Shape (hops,); a last incomplete hop is dropped.
     """
-    weighted = np.asarray(signal, dtype=np.float64)
-    for stage in Meter(sample_rate)._filters.values():
-        weighted = scipy.signal.lfilter(stage.b, stage.a, weighted, axis=-1)
-    return mean_square(weighted, sample_rate, POWER_HOP_S)
+    meter = KMeter(sample_rate, signal.shape[0])
+    return np.concatenate([np.zeros(0), *(meter(block) for block in in_steps(_cut(signal), meter.hop))])
+
+
+class KMeter:
+    """`k_weighted_power` of a signal that comes in blocks of whole hops; a shorter block gives nothing."""
+
+    def __init__(self, sample_rate: int, channels: int) -> None:
+        self.sample_rate, self.hop = sample_rate, round(POWER_HOP_S * sample_rate)
+        self._stages = [(stage.b, stage.a) for stage in Meter(sample_rate)._filters.values()]
+        self._states = [np.zeros((channels, len(b) - 1)) for b, _ in self._stages]
+
+    def __call__(self, block: NDArray[np.floating]) -> NDArray[np.float64]:
+        weighted = np.asarray(block, dtype=np.float64)
+        for number, (b, a) in enumerate(self._stages):
+            weighted, self._states[number] = scipy.signal.lfilter(b, a, weighted, axis=-1, zi=self._states[number])
+        return mean_square(weighted, self.sample_rate, POWER_HOP_S)
 
 
 def mean_square(signal: NDArray[np.floating], sample_rate: int, hop_s: float) -> NDArray[np.float64]:
@@ -67,20 +83,15 @@ def integrated_lufs(power: NDArray[np.float64]) -> NDArray[np.float64]:
         return _OFFSET_LUFS + 10 * np.log10(_masked_mean(blocks, kept))
 
 
-def true_peak_dbtp(signal: NDArray[np.floating], sample_rate: int) -> float:
-    """True peak in dBTP, from the signal at 192 kHz or more (BS.1770-4, annex 2: four times 48 kHz).
+def true_peak_dbtp(blocks: Blocks, sample_rate: int) -> float:
+    """True peak in dBTP, from the signal at 192 kHz or more (BS.1770-4, annex 2: four times 48 kHz)."""
+    finer = resampled(blocks, sample_rate, sample_rate * max(1, -(-192_000 // sample_rate)))
+    return float(amplitude_to_db(max((float(np.max(np.abs(block), initial=0.0)) for block in finer), default=0.0)))
 
-    Args:
-        signal: shape (channels, samples).
-        sample_rate: in Hz.
-    """
-    times = max(1, -(-192_000 // sample_rate))
-    peak = 0.0
-    # In blocks that overlap by the filter's reach, since a long file at 192 kHz would fill the memory.
-    for start in range(0, signal.shape[-1], _PEAK_BLOCK):
-        block = signal[:, max(0, start - _PEAK_OVERLAP) : start + _PEAK_BLOCK + _PEAK_OVERLAP]
-        peak = max(peak, float(np.max(np.abs(scipy.signal.resample_poly(block, times, 1, axis=-1)), initial=0.0)))
-    return float(amplitude_to_db(peak))
+
+def _cut(signal: NDArray[np.floating]) -> Iterator[NDArray[np.floating]]:
+    for start in range(0, signal.shape[-1], BLOCK_FRAMES):
+        yield signal[:, start : start + BLOCK_FRAMES]
 
 
 def _masked_mean(values: NDArray[np.float64], mask: NDArray[np.bool_]) -> NDArray[np.float64]:

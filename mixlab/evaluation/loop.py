@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from mixlab.data.module import FrozenItems
+from mixlab.items.settings import HeldoutSettings
 from mixlab.language.advice import Advice
 from mixlab.scoring.closed_loop import applied
 from mixlab.scoring.loop_path import LoopFigures, LoopPath, loop_figures
 from mixlab.scoring.prediction import Prediction
 from mixlab.scoring.scores import headline_predictions
-from mixlab.synthesis.draw import LevelProtocol
 from mixlab.synthesis.problem import Problem
+from mixlab.synthesis.protocol import LevelProtocol
 from mixlab.synthesis.seeds import generator
 
 Ask = Callable[[Sequence[Problem]], Sequence[Prediction]]
@@ -50,18 +50,21 @@ def close_loop(first: Sequence[Prediction], ask: Ask, steps: int, level: LevelPr
 
 
 def loops(
-    first: Mapping[str, Sequence[Prediction]], asked: Mapping[str, Ask], steps: int, frozen: FrozenItems, resamples: int
+    first: Mapping[str, Sequence[Prediction]],
+    asked: Mapping[str, Ask],
+    steps: int,
+    heldout: HeldoutSettings,
+    resamples: int,
 ) -> dict[str, LoopFigures]:
     """The closed loop of several methods, by name; empty where there is one step only, which needs no asking.
 
     Args:
         first: answers to the items as they are, by method.
         asked: the methods that go on.
-        frozen: has the range of the master level, and the seed.
+        heldout: has the range of the master level, and the seed.
     """
-    level, seed = frozen.protocol.level, frozen.seed
     return {
-        name: loop_figures(close_loop(first[name], ask, steps, level, seed), resamples)
+        name: loop_figures(close_loop(first[name], ask, steps, heldout.level, heldout.seed), resamples)
         for name, ask in asked.items()
         if steps > 1
     }

@@ -8,9 +8,9 @@ from typing import Any
 
 import yaml
 
-from mixlab.data.manifest import MANIFEST, Manifest
-from mixlab.data.records import AUDIO_TAG
-from mixlab.hub.licences import hub_name
+from mixlab.items.manifest import MANIFEST, Manifest
+from mixlab.items.records import AUDIO_TAG
+from mixlab.synthesis.licences import hub_name
 
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 MOVE = [
@@ -22,25 +22,37 @@ MOVE = [
 ]
 
 
+def cards() -> Any:
+    """The Jinja environment of all cards; a name that a template does not get is an error."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    return Environment(
+        loader=PackageLoader("mixlab.hub"),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        undefined=StrictUndefined,
+    )
+
+
 def card(manifest: Manifest) -> str:
     """The README.md of a data set: front matter that the hub and `datasets` read, then what a person should know."""
-    from jinja2 import Environment, PackageLoader
-
-    environment = Environment(
-        loader=PackageLoader("mixlab.hub"), trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
-    )
     songs = manifest.songs.values()
     counts = Counter((str(song["licence"] or "unknown"), bool(song["free"])) for song in songs)
-    body = environment.get_template("dataset_card.md.j2").render(
-        manifest=manifest,
-        manifest_name=MANIFEST,
-        audio_tag=AUDIO_TAG,
-        source=str(manifest.dataset["_target_"]).rsplit(".", 1)[-1],
-        songs=Counter(song["split"] for song in songs),
-        licences=[{"name": name, "free": free, "songs": count} for (name, free), count in sorted(counts.items())],
-        withheld=sum(manifest.withheld.values()),
-        settings=yaml.safe_dump(dict(manifest.settings), sort_keys=False, allow_unicode=True),
-        private=manifest.audio != "free" and any(not song["free"] for song in songs),
+    body = (
+        cards()
+        .get_template("dataset_card.md.j2")
+        .render(
+            manifest=manifest,
+            manifest_name=MANIFEST,
+            audio_tag=AUDIO_TAG,
+            source=str(manifest.dataset.get("kind") or manifest.dataset["_target_"]).rsplit(".", 1)[-1],
+            songs=Counter(song["split"] for song in songs),
+            licences=[{"name": name, "free": free, "songs": count} for (name, free), count in sorted(counts.items())],
+            withheld=sum(manifest.withheld.values()),
+            settings=yaml.safe_dump(dict(manifest.settings), sort_keys=False, allow_unicode=True),
+            private=manifest.audio != "free" and any(not song["free"] for song in songs),
+        )
     )
     return f"---\n{yaml.safe_dump(_front_matter(manifest), sort_keys=False, allow_unicode=True)}---\n\n{body}"
 
@@ -92,7 +104,7 @@ def _features() -> list[dict[str, Any]]:
         {
             "name": "labels",
             "struct": [
-                {"name": "errors", "list": columns(("stem", "string"), ("gain_db", "float64"))},
+                {"name": "errors", "list": columns(("stem", "string"), ("error_db", "float64"))},
                 {"name": "advice", "list": columns(*MOVE)},
                 {"name": "verdict", "dtype": "string"},
             ],

@@ -1,4 +1,4 @@
-"""Room hub: what is looked at in a folder before it may go to the Hub: its card, paths of this machine, tokens."""
+"""What is looked at in a folder before it may go to the Hub: its card, paths of this machine, tokens."""
 
 from __future__ import annotations
 

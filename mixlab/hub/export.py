@@ -5,29 +5,45 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from rich.console import Console
 from rich.progress import track
 
 from mixlab import __version__
 from mixlab.audio.files import wav_bytes
-from mixlab.data.dataset import group_by_song
-from mixlab.data.manifest import MANIFEST, Manifest, check_file, describe_file, read_manifest
-from mixlab.data.module import MixDataModule
-from mixlab.data.records import ClipRecord, Item
 from mixlab.errors import ConfigError, InputFileError
 from mixlab.hub.card import card, dataset_info
-from mixlab.hub.folders import whole_folder
-from mixlab.hub.licences import is_free, songs_in
+from mixlab.items.bank import group_by_song
+from mixlab.items.drawn import DrawnItems
+from mixlab.items.exported import deciding_settings
+from mixlab.items.manifest import MANIFEST, Manifest, check_file, describe_file, read_manifest
+from mixlab.items.records import ClipRecord, Item
+from mixlab.settings import Plain
+from mixlab.storage import whole_folder
 from mixlab.synthesis.example import Clip, Example
+from mixlab.synthesis.licences import is_free, songs_in
 from mixlab.synthesis.problem import Problem
 
 ITEMS_PER_FOLDER = 1000
 """Clips lie in folders of so many items: the Hugging Face Hub takes 10,000 files in one."""
+
+
+class SampleFormat(StrEnum):
+    """Of clips on disk."""
+
+    FLOAT32 = "float32"
+    PCM24 = "pcm24"
+
+
+class Audio(StrEnum):
+    """Which songs have clips."""
+
+    FREE = "free"
+    ALL = "all"
 
 
 @dataclass(frozen=True)
@@ -39,19 +55,15 @@ class ExportRequest:
         train_items: how many training examples, the first of epoch 0.
         clips: sample format.
         audio: ``free`` leaves out the audio of songs without a free licence; ``all`` keeps it, for private use.
-        dataset: the songs' source, for the manifest.
-        settings: the parts of the configuration that decide the items, for the manifest.
     """
 
     out: Path
     train_items: int
-    clips: Literal["float32", "pcm24"]
-    audio: Literal["free", "all"]
-    dataset: Mapping[str, Any]
-    settings: Mapping[str, Any]
+    clips: SampleFormat
+    audio: Audio
 
 
-def export(data: MixDataModule, request: ExportRequest) -> Manifest:
+def export(data: DrawnItems, request: ExportRequest) -> Manifest:
     """Write a data set; `request.out` appears when all of it is on disk.
 
     An export of the same request that is there already is checked, file by file, and left as it is.
@@ -63,7 +75,6 @@ def export(data: MixDataModule, request: ExportRequest) -> Manifest:
     writer = _Writer(data, request)
     if (request.out / MANIFEST).is_file():
         return _as_before(read_manifest(request.out), writer.manifest(), request.out)
-    data.prepare_data()
     data.setup()
     with whole_folder(request.out) as folder:
         for split in sorted(data.segments, key=_split_order):
@@ -83,7 +94,7 @@ def clip_bytes(clip: Clip, sample_rate: int, sample_format: str, item_id: str) -
         ConfigError: if it exceeds full scale in 24-bit PCM.
     """
     try:
-        return wav_bytes(clip.samples[None], sample_rate, sample_format)  # type: ignore[arg-type]
+        return wav_bytes(clip.samples[None], sample_rate, sample_format)
     except ValueError as error:
         raise ConfigError(
             f"clips is '{sample_format}', but in item '{item_id}' the clip '{clip.label}' has {error}; use "
@@ -94,7 +105,7 @@ def clip_bytes(clip: Clip, sample_rate: int, sample_format: str, item_id: str) -
 class _Writer:
     """Writes items and remembers what the manifest has to say."""
 
-    def __init__(self, data: MixDataModule, request: ExportRequest) -> None:
+    def __init__(self, data: DrawnItems, request: ExportRequest) -> None:
         self.data, self.request = data, request
         self.items: Counter[str] = Counter()
         self.withheld: Counter[str] = Counter()
@@ -111,18 +122,18 @@ class _Writer:
         """Write clips and items of a split; nothing where it has no items."""
         data = self.data
         if split == "train":
-            training = data.training_dataset()
-            problems = [training.problem(0, index) for index in range(self.request.train_items)]
-            maker, seed = data.maker(), data.seed
+            training = data.training()
+            problems, seed = [training.problem(0, index) for index in range(self.request.train_items)], data.seed
+            examples = data.training_examples
         else:
-            problems, maker, seed = data.problems(split), data.maker(data.frozen.protocol), data.frozen.seed
+            problems, seed, examples = data.problems(split), data.heldout.seed, data.examples
         segments = group_by_song(data.segments[split])
         lines = []
         console = Console(stderr=True)
         for index, problem in enumerate(track(problems, f"Exporting {split}", console=console, transient=True)):
             licences = self._licences(problem, split)
-            example = maker.example(problem)
-            has_audio = self.request.audio == "all" or all(is_free(licence) for licence in licences.values())
+            example = examples.example(problem)
+            has_audio = self.request.audio is Audio.ALL or all(is_free(licence) for licence in licences.values())
             item = Item.of(
                 example,
                 self._clips(folder, f"clips/{split}/{index // ITEMS_PER_FOLDER:03d}/{index:06d}", example, has_audio),
@@ -148,7 +159,7 @@ class _Writer:
         return licences
 
     def _clips(self, folder: Path, stem: str, example: Example, has_audio: bool) -> list[ClipRecord]:
-        rate, clips = self.data.encoder.sample_rate, []
+        rate, clips = self.data.sample_rate, []
         for number, clip in enumerate(example.clips):
             content = clip_bytes(clip, rate, self.request.clips, example.problem.item_id)
             path = f"{stem}-{number}.wav"
@@ -162,13 +173,13 @@ class _Writer:
         truth = self.data.true_balance() if self.items else None
         return Manifest(
             mixlab=__version__,
-            dataset=self.request.dataset,
+            dataset=described_source(self.data),
             source_key=source_key(self.data),
-            settings=self.request.settings,
+            settings=deciding_settings(self.data.settings),
             seed=self.data.seed,
-            sample_rate=self.data.encoder.sample_rate,
-            clips=self.request.clips,
-            audio=self.request.audio,
+            sample_rate=self.data.sample_rate,
+            clips=str(self.request.clips),
+            audio=str(self.request.audio),
             train_items=self.request.train_items,
             items=dict(self.items),
             withheld=dict(self.withheld),
@@ -177,6 +188,7 @@ class _Writer:
             balance_db=None if truth is None else truth.balance_db,
             sigma_db=None if truth is None else truth.sigma_db,
             files=dict(self.files),
+            roles=self.data.roles,
         )
 
 
@@ -185,7 +197,12 @@ def _split_order(split: str) -> tuple[int, str]:
     return (usual.index(split) if split in usual else len(usual), split)
 
 
-def source_key(data: MixDataModule) -> str:
+def described_source(data: DrawnItems) -> dict[str, Plain]:
+    """The songs' source; where the songs lie is nobody's business but their owner's."""
+    return {key: value for key, value in data.settings.dataset.plain().items() if key != "root"}
+
+
+def source_key(data: DrawnItems) -> str:
     """A hash of everything that decides the songs' audio, as the store knows it."""
     songs = sorted((song.song_id, song.key) for song in data.store.songs.values())
     return hashlib.sha256(json.dumps(songs).encode()).hexdigest()

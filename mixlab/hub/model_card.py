@@ -1,9 +1,9 @@
-"""Room hub: a trained model's card for the Hugging Face Hub."""
+"""A trained model's card for the Hugging Face Hub."""
 
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata, resources
 from typing import Any
@@ -12,9 +12,11 @@ import yaml
 
 from mixlab import __version__
 from mixlab.errors import ConfigError
-from mixlab.evaluation.table import COLUMNS
+from mixlab.hub.card import cards
 from mixlab.hub.model_folder import Base, Published
 from mixlab.hub.record import METRIC_TYPES, RunRecord
+from mixlab.reports.table import columns
+from mixlab.settings import Plain
 
 VERSIONS = ("torch", "transformers", "peft", "safetensors", "huggingface_hub")
 
@@ -73,17 +75,9 @@ def model_card(record: RunRecord, published: Published, licences: Licences, repo
         dataset: repository of the data set that is published with it, or None.
     """
     from huggingface_hub import ModelCard
-    from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    environment = Environment(
-        loader=PackageLoader("mixlab.hub"),
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        undefined=StrictUndefined,
-    )
-    description = published.description
-    body = environment.get_template("model_card.md.j2").render(
+    description, results = published.description, record.results()
+    body = cards().get_template("model_card.md.j2").render(
         repo=repo,
         dataset=dataset,
         record=record,
@@ -95,67 +89,58 @@ def model_card(record: RunRecord, published: Published, licences: Licences, repo
         labels=_layout(),
         data_name=record.data[0],
         sentence=record.first_sentence(),
-        table=record.results().markdown(),
-        caption=record.results().caption,
+        table=results.markdown(),
+        caption=results.caption,
         protocol=yaml.safe_dump(_protocol(record.config), sort_keys=False, allow_unicode=True),
         training=yaml.safe_dump(_training(record.config), sort_keys=False, allow_unicode=True),
         versions=versions(),
         is_plain=published.base.is_plain and description.family == "qwen2_audio",
-        tiny=record.config["model"]["builder"] == "tiny",
+        tiny=description.builder == "tiny",
         sample_rate=published.sample_rate,
-    )
+    )  # fmt: skip
     return str(ModelCard(f"---\n{_front_matter(record, published, licences, repo, dataset)}\n---\n\n{body}"))
 
 
 def versions() -> dict[str, str]:
     """What the folder was written with."""
-    return {
-        "mixlab": __version__,
-        "python": platform.python_version(),
-        **{name: metadata.version(name) for name in VERSIONS},
-    }
+    named = {name: metadata.version(name) for name in VERSIONS}
+    return {"mixlab": __version__, "python": platform.python_version(), **named}
 
 
 def _front_matter(record: RunRecord, published: Published, licences: Licences, repo: str, dataset: str | None) -> str:
     from huggingface_hub import EvalResult, ModelCardData
 
-    base = published.base
-    results = []
-    for column, kind in METRIC_TYPES.items():
-        if (figure := record.figure("model", column)) is not None:
-            results.append(
-                EvalResult(
-                    task_type="audio-text-to-text",
-                    task_name="Advice on the balance of a mix",
-                    dataset_type=dataset or "mixlab",
-                    dataset_name=record.data[0],
-                    dataset_split="test",
-                    metric_type=kind,
-                    metric_name=f"{COLUMNS[column]} (95 % interval {figure[1]:.3f} to {figure[2]:.3f})",
-                    metric_value=round(figure[0], 4),
-                )
-            )
+    base, is_adapter = published.base, published.form == "adapter"
+    results = [
+        EvalResult(
+            task_type="audio-text-to-text",
+            task_name="Advice on the balance of a mix",
+            dataset_type=dataset or "mixlab",
+            dataset_name=record.data[0],
+            dataset_split="test",
+            metric_type=kind,
+            metric_name=f"{columns()[column]} (95 % interval {figure[1]:.3f} to {figure[2]:.3f})",
+            metric_value=round(figure[0], 4),
+        )
+        for column, kind in METRIC_TYPES.items()
+        if (figure := record.figure(column)) is not None
+    ]
     more: dict[str, Any] = {}
     if base.name is not None:
-        more = {
-            "base_model": base.name,
-            "base_model_relation": "adapter" if published.form == "adapter" else "finetune",
-        }
+        more = {"base_model": base.name, "base_model_relation": "adapter" if is_adapter else "finetune"}
         more |= {"base_model_revision": base.revision} if base.revision else {}
+    more |= {"license": licences.name}
     if licences.name == NON_COMMERCIAL:
-        named: dict[str, Any] = {"license": "other", "license_name": NON_COMMERCIAL, "license_link": "LICENSE.md"}
-    else:
-        named = {"license": licences.name}
+        more |= {"license": "other", "license_name": NON_COMMERCIAL, "license_link": "LICENSE.md"}
     return ModelCardData(
         language="en",
-        library_name="peft" if published.form == "adapter" else "transformers",
+        library_name="peft" if is_adapter else "transformers",
         pipeline_tag="audio-text-to-text",
-        tags=["audio", "music", "mixing", "mixlab", *(["lora"] if published.form == "adapter" else [])],
+        tags=["audio", "music", "mixing", "mixlab", *(["lora"] if is_adapter else [])],
         datasets=[dataset] if dataset else None,
         metrics=sorted(set(METRIC_TYPES.values())),
         model_name=repo.split("/")[1],
         eval_results=results,
-        **named,
         **more,
     ).to_yaml()
 
@@ -173,21 +158,21 @@ def licence_text(licences: Licences) -> str | None:
     )
 
 
-def _protocol(config: Mapping[str, Any]) -> dict[str, Any]:
+def _protocol(config: Mapping[str, Plain]) -> dict[str, Plain]:
     kept = ("error", "prompt", "gates", "level", "seed", "items_per_song", "resamples")
     training = {key: config[key] for key in ("anchor", "inputs", "error", "prompt")}
-    return {
-        "training": training,
-        "test": {key: config["evaluation"][key] for key in kept if key in config["evaluation"]},
-    }
+    return {"training": training, "test": _some(config["evaluation"], kept)}
 
 
-def _training(config: Mapping[str, Any]) -> dict[str, Any]:
-    kept = {key: config[key] for key in ("seed", "adapter", "loss", "optim") if key in config}
-    data, trainer = config["data"], config["trainer"]
-    kept["data"] = {key: data[key] for key in ("segment_s", "batch_size", "examples_per_epoch") if key in data}
-    kept["trainer"] = {key: trainer[key] for key in ("max_steps", "precision") if key in trainer}
+def _training(config: Mapping[str, Plain]) -> dict[str, Plain]:
+    kept = _some(config, ("seed", "adapter", "loss", "optim"))
+    kept["data"] = _some(config["data"], ("segment_s", "batch_size", "examples_per_epoch"))
+    kept["trainer"] = _some(config["trainer"], ("max_steps", "precision"))
     return kept
+
+
+def _some(group: Any, keys: Sequence[str]) -> dict[str, Plain]:
+    return {key: group[key] for key in keys if key in group}
 
 
 def _layout() -> dict[str, str]:

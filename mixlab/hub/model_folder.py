@@ -1,11 +1,11 @@
-"""Room hub: the files of a trained model as they are published: loadable without mixlab, with no path of a machine."""
+"""The files of a trained model as they are published: loadable without mixlab, with no path of a machine."""
 
 from __future__ import annotations
 
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from transformers import GenerationConfig
 
 from mixlab.errors import CheckpointError, ConfigError
 from mixlab.models.backbones.base import Backbone
-from mixlab.models.backbones.families import CascadeFamily
+from mixlab.models.backbones.joined import CascadeFamily
 from mixlab.models.checkpoints import (
     DESCRIPTION,
     FULL_WEIGHTS,
@@ -89,7 +89,9 @@ def find_base(description: Description, base_model: str | None, base_revision: s
                 f"'{value}'), which nobody else has; {hint}."
             )
     hub_id = base_model or (str(name) if name else None)
-    revision = base_revision or arguments.get("revision") or (None if hub_id is None else _cached_commit(hub_id))
+    said = arguments.get("revision")
+    cached = None if hub_id is None else _cached_commit(hub_id)
+    revision = base_revision or (said if isinstance(said, str) else None) or cached
     return Base(hub_id, revision, dtype, is_plain)
 
 
@@ -120,7 +122,7 @@ def write_model(checkpoint: Path, folder: Path, form: str, base: Base) -> Publis
     merged = form == "merged"
     described = _write_merged(trained, folder) if merged else _write_adapter(found, description, folder, base)
     _write_generation(trained, folder)
-    (folder / DESCRIPTION).write_text(json.dumps(asdict(described), indent=2) + "\n", encoding="utf-8")
+    (folder / DESCRIPTION).write_text(described.to_text(), encoding="utf-8")
     return Published(described, base, form, projector, trained.backbone.chat.front_end.sample_rate)
 
 
@@ -148,7 +150,7 @@ def _write_adapter(found: Path, description: Description, folder: Path, base: Ba
         config |= {"base_model_name_or_path": BASE_FOLDER, "revision": None}
     else:
         named = {"name": base.name, "revision": base.revision} if base.name else {}
-        described = replace(description, arguments={**description.arguments, **named})
+        described = description.but(arguments={**description.arguments, **named})
         config |= {"base_model_name_or_path": base.name or description.builder, "revision": base.revision}
     (folder / "adapter_config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     return described
@@ -158,22 +160,14 @@ def _at(description: Description, place: str, backbone: Backbone, more: Mapping[
     """The description of a model whose weights lie in the folder itself, with all that was folded into them."""
     if isinstance(backbone.family, CascadeFamily):
         more = {}
-    return replace(
-        description,
-        builder="from_pretrained",
-        arguments={"name": place, **more},
-        feature_mean=None,
-        feature_deviation=None,
+    return description.but(
+        builder="from_pretrained", arguments={"name": place, **more}, feature_mean=None, feature_deviation=None,
         base_fingerprint=fingerprint(backbone.model),
         quantization=None if place == HERE else description.quantization,
-    )
+    )  # fmt: skip
 
 
 def _write_generation(trained: TrainedModel, folder: Path) -> None:
     chat = trained.backbone.chat
-    GenerationConfig(
-        max_new_tokens=trained.description.max_new_tokens,
-        do_sample=False,
-        eos_token_id=chat.end_token_id,
-        pad_token_id=chat.pad_token_id,
-    ).save_pretrained(folder)
+    ends = {"eos_token_id": chat.end_token_id, "pad_token_id": chat.pad_token_id}
+    GenerationConfig(max_new_tokens=trained.description.max_new_tokens, do_sample=False, **ends).save_pretrained(folder)

@@ -10,20 +10,19 @@ from typing import Any
 from rich.console import Console
 from rich.progress import track
 
-from mixlab.data.exported import ExportedSet
-from mixlab.data.manifest import MANIFEST, Manifest, describe_file
-from mixlab.data.module import MixDataModule
-from mixlab.data.records import Item
 from mixlab.errors import InputFileError
 from mixlab.hub.card import card
 from mixlab.hub.export import clip_bytes
-from mixlab.hub.folders import disk_errors
-from mixlab.storage import write_whole
+from mixlab.items.drawn import DrawnItems
+from mixlab.items.exported import ExportedSet
+from mixlab.items.manifest import MANIFEST, Manifest, describe_file
+from mixlab.items.records import Item
+from mixlab.storage import disk_errors, write_whole
 from mixlab.synthesis.example import Example
 from mixlab.synthesis.problem import Problem
 
 
-def rebuild(exported: ExportedSet, data: MixDataModule) -> Manifest:
+def rebuild(exported: ExportedSet, data: DrawnItems) -> Manifest:
     """Make the missing clips of a data set, bit for bit, and enter them in its items.
 
     Clips that are there already are kept, so a rebuilding that was stopped goes on. The manifest is written last; until
@@ -41,15 +40,13 @@ def rebuild(exported: ExportedSet, data: MixDataModule) -> Manifest:
     files = dict(manifest.files)
     if all(clip.path in files for found in items.values() for item in found for clip in item.clips):
         return manifest
-    data.prepare_data()
     data.setup()
     _check_songs(root, data, items)
     with disk_errors(root):
         for split, found in items.items():
-            maker = data.maker() if split == "train" else data.maker(data.frozen.protocol)
             for item in track(found, f"Rebuilding {split}", console=Console(stderr=True), transient=True):
                 if any(clip.path not in files for clip in item.clips):
-                    files |= _rebuilt(root, manifest, item, maker.example)
+                    files |= _rebuilt(root, manifest, item, data.examples.example)
             lines = "".join(replace(item, has_audio=True).to_line() for item in found)
             files[f"{split}.jsonl"] = _written(root / f"{split}.jsonl", lines.encode())
         manifest = replace(manifest, audio="rebuilt")
@@ -83,7 +80,7 @@ def _rebuilt(
     return listed
 
 
-def _check_songs(root: Path, data: MixDataModule, items: Mapping[str, list[Item]]) -> None:
+def _check_songs(root: Path, data: DrawnItems, items: Mapping[str, list[Item]]) -> None:
     """Refuse before any work if a song is missing."""
     for split, found in items.items():
         for number, item in enumerate(found, start=1):

@@ -1,4 +1,4 @@
-"""Room hub: the folder of a Space: mixlab's web interface with an adapter, its code and locked requirements."""
+"""The folder of a Space: mixlab's web interface with an adapter, its code and locked requirements."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from packaging.utils import canonicalize_name
 import mixlab
 from mixlab.errors import ConfigError
 from mixlab.hub.model_card import NON_COMMERCIAL
+from mixlab.storage import config_folder
 
 REQUIREMENTS = "requirements.txt"
 
@@ -34,19 +35,18 @@ os.chdir(Path(__file__).resolve().parent)
 sys.path.insert(0, os.getcwd())
 # A Space is reached through the Hub's proxies alone, from within its network.
 proxies = "behind_proxy='10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,127.0.0.1'"
-sys.argv = ["mixlab.app", "checkpoint=./adapter", "host=0.0.0.0", "port=7860", proxies]
-runpy.run_module("mixlab.app", run_name="__main__", alter_sys=True)
+sys.argv = ["mixlab", "app", "checkpoint=./adapter", "host=0.0.0.0", "port=7860", proxies]
+runpy.run_module("mixlab", run_name="__main__", alter_sys=True)
 '''
 
 
-def write_space(folder: Path, conf: Path, repo: str, licence: str) -> None:
+def write_space(folder: Path, repo: str, licence: str) -> None:
     """Write everything but the adapter: app.py, mixlab's code, requirements and card.
 
     mixlab lies in the folder as source: a Space installs its requirements before its files are there, so a wheel beside
     them would not be found.
 
     Args:
-        conf: the configuration's folder, which lies beside the code in a checkout and inside it once installed.
         repo: of the model, which the card names.
         licence: of the model, as the Hub names it, or "other".
     """
@@ -54,7 +54,7 @@ def write_space(folder: Path, conf: Path, repo: str, licence: str) -> None:
     (folder / "app.py").write_text(APP, encoding="utf-8")
     code = Path(mixlab.__file__).parent
     shutil.copytree(code, folder / "mixlab", ignore=shutil.ignore_patterns(*LEFT_OUT))
-    shutil.copytree(conf, folder / "mixlab" / "conf", dirs_exist_ok=True)
+    shutil.copytree(config_folder(), folder / "mixlab" / "conf", dirs_exist_ok=True)
     (folder / REQUIREMENTS).write_text(requirements(_settings()["requirements"]), encoding="utf-8")
     (folder / "README.md").write_text(_card(repo, licence), encoding="utf-8")
 
@@ -94,13 +94,10 @@ def _card(repo: str, licence: str) -> str:
     from huggingface_hub import SpaceCardData
 
     front = dict(_settings()["front_matter"])
-    data = SpaceCardData(
-        license="other" if licence == NON_COMMERCIAL else licence,
-        sdk_version=metadata.version("gradio"),
-        python_version=".".join(platform.python_version_tuple()[:2]),
-        models=[repo],
-        **front,
-    )
+    python = ".".join(platform.python_version_tuple()[:2])
+    named = "other" if licence == NON_COMMERCIAL else licence
+    front |= {"sdk_version": metadata.version("gradio"), "python_version": python}
+    data = SpaceCardData(license=named, models=[repo], **front)
     return (
         f"---\n{data.to_yaml()}\n---\n\n# {front['title']}\n\n"
         "Drop the stems of a mix, or pick a demo song; an audio-language model says which stem to turn by how many dB, "

@@ -1,4 +1,4 @@
-"""Room hub: what would go where, for the eye: folders, sizes, who may see it, licences."""
+"""What would go where, for the eye: folders, sizes, who may see it, licences."""
 
 from __future__ import annotations
 
@@ -10,19 +10,10 @@ from rich.markup import escape
 from rich.tree import Tree
 
 from mixlab.hub.upload import Upload
+from mixlab.models.footprint import readable
 
 FILES_SHOWN = 14
 """Files of one folder that are named; of more only number and size are shown."""
-
-
-def size_text(size_bytes: int) -> str:
-    """A size for people: ``1.2 MB``."""
-    size = float(size_bytes)
-    for unit in ("B", "kB", "MB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.3g} {unit}"
-        size /= 1000
-    return f"{size:.3g} GB"
 
 
 def show(uploads: Sequence[Upload]) -> Tree:
@@ -33,7 +24,7 @@ def show(uploads: Sequence[Upload]) -> Tree:
         licence = data.get("license_name") or data["license"]
         seen = "private" if what.private else "[bold red]public[/bold red]"
         branch = root.add(
-            f"[bold]{escape(what.page)}[/bold]  {what.kind}, {seen}, licence {licence}, {size_text(_size(what.folder))}"
+            f"[bold]{escape(what.page)}[/bold]  {what.kind}, {seen}, licence {licence}, {readable(_size(what.folder))}"
         )
         _grow(branch, what.folder)
     return root
@@ -42,12 +33,12 @@ def show(uploads: Sequence[Upload]) -> Tree:
 def _grow(branch: Tree, folder: Path) -> None:
     files = sorted(path for path in folder.iterdir() if path.is_file())
     for path in files[:FILES_SHOWN]:
-        branch.add(f"{escape(path.name)}  [dim]{size_text(path.stat().st_size)}[/dim]")
+        branch.add(f"{escape(path.name)}  [dim]{readable(path.stat().st_size)}[/dim]")
     if more := files[FILES_SHOWN:]:
-        branch.add(f"[dim]and {len(more)} files more, {size_text(sum(path.stat().st_size for path in more))}[/dim]")
+        branch.add(f"[dim]and {len(more)} files more, {readable(sum(path.stat().st_size for path in more))}[/dim]")
     for path in sorted(path for path in folder.iterdir() if path.is_dir()):
         count = sum(inner.is_file() for inner in path.rglob("*"))
-        sub = branch.add(f"{escape(path.name)}/  [dim]{count} files, {size_text(_size(path))}[/dim]")
+        sub = branch.add(f"{escape(path.name)}/  [dim]{count} files, {readable(_size(path))}[/dim]")
         if count <= FILES_SHOWN:
             _grow(sub, path)
 

@@ -1,4 +1,4 @@
-"""Room hub: folders brought to the Hugging Face Hub; the token is huggingface_hub's own affair and is shown nowhere."""
+"""Folders brought to the Hugging Face Hub; the token is huggingface_hub's own affair and is shown nowhere."""
 
 from __future__ import annotations
 
@@ -52,7 +52,6 @@ def upload(what: Upload, message: str, api: Any = None) -> str:
     Raises:
         MixlabError: if the Hub refuses, cannot be reached, or has a public repository in the place of a private one.
     """
-    from httpx2 import HTTPError
     from huggingface_hub import HfApi
     from huggingface_hub import errors as hub
 
@@ -70,7 +69,7 @@ def upload(what: Upload, message: str, api: Any = None) -> str:
         raise MixlabError("HF_HUB_OFFLINE is set, so nothing can be uploaded; unset it.") from error
     except hub.HfHubHTTPError as error:
         raise MixlabError(_sentence(what, error.response.status_code)) from None
-    except (HTTPError, OSError) as error:
+    except (hub.HTTPError, OSError) as error:
         raise MixlabError(
             f"The upload of the {what.kind} to {what.repo} was cut off ({type(error).__name__}); start the same "
             "command again, it goes on."

@@ -1,1 +1,1 @@
-"""Room judging: what texts are worth beside experts' words and to a language model that judges, beside controls."""
+"""What texts are worth beside experts' words and to a language model that judges, beside controls."""

@@ -1,4 +1,4 @@
-"""Room judging: how far scores agree: a judge's draws with each other, a judge with people, people with each other."""
+"""How far scores agree: a judge's draws with each other, a judge with people, people with each other."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, permutations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,10 +89,5 @@ def with_people(judged: Mapping[Text, float], ratings: Sequence[Rating], criteri
         (judged[text], float(score)) for text, scores in people.items() if text in judged for score in scores
     )
     # Either of two people may stand first: both orders, so that the raters' order in the file changes nothing.
-    among = agreement(
-        (float(first), float(second))
-        for scores in people.values()
-        for a, b in combinations(scores, 2)
-        for first, second in ((a, b), (b, a))
-    )
+    among = agreement(pair for scores in people.values() for pair in permutations(map(float, scores), 2))
     return against, Agreement(among.kappa, among.same, among.spearman, among.pairs // 2)

@@ -1,4 +1,4 @@
-"""Room judging: files of lines: experts' annotations, texts to be compared with them, people's ratings.
+"""Files of lines: experts' annotations, texts to be compared with them, people's ratings.
 
 An annotation is a line of JSON: what an expert says of an item.
 
@@ -15,7 +15,6 @@ person rates the text that a method gives to an item, by a criterion of the rubr
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -23,15 +22,21 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from mixlab.errors import InputFileError
+from mixlab.judging.mixassist import read_mixassist
+from mixlab.runs.folder import predictions_file
+from mixlab.scoring.rows import json_rows
 
 Said = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 Row = TypeVar("Row", bound=BaseModel)
 
 
-class Annotation(BaseModel):
+class _Line(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Annotation(_Line):
     """What an expert says of an item."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
     item: Said
     annotator: Said
     text: Said
@@ -39,10 +44,9 @@ class Annotation(BaseModel):
     category: Said | None = None
 
 
-class Rating(BaseModel):
+class Rating(_Line):
     """A person's score of a text."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
     item: Said
     rater: Said
     criterion: Said
@@ -69,9 +73,7 @@ def read_annotations(path: Path) -> list[Annotation]:
         InputFileError: naming the file, and the line and field that is wrong.
     """
     if path.is_dir() or path.suffix == ".parquet":
-        from mixlab.judging.mixassist import read_mixassist
-
-        return read_mixassist(path)
+        return [Annotation.model_validate(fields) for fields in read_mixassist(path)]
     return _read_lines(path, Annotation, lambda row: (row.item, row.annotator), "annotated twice by one annotator")
 
 
@@ -102,23 +104,11 @@ def read_answers(path: Path) -> list[Answer]:
     return _read_lines(predictions_file(path), Answer, lambda row: row.item_id, "answered twice")
 
 
-def predictions_file(path: Path) -> Path:
-    """The file of predictions in a run folder, or the file itself."""
-    return path / "predictions.jsonl" if path.is_dir() else path
-
-
 def _read_lines(path: Path, kind: type[Row], key: Callable[[Row], Hashable], twice: str) -> list[Row]:
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputFileError(f"{path} cannot be read ({reason}); give a file of JSON lines.") from error
     rows: list[Row] = []
     seen: dict[Hashable, int] = {}
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        row = _read_line(line, f"{path}, line {number}", kind)
+    for number, record in json_rows(path, f"{kind.__name__.lower()}s"):
+        row = _checked(record, f"{path}, line {number}", kind)
         if key(row) in seen:
             raise InputFileError(f"{path}, line {number}: {key(row)} is {twice} (line {seen[key(row)]}); remove one.")
         seen[key(row)] = number
@@ -128,13 +118,7 @@ def _read_lines(path: Path, kind: type[Row], key: Callable[[Row], Hashable], twi
     return rows
 
 
-def _read_line(line: str, where: str, kind: type[Row]) -> Row:
-    try:
-        record: Any = json.loads(line)
-    except ValueError as error:
-        raise InputFileError(f"{where} is not JSON ({error}); write one JSON object a line.") from None
-    if not isinstance(record, dict):
-        raise InputFileError(f"{where} is not a JSON object; write {{...}} with {_fields(kind)}.")
+def _checked(record: dict[str, Any], where: str, kind: type[Row]) -> Row:
     try:
         return kind.model_validate(record)
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""Room judging: questions put to a server, each until its answer keeps to the form, several at once, none twice."""
+"""Questions put to a server, each until its answer keeps to the form, several at once, none twice."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from pydantic import BaseModel
 
 from mixlab.errors import MixlabError
 from mixlab.judging.call_log import CallLog, Reply, request_key
 from mixlab.judging.endpoint import CallFailed
-from mixlab.judging.forms import Malformed, form_words, read_form, response_format
+from mixlab.judging.forms import FormAsked, Malformed, form_words, read_form, response_format
 from mixlab.judging.questions import Message, Question
 
 CHARACTERS_PER_TOKEN = 4.0
@@ -67,13 +67,7 @@ class Judge:
     """
 
     def __init__(
-        self,
-        log: CallLog,
-        url: str,
-        model: str,
-        request: Mapping[str, Any],
-        form_asked: Literal["json_schema", "json_object", "none"],
-        attempts: int,
+        self, log: CallLog, url: str, model: str, request: Mapping[str, Any], form_asked: FormAsked, attempts: int
     ) -> None:
         self._log, self._url, self._model = log, url, model
         self._request, self._form_asked, self._attempts = dict(request), form_asked, attempts
@@ -90,18 +84,17 @@ class Judge:
         """
 
         def call(key: str, request: Mapping[str, Any]) -> Reply:
-            known = self._log.get(key)
-            if known is not None:
-                return known
-            reply = server.complete(request)
-            self._log.append(key, reply)
+            reply = self._log.get(key)
+            if reply is None:
+                reply = server.complete(request)
+                self._log.append(key, reply)
             return reply
 
         try:
             result = self._follow(question, call)
         except CallFailed as error:
             return Result(None, str(error), was_answered=False)
-        return result if result is not None else Result(None, "not asked", was_answered=False)
+        return result or Result(None, "not asked", was_answered=False)
 
     def key(self, question: Question) -> str:
         """The name of a question's first call: questions that ask the same have the same."""
@@ -113,12 +106,8 @@ class Judge:
         left = [question for question in different.values() if self.recall(question) is None]
         characters = sum(len(message["content"]) for question in left for message in question.messages)
         longest = self._request.get("max_tokens", self._request.get("max_completion_tokens"))
-        return Estimate(
-            len(left),
-            len(different) - len(left),
-            round(characters / CHARACTERS_PER_TOKEN),
-            len(left) * longest if isinstance(longest, int) else None,
-        )
+        out = len(left) * longest if isinstance(longest, int) else None
+        return Estimate(len(left), len(different) - len(left), round(characters / CHARACTERS_PER_TOKEN), out)
 
     def ask_all(
         self,

@@ -1,4 +1,4 @@
-"""Room judging: answers of a server, kept in a file that is only ever appended to, by what was asked."""
+"""Answers of a server, kept in a file that is only ever appended to, by what was asked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Room judging: controls: right advice and advice wrong in one respect, put into the same words by our templates.
+"""Controls: right advice and advice wrong in one respect, put into the same words by our templates.
 
 "Raise the vocals by 6 dB" and "lower the vocals by 6 dB" are neighbours in the space of sentences. A measure of texts
 is worth what it tells apart, so every score stands beside that of texts which differ from the right one in the stem,
@@ -10,15 +10,22 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from enum import StrEnum
 
 import numpy as np
 
 from mixlab.language.advice import Advice, Move
-from mixlab.language.templates import PartWording, ResponseWording, draw_response, fill_response, response_bank
+from mixlab.language.banks import response_bank
+from mixlab.language.templates import PartWording, ResponseWording, draw_response, fill_response
 
-Control = Literal["wrong_stem", "wrong_direction", "wrong_size"]
-CONTROLS: tuple[Control, ...] = get_args(Control)
+
+class Control(StrEnum):
+    """What is wrong with a control."""
+
+    WRONG_STEM = "wrong_stem"
+    WRONG_DIRECTION = "wrong_direction"
+    WRONG_SIZE = "wrong_size"
+
 
 WRONG_SIZE_DB = 6.0
 """How far a wrong size is from the right one: above it, or below it where both ends of the amount are above 6 dB."""
@@ -44,9 +51,9 @@ def wrong_advice(advice: Advice, control: Control, stems: Sequence[str], rng: np
     """
     if not advice.moves:
         return None
-    if control == "wrong_direction":
+    if control is Control.WRONG_DIRECTION:
         return Advice(tuple(Move(move.stem, -move.high_db, -move.low_db) for move in advice.moves))
-    if control == "wrong_size":
+    if control is Control.WRONG_SIZE:
         return Advice(tuple(_wrong_size(move) for move in advice.moves))
     named = {move.stem for move in advice.moves}
     others = sorted(set(stems) - named)
@@ -76,7 +83,7 @@ def render_controls(advice: Advice, item: str, stems: Sequence[str], anchor: str
     parts = (PartWording(p.description % descriptions, p.solution % solutions, p.range_form) for p in wording.parts)
     wording = ResponseWording(tuple(parts))
     rng = np.random.default_rng([seed, 1])
-    wrong = {control: wrong_advice(right, control, stems, rng) for control in CONTROLS}
+    wrong = {control: wrong_advice(right, control, stems, rng) for control in Control}
     return Renderings(
         fill_response(right, anchor, None, wording),
         {name: fill_response(text, anchor, None, wording) for name, text in wrong.items() if text is not None},

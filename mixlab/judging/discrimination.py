@@ -1,4 +1,4 @@
-"""Room judging: how well scores tell right texts from wrong ones: the area under the ROC curve, with its interval."""
+"""How well scores tell right texts from wrong ones: the area under the ROC curve, with its interval."""
 
 from __future__ import annotations
 
@@ -21,6 +21,11 @@ class Figure:
     high: float
     items: int
 
+    @property
+    def cell(self) -> tuple[float, float, float]:
+        """Value and interval, for a table."""
+        return self.value, self.low, self.high
+
     def flat(self, name: str) -> dict[str, float]:
         """``name``, ``name_low``, ``name_high`` and ``name_items``, or nothing where there is no value."""
         if not np.isfinite(self.value):
@@ -28,38 +33,52 @@ class Figure:
         return {name: self.value, f"{name}_low": self.low, f"{name}_high": self.high, f"{name}_items": self.items}
 
 
-def mean_figure(values: ArrayLike, songs: Sequence[str], resamples: int = RESAMPLES, seed: int = 0) -> Figure:
-    """The mean over items where `values`, shape (items,), is not NaN."""
-    array = np.asarray(values, dtype=np.float64)
-    items = int(np.isfinite(array).sum())
-    if not items:
-        return Figure(float("nan"), float("nan"), float("nan"), 0)
-    return Figure(mean_outcome(array), *SongBootstrap(songs, resamples, seed).interval(array), items)
+NOTHING = Figure(np.nan, np.nan, np.nan, 0)
 
 
-def auc_figure(
-    right: ArrayLike, wrong: ArrayLike, songs: Sequence[str], resamples: int = RESAMPLES, seed: int = 0
-) -> Figure:
-    """How often a right text, of any item, scores above a wrong one, of any item; ties count half (0.5 is chance).
+@dataclass(frozen=True)
+class Figures:
+    """Figures of items with intervals that draw the items' songs.
 
-    Args:
-        right, wrong: scores of both texts of each item, shape (items,); an item counts where neither is NaN.
-        songs: the song of each item; the interval draws songs.
+    Attributes:
+        songs: the song of each item.
+        resamples: of the bootstrap.
+        seed: of the bootstrap.
     """
-    a, b = np.asarray(right, dtype=np.float64), np.asarray(wrong, dtype=np.float64)
-    kept = np.isfinite(a) & np.isfinite(b)
-    if not kept.any():
-        return Figure(float("nan"), float("nan"), float("nan"), 0)
-    a, b = a[kept], b[kept]
-    names, song_of_item = np.unique(np.asarray(songs, dtype=object)[kept].astype(str), return_inverse=True)
-    wins = _wins_by_song(a, b, song_of_item, len(names))
-    counts = np.bincount(song_of_item, minlength=len(names)).astype(np.float64)
-    # The share of a song's items in a resample, over its number of items: how often it was drawn, up to a factor.
-    drawn = (
-        SongBootstrap(names[song_of_item].tolist(), resamples, seed).means(np.eye(len(names))[song_of_item]) / counts
-    )
-    samples = np.einsum("rs,st,rt->r", drawn, wins, drawn, optimize=True) / (drawn @ counts) ** 2
-    return Figure(auc(a, b), *percentile_interval(samples), int(kept.sum()))
+
+    songs: Sequence[str]
+    resamples: int = RESAMPLES
+    seed: int = 0
+
+    def mean(self, values: ArrayLike) -> Figure:
+        """The mean over items where `values`, shape (items,), is not NaN."""
+        array = np.asarray(values, dtype=np.float64)
+        items = int(np.isfinite(array).sum())
+        if not items:
+            return NOTHING
+        return Figure(mean_outcome(array), *self._bootstrap(self.songs).interval(array), items)
+
+    def auc(self, right: ArrayLike, wrong: ArrayLike) -> Figure:
+        """How often a right text, of any item, scores above a wrong one, of any item; ties count half (0.5 is chance).
+
+        Args:
+            right, wrong: scores of both texts of each item, shape (items,); an item counts where neither is NaN.
+        """
+        a, b = np.asarray(right, dtype=np.float64), np.asarray(wrong, dtype=np.float64)
+        kept = np.isfinite(a) & np.isfinite(b)
+        if not kept.any():
+            return NOTHING
+        a, b = a[kept], b[kept]
+        names, song = np.unique(np.asarray(self.songs, dtype=object)[kept].astype(str), return_inverse=True)
+        wins = _wins_by_song(a, b, song, len(names))
+        counts = np.bincount(song, minlength=len(names)).astype(np.float64)
+        # The share of a song's items in a resample, over its number of items: how often it was drawn, up to a factor.
+        drawn = self._bootstrap(names[song].tolist()).means(np.eye(len(names))[song]) / counts
+        samples = np.einsum("rs,st,rt->r", drawn, wins, drawn, optimize=True) / (drawn @ counts) ** 2
+        return Figure(auc(a, b), *percentile_interval(samples), int(kept.sum()))
+
+    def _bootstrap(self, songs: Sequence[str]) -> SongBootstrap:
+        return SongBootstrap(songs, self.resamples, self.seed)
 
 
 def auc(right: NDArray[np.float64], wrong: NDArray[np.float64]) -> float:

@@ -1,4 +1,4 @@
-"""Room judging: calls to a server that speaks OpenAI's chat completions, at a bounded rate."""
+"""Calls to a server that speaks OpenAI's chat completions, at a bounded rate."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mixlab.errors import ConfigError, MixlabError
+from mixlab.errors import MixlabError, require
 from mixlab.judging.call_log import Reply
 
 NO_KEY = "none"
@@ -65,23 +65,17 @@ class Endpoint:
     def __init__(
         self, url: str, key_variable: str, retries: int, timeout_s: float, requests_per_minute: float | None
     ) -> None:
-        try:
-            import openai
-        except ImportError:
-            raise ConfigError(
-                "The judge needs the package openai, which is not installed; pip install 'mixlab[judge]'."
-            ) from None
+        require("The judge", "judge", "openai")
+        import openai
+
         self.url, self._key_variable = url, key_variable
         self._errors = openai
         pace = Pace(requests_per_minute)
+        hooks = {"request": [lambda _request: pace.wait()]}
+        http = openai.DefaultHttpxClient(timeout=timeout_s, event_hooks=hooks)
+        key = os.environ.get(key_variable) or NO_KEY
         self._client = openai.OpenAI(
-            base_url=url,
-            api_key=os.environ.get(key_variable) or NO_KEY,
-            max_retries=retries,
-            timeout=timeout_s,
-            http_client=openai.DefaultHttpxClient(
-                timeout=timeout_s, event_hooks={"request": [lambda _request: pace.wait()]}
-            ),
+            base_url=url, api_key=key, max_retries=retries, timeout=timeout_s, http_client=http
         )
 
     def complete(self, request: Mapping[str, Any]) -> Reply:
@@ -99,15 +93,9 @@ class Endpoint:
             answer = self._client.chat.completions.create(
                 model=request["model"], messages=list(request["messages"]), extra_body=extra
             )
-            choice = answer.choices[0]
-            usage = answer.usage
-            return Reply(
-                text=choice.message.content or "",
-                finish=choice.finish_reason,
-                model=answer.model,
-                prompt_tokens=usage.prompt_tokens if usage else None,
-                completion_tokens=usage.completion_tokens if usage else None,
-            )
+            choice, usage = answer.choices[0], answer.usage
+            tokens = (usage.prompt_tokens, usage.completion_tokens) if usage else (None, None)
+            return Reply(choice.message.content or "", choice.finish_reason, answer.model, *tokens)
         except (self._errors.AuthenticationError, self._errors.PermissionDeniedError) as error:
             raise MixlabError(
                 f"{self.url} refuses the key ({error.status_code}); set the environment variable {self._key_variable}."

@@ -1,15 +1,24 @@
-"""Room judging: the forms that a judge fills in, and reading its answer, as servers may ignore what was asked for."""
+"""The forms that a judge fills in, and reading its answer, as servers may ignore what was asked for."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema, create_model
 
 # Not every server knows bounds of numbers, but all know lists of values.
 Score = Annotated[int, Field(ge=1, le=5), WithJsonSchema({"type": "integer", "enum": [1, 2, 3, 4, 5]})]
+
+
+class FormAsked(StrEnum):
+    """How a server is asked for a form, beside the words of the question."""
+
+    JSON_SCHEMA = "json_schema"
+    JSON_OBJECT = "json_object"
+    NONE = "none"
 
 
 class Malformed(Exception):
@@ -40,13 +49,11 @@ def form_words(form: type[BaseModel]) -> str:
     return "Answer with one JSON object and nothing else, in this form: {" + ", ".join(parts) + "}"
 
 
-def response_format(
-    form: type[BaseModel], kind: Literal["json_schema", "json_object", "none"]
-) -> dict[str, Any] | None:
+def response_format(form: type[BaseModel], asked: FormAsked) -> dict[str, Any] | None:
     """The form as servers understand it; None where they are not to be asked."""
-    if kind == "none":
+    if asked is FormAsked.NONE:
         return None
-    if kind == "json_object":
+    if asked is FormAsked.JSON_OBJECT:
         return {"type": "json_object"}
     schema = {"name": form.__name__.lower(), "schema": form.model_json_schema(), "strict": True}
     return {"type": "json_schema", "json_schema": schema}

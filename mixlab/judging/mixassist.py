@@ -1,4 +1,4 @@
-"""Room judging: the MixAssist data set (Clemens and Marasovic 2025, arXiv:2507.06329) read as annotations.
+"""The MixAssist data set (Clemens and Marasovic 2025, arXiv:2507.06329) read as annotations.
 
 On the Hub it is ``mclemcrew/MixAssist``: conversations of amateurs and experts in mixing sessions, a row a turn, with
 the columns ``conversation_id``, ``topic``, ``turn_id``, ``has_content``, ``input_history`` (a list of ``audio_file``,
@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from mixlab.errors import InputFileError
-from mixlab.judging.annotations import Annotation
 
 EXPERT = "expert"
 """The annotator of all of MixAssist, which does not tell its experts apart."""
@@ -20,8 +19,8 @@ EXPERT = "expert"
 COLUMNS = ("conversation_id", "topic", "turn_id", "assistant")
 
 
-def read_mixassist(path: Path, split: str = "test") -> list[Annotation]:
-    """The experts' turns: item ``<conversation_id>/<turn_id>``, song the conversation, category the topic.
+def read_mixassist(path: Path, split: str = "test") -> list[dict[str, str | None]]:
+    """The experts' turns as fields of annotations: the conversation is the song, the topic the category.
 
     Turns in which the expert says nothing are left out.
 
@@ -34,12 +33,11 @@ def read_mixassist(path: Path, split: str = "test") -> list[Annotation]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    annotations: list[Annotation] = []
+    annotations: list[dict[str, str | None]] = []
     for file in _files(path, split):
         try:
             found = pq.read_schema(file).names
-            missing = [column for column in COLUMNS if column not in found]
-            if missing:
+            if missing := [column for column in COLUMNS if column not in found]:
                 raise InputFileError(
                     f"{file} lacks the column '{missing[0]}' of MixAssist (it has {', '.join(found)}); give a file "
                     "of mclemcrew/MixAssist."
@@ -48,7 +46,7 @@ def read_mixassist(path: Path, split: str = "test") -> list[Annotation]:
         except (OSError, pa.ArrowException) as error:
             raise InputFileError(f"{file} cannot be read as Parquet ({error}); download it again.") from error
         annotations += [_annotation(row) for row in rows if (row["assistant"] or "").strip()]
-    items = [annotation.item for annotation in annotations]
+    items = [str(annotation["item"]) for annotation in annotations]
     if twice := {item for item in items if items.count(item) > 1}:
         raise InputFileError(
             f"{path} holds the turn {min(twice)} twice; keep the files of one version of the data set."
@@ -70,12 +68,8 @@ def _files(path: Path, split: str) -> list[Path]:
     )
 
 
-def _annotation(row: dict[str, Any]) -> Annotation:
+def _annotation(row: dict[str, Any]) -> dict[str, str | None]:
     conversation = str(row["conversation_id"])
-    return Annotation(
-        item=f"{conversation}/{row['turn_id']}",
-        annotator=EXPERT,
-        text=row["assistant"].strip(),
-        song=conversation,
-        category=None if row["topic"] is None else str(row["topic"]),
-    )
+    item, topic = f"{conversation}/{row['turn_id']}", None if row["topic"] is None else str(row["topic"])
+    said = row["assistant"].strip()
+    return {"item": item, "annotator": EXPERT, "text": said, "song": conversation, "category": topic}

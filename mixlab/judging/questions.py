@@ -1,26 +1,60 @@
-"""Room judging: what a judge is asked: a text rated by the rubric, or two texts compared, each beside the truth."""
+"""What a judge is asked: a text rated by the rubric, or two compared, each beside the truth in words."""
 
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field, field_validator
 
 from mixlab.errors import InputFileError
 from mixlab.judging.controls import render_controls
 from mixlab.judging.forms import Preference, form_words, scores_form
-from mixlab.judging.schema import RubricSchema
-from mixlab.judging.truth import describe
-from mixlab.language.advice import Advice, Move
+from mixlab.language.advice import Advice, Move, State
 from mixlab.language.parse import parse
+from mixlab.language.wording import is_plural, label_name, sentence_name
 from mixlab.scoring.prediction import Prediction
+from mixlab.settings import Settings
+from mixlab.synthesis.problem import Problem
 
 Message = Mapping[str, str]
 
 MODEL, RIGHT, OPPONENT = "model", "right", "opponent"
 """Whose text is judged: the run's, the right advice in our words, the other run's; controls go by their own names."""
+
+
+CLAIMED = {State.TOO_LOUD: "too loud", State.TOO_QUIET: "too quiet"}
+
+
+class Criterion(Settings):
+    """A question, and the words of its five points."""
+
+    question: str
+    points: dict[int, str]
+
+    @field_validator("points")
+    @classmethod
+    def _has_five(cls, points: dict[int, str]) -> dict[int, str]:
+        if sorted(points) != [1, 2, 3, 4, 5]:
+            raise ValueError(f"it has words for {sorted(points)}; word each of 1, 2, 3, 4 and 5")
+        return points
+
+
+class Rubric(Settings):
+    """What is judged: the judge's task, and the criteria."""
+
+    task: str
+    criteria: dict[Annotated[str, Field(pattern=r"^[a-z_]+$")], Criterion] = Field(min_length=1)
+
+    @field_validator("criteria")
+    @classmethod
+    def _no_reason(cls, criteria: dict[str, Criterion]) -> dict[str, Criterion]:
+        if "reason" in criteria:
+            raise ValueError("'reason' is a field of every answer; give the criterion another name")
+        return criteria
 
 
 @dataclass(frozen=True)
@@ -86,7 +120,7 @@ def make_cases(
     return cases
 
 
-def rating_questions(cases: Sequence[Case], rubric: RubricSchema, draws: int) -> Iterator[Question]:
+def rating_questions(cases: Sequence[Case], rubric: Rubric, draws: int) -> Iterator[Question]:
     """Each text of each item, rated by all criteria at once."""
     form = scores_form(list(rubric.criteria))
     lines = [f"{rubric.task}\n\nThe criteria, each scored from 1 to 5:"]
@@ -101,7 +135,7 @@ def rating_questions(cases: Sequence[Case], rubric: RubricSchema, draws: int) ->
                 yield Question(case.item, (subject,), draw, _messages(system, user), form)
 
 
-def preference_questions(cases: Sequence[Case], rubric: RubricSchema, draws: int) -> Iterator[Question]:
+def preference_questions(cases: Sequence[Case], rubric: Rubric, draws: int) -> Iterator[Question]:
     """The model against the opponent, and the right advice against each control, in both orders."""
     criteria = "\n".join(f"- {criterion.question}" for criterion in rubric.criteria.values())
     system = (
@@ -125,18 +159,60 @@ def compared(texts: Mapping[str, str]) -> list[tuple[str, str]]:
     return pairs + [(RIGHT, subject) for subject in texts if subject not in (MODEL, RIGHT, OPPONENT)]
 
 
+def describe(problem: Problem, prompt: str) -> str:
+    """The mix, what it needs, and what the user said of it and whether that is so.
+
+    Args:
+        prompt: the user's sentence; empty where only audio was given.
+    """
+    genre = f" of {problem.genre}" if problem.genre else ""
+    stems = ", ".join(label_name(stem) for stem in problem.stems)
+    lines = [
+        f"The mix is an excerpt{genre} of {problem.duration_s:g} seconds with these stems: {stems}.",
+        f"The {sentence_name(problem.anchor)} is the anchor: its fader stays where it is, the others are set by it.",
+        *_faults(problem),
+        _said(problem, prompt),
+    ]
+    return "\n".join(lines)
+
+
+def _faults(problem: Problem) -> list[str]:
+    needed = problem.needed_gains_db
+    if not needed:
+        return ["Nothing is wrong: every stem is in balance. The right advice is to change nothing."]
+    lines = []
+    for stem, gain_db in needed.items():
+        what, move = ("quiet", "raise") if gain_db > 0 else ("loud", "lower")
+        verb, pronoun = ("are", "them") if is_plural(stem) else ("is", "it")
+        lines.append(
+            f"The {sentence_name(stem)} {verb} {abs(gain_db):.1f} dB too {what}: the right advice is to {move} "
+            f"{pronoun} by {abs(gain_db):.1f} dB."
+        )
+    return [*lines, "All other stems are right."]
+
+
+def _said(problem: Problem, prompt: str) -> str:
+    if not prompt:
+        return "The user said nothing and only asked for advice."
+    said = f'The user said: "{prompt}"'
+    if problem.claim is None:
+        return said
+    verdict = "right" if problem.holds(problem.claim) else "wrong"
+    if problem.claim.stem is None:
+        return f"{said} The claim that the mix is balanced is {verdict}."
+    stem = sentence_name(problem.claim.stem)
+    verb = "are" if is_plural(problem.claim.stem) else "is"
+    return f"{said} The claim that the {stem} {verb} {CLAIMED[problem.claim.state]} is {verdict}."
+
+
 def _right(prediction: Prediction) -> Advice:
     """The right advice as the run had it; where it is not on record, what the problem needs to the nearest dB."""
     problem = prediction.problem
     reference = parse(prediction.reference, problem.stems).advice
     if reference is not None:
         return reference
-    return Advice(
-        tuple(
-            Move.of(stem, max(1.0, float(round(abs(gain_db)))) * (1.0 if gain_db > 0 else -1.0))
-            for stem, gain_db in problem.needed_gains_db.items()
-        )
-    )
+    needed = problem.needed_gains_db.items()
+    return Advice(tuple(Move.of(stem, math.copysign(max(1.0, round(abs(db))), db)) for stem, db in needed))
 
 
 def _truth(case: Case) -> str:

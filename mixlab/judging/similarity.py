@@ -1,10 +1,10 @@
-"""Room judging: how alike predictions and experts' annotations are, beside annotator against annotator and controls."""
+"""How alike predictions and experts' annotations are, beside annotator against annotator and controls."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Any
 
@@ -13,18 +13,14 @@ from numpy.typing import NDArray
 
 from mixlab.errors import InputFileError
 from mixlab.judging.annotations import Annotation, Answer
-from mixlab.judging.controls import CONTROLS, Renderings, render_controls
-from mixlab.judging.discrimination import Figure, auc_figure, mean_figure
-from mixlab.judging.tables import Grid, figure_text
+from mixlab.judging.controls import Control, Renderings, render_controls
+from mixlab.judging.discrimination import Figure, Figures
 from mixlab.language.parse import parse
+from mixlab.reports.sheets import Line, Sheet, alone, words
 
 Compare = Callable[[Sequence[tuple[str, str]]], Mapping[str, NDArray[np.float64]]]
 
-ROWS = {
-    "predictions": "predictions",
-    "annotators": "annotators, each other",
-    "other_songs": "predictions, other songs",
-}
+ROWS = {"predictions": "predictions", "annotators": "annotators, each other", "other_songs": "predictions, other songs"}
 """What is compared with annotations: what was predicted for the item; the annotations themselves, with each other (the
 human row); and predictions with another song's, since any two texts about a mix are somewhat alike."""
 
@@ -64,23 +60,23 @@ class Similarities:
                 flat |= figure.flat(f"auc/{control}/{measure}")
         return flat
 
-    def grids(self) -> list[Grid]:
+    def sheets(self) -> list[Sheet]:
         """The tables: similarity, by category where there are several, and what each measure tells apart."""
         measures = list(next(iter(self.aucs.values())))
-        grids = [Grid("Similarity", ["", *measures, "items"], _lines(self.means, measures))] if self.means else []
+        columns = {**{name: name for name in measures}, "items": "items"}
+        sheets = []
+        if self.means:
+            sheets.append(Sheet("similarity", "Similarity", columns, _lines(self.means)))
         if len(self.by_category) > 1:
             lines = [
-                [f"{category}: {line[0]}", *line[1:]]
+                replace(line, label=f"{category}: {line.label}")
                 for category, rows in self.by_category.items()
-                for line in _lines({row: rows[row] for row in rows if row != "other_songs"}, measures)
+                for line in _lines({row: rows[row] for row in rows if row != "other_songs"})
             ]
-            grids.append(Grid("By category", ["", *measures, "items"], lines))
-        lines = [
-            [control.replace("_", " "), *(figure_text(figures[m]) for m in measures), str(figures[measures[0]].items)]
-            for control, figures in self.aucs.items()
-        ]
+            sheets.append(Sheet("by_category", "By category", columns, lines))
         title = "What annotators advise, in our words, above the same with one thing wrong: AUC (0.5: not told apart)"
-        return [*grids, Grid(title, ["", *measures, "texts"], lines)]
+        lines = [_line(words(control), figures) for control, figures in self.aucs.items()]
+        return [*sheets, Sheet("auc", title, columns | {"items": "texts"}, lines)]
 
 
 def match(answers: Sequence[Answer] | None, annotations: Sequence[Annotation]) -> tuple[list[Item], dict[str, int]]:
@@ -110,12 +106,7 @@ def match(answers: Sequence[Answer] | None, annotations: Sequence[Annotation]) -
 
 
 def compare_texts(
-    items: Sequence[Item],
-    compare: Compare,
-    stems: Sequence[str],
-    counts: Mapping[str, int],
-    resamples: int,
-    seed: int,
+    items: Sequence[Item], compare: Compare, stems: Sequence[str], counts: Mapping[str, int], resamples: int, seed: int
 ) -> Similarities:
     """Measure all that there is to compare.
 
@@ -128,19 +119,16 @@ def compare_texts(
     """
     pairs, owners = _pairs(items)
     found = compare(pairs)
-    songs = [item.song for item in items]
-    table = {
-        row: {
-            measure: _mean_by_owner(values, [place if kind == row else None for kind, place in owners], len(items))
-            for measure, values in found.items()
-        }
-        for row in ROWS
-    }
+    measured = Figures([item.song for item in items], resamples, seed)
+    table = {}
+    for row in ROWS:
+        places = [place if kind == row else None for kind, place in owners]
+        table[row] = {m: _mean_by_owner(values, places, len(items)) for m, values in found.items()}
     used = {row: values for row, values in table.items() if np.isfinite(next(iter(values.values()))).any()}
 
     def figures(mask: NDArray[np.bool_]) -> dict[str, dict[str, Figure]]:
         return {
-            row: {m: mean_figure(np.where(mask, values, np.nan), songs, resamples, seed) for m, values in rows.items()}
+            row: {m: measured.mean(np.where(mask, values, np.nan)) for m, values in rows.items()}
             for row, rows in used.items()
         }
 
@@ -213,27 +201,28 @@ def _control_figures(
     items: Sequence[Item], compare: Compare, stems: Sequence[str], resamples: int, seed: int
 ) -> tuple[dict[str, dict[str, Figure]], int]:
     """AUC by control and measure, and how many annotations were read as advice that moves something."""
-    texts: list[tuple[str, str, Renderings]] = []
-    for item in items:
-        for annotation in item.annotations:
-            if renderings := annotation_controls(annotation, item.answer, stems):
-                texts.append((item.song, annotation.text, renderings))
-    songs = [song for song, _, _ in texts]
+    texts = [
+        (item.song, annotation.text, renderings)
+        for item in items
+        for annotation in item.annotations
+        if (renderings := annotation_controls(annotation, item.answer, stems))
+    ]
+    measured = Figures([song for song, _, _ in texts], resamples, seed)
     right = compare([(renderings.right, text) for _, text, renderings in texts])
     aucs: dict[str, dict[str, Figure]] = {}
-    for control in CONTROLS:
+    for control in Control:
         there = np.array([control in renderings.wrong for _, _, renderings in texts], dtype=bool)
         wrong = compare([(renderings.wrong.get(control, ""), text) for _, text, renderings in texts])
-        aucs[control] = {
-            m: auc_figure(right[m], np.where(there, wrong[m], np.nan), songs, resamples, seed) for m in right
-        }
+        aucs[control] = {m: measured.auc(right[m], np.where(there, wrong[m], np.nan)) for m in right}
     return aucs, len(texts)
 
 
-def _lines(rows: Mapping[str, Mapping[str, Figure]], measures: Sequence[str]) -> list[list[str]]:
+def _lines(rows: Mapping[str, Mapping[str, Figure]]) -> list[Line]:
     """Lines of a table, leaving out rows without an item."""
-    return [
-        [ROWS[row], *(figure_text(figures[m]) for m in measures), str(figures[measures[0]].items)]
-        for row, figures in rows.items()
-        if figures[measures[0]].items
-    ]
+    lines = [_line(ROWS[row], figures) for row, figures in rows.items()]
+    return [line for line in lines if line.cells["items"] != alone(0.0)]
+
+
+def _line(label: str, figures: Mapping[str, Figure]) -> Line:
+    cells = {measure: figure.cell for measure, figure in figures.items()}
+    return Line(label, {**cells, "items": alone(next(iter(figures.values())).items)})

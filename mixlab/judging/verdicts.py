@@ -1,4 +1,4 @@
-"""Room judging: what a judge's answers come to: scores by subject, what they tell apart, how far to trust them."""
+"""What a judge's answers come to: scores by subject, what they tell apart, how far to trust them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from mixlab.judging.agreement import Agreement, between_draws, with_people
 from mixlab.judging.annotations import Rating
 from mixlab.judging.asking import Result
-from mixlab.judging.discrimination import Figure, auc_figure, mean_figure
+from mixlab.judging.discrimination import Figure, Figures
 from mixlab.judging.forms import Preference
 from mixlab.judging.questions import RIGHT, Case, Question, compared
+from mixlab.reports.sheets import Cell, Line, Sheet, alone, words
 from mixlab.scoring.bootstrap import mean_outcome
 
 
@@ -35,11 +36,19 @@ class Preferred:
     consistent: float
     first_place: float
 
+    @property
+    def _others(self) -> dict[str, float]:
+        return {"ties": self.ties, "consistent": self.consistent, "first_place": self.first_place}
+
+    @property
+    def cells(self) -> dict[str, Cell]:
+        """All figures, for a line of a table."""
+        return {"wins": self.wins.cell, **{key: alone(value) for key, value in self._others.items()}}
+
     def flat(self, name: str) -> dict[str, float]:
         """All figures that there are."""
-        flat = self.wins.flat(f"{name}/wins")
-        others = {"ties": self.ties, "consistent": self.consistent, "first_place": self.first_place}
-        return flat | {f"{name}/{key}": value for key, value in others.items() if np.isfinite(value)}
+        found = {f"{name}/{key}": value for key, value in self._others.items() if np.isfinite(value)}
+        return self.wins.flat(f"{name}/wins") | found
 
 
 @dataclass(frozen=True)
@@ -79,6 +88,36 @@ class Verdicts:
             flat |= preferred.flat(f"preference/{first}_over_{second}")
         return flat
 
+    def sheets(self) -> list[Sheet]:
+        """The tables; those of what was not asked are left out."""
+        criteria = {name: name for name in self.self_agreement}
+        sheets = [Sheet("scores", "Scores (1 to 5)", criteria, _lines(self.scores))]
+        if self.aucs:
+            title = "Right advice above the same with one thing wrong: AUC (0.5: not told apart)"
+            sheets.append(Sheet("auc", title, criteria, _lines(self.aucs)))
+        trust = {"draw against draw": self.self_agreement}
+        if self.people:
+            trust["judge against person"] = {c: pair[0] for c, pair in self.people.items()}
+            trust["person against person"] = {c: pair[1] for c, pair in self.people.items()}
+        lines = [
+            Line(f"{name}, {what}", {c: alone(getattr(found, key)) for c, found in values.items()})
+            for name, values in trust.items()
+            for key, what in (("kappa", "weighted kappa"), ("spearman", "Spearman"), ("same", "same"))
+            if any(found.pairs for found in values.values())
+        ]
+        if lines:
+            sheets.append(Sheet("agreement", "Agreement", criteria, lines))
+        if any(preferred.wins.items for preferred in self.preferences.values()):
+            columns = {
+                "wins": "wins",
+                "ties": "ties",
+                "consistent": "same in both orders",
+                "first_place": "first place",
+            }
+            lines = [Line(words(f"{a} over {b}"), found.cells) for (a, b), found in self.preferences.items()]
+            sheets.append(Sheet("preferences", "Preferences", columns, lines))
+        return sheets
+
 
 def sum_up(
     cases: Sequence[Case],
@@ -93,25 +132,17 @@ def sum_up(
     Args:
         ratings: of people; empty where there are none.
     """
-    songs = [case.song for case in cases]
+    figures = Figures([case.song for case in cases], resamples, seed)
     table = _score_table(cases, answered, criteria)
-    means = {
-        subject: {criterion: _mean_draw(draws) for criterion, draws in by_criterion.items()}
-        for subject, by_criterion in table.items()
-    }
-    controls = [subject for pair in _pairs(cases) for subject in pair if pair[0] == RIGHT and subject != RIGHT]
+    means = {subject: {c: _mean_draw(draws) for c, draws in rows.items()} for subject, rows in table.items()}
+    right = means.get(RIGHT, {})
+    controls = [subject for first, subject in _pairs(cases) if first == RIGHT]
     return Verdicts(
-        scores={
-            subject: {c: mean_figure(values, songs, resamples, seed) for c, values in rows.items()}
-            for subject, rows in means.items()
-        },
-        aucs={
-            control: {c: auc_figure(means[RIGHT][c], means[control][c], songs, resamples, seed) for c in criteria}
-            for control in controls
-        },
+        scores={name: {c: figures.mean(values) for c, values in rows.items()} for name, rows in means.items()},
+        aucs={name: {c: figures.auc(right[c], means[name][c]) for c in criteria} for name in controls},
         self_agreement={c: between_draws(np.concatenate([rows[c] for rows in table.values()])) for c in criteria},
         people={c: with_people(_judged(cases, means, c), ratings, c) for c in criteria} if ratings else {},
-        preferences={pair: _preferred(cases, answered, pair, resamples, seed) for pair in _pairs(cases)},
+        preferences={pair: _preferred(cases, answered, pair, figures) for pair in _pairs(cases)},
         missing=Counter(result.missing for _, result in answered if result.value is None),
         asked=len(answered),
     )
@@ -167,11 +198,7 @@ def _judged(
 
 
 def _preferred(
-    cases: Sequence[Case],
-    answered: Sequence[tuple[Question, Result]],
-    pair: tuple[str, str],
-    resamples: int,
-    seed: int,
+    cases: Sequence[Case], answered: Sequence[tuple[Question, Result]], pair: tuple[str, str], figures: Figures
 ) -> Preferred:
     places = {case.item: index for index, case in enumerate(cases)}
     given: dict[tuple[str, int], dict[str, str]] = {}
@@ -188,14 +215,15 @@ def _preferred(
     preferences = [better for shown in both.values() for better in shown.values() if better != "tie"]
     same = [_share(shown[pair[0]]) == 1.0 - _share(shown[pair[1]]) for shown in both.values()]
     ties = [set(shown.values()) == {"tie"} for shown in both.values()]
-    return Preferred(
-        mean_figure(values, [case.song for case in cases], resamples, seed),
-        float(np.mean(ties)) if both else float("nan"),
-        float(np.mean(same)) if both else float("nan"),
-        preferences.count("first") / len(preferences) if preferences else float("nan"),
-    )
+    tied, consistent = (float(np.mean(part)) if both else np.nan for part in (ties, same))
+    first = preferences.count("first") / len(preferences) if preferences else np.nan
+    return Preferred(figures.mean(values), tied, consistent, first)
 
 
 def _share(better: str) -> float:
     """What a preference gives to the text shown first."""
     return {"first": 1.0, "second": 0.0, "tie": 0.5}[better]
+
+
+def _lines(rows: Mapping[str, Mapping[str, Figure]]) -> list[Line]:
+    return [Line(words(row), {name: figure.cell for name, figure in found.items()}) for row, found in rows.items()]

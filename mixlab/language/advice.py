@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -26,6 +27,11 @@ class Verdict(StrEnum):
 
     CONFIRMED = "confirmed"
     CORRECTED = "corrected"
+
+    @classmethod
+    def of(cls, holds: bool) -> Verdict:
+        """What a claim deserves that holds, or does not."""
+        return cls.CONFIRMED if holds else cls.CORRECTED
 
 
 class State(StrEnum):
@@ -93,6 +99,11 @@ class Advice:
     def is_balanced(self) -> bool:
         return not self.moves
 
+    @property
+    def gains_db(self) -> dict[str, float]:
+        """The advised gain of each stem that it names."""
+        return {move.stem: move.gain_db for move in self.moves}
+
     def gain_db(self, stem: str) -> float:
         """The advised gain of `stem` in dB, 0 where the advice does not name it."""
         return next((move.gain_db for move in self.moves if move.stem == stem), 0.0)
@@ -117,3 +128,9 @@ class Claim:
             State.TOO_QUIET: Direction.RAISE,
             State.BALANCED: Direction.LEAVE,
         }[self.state]
+
+    def holds(self, gains_db: Mapping[str, float]) -> bool:
+        """Whether the claim is true of a mix that needs these gains in dB, by stem; "balanced" where it needs none."""
+        if self.stem is None:
+            return not gains_db
+        return Direction.of(gains_db.get(self.stem, 0.0)) is self.direction

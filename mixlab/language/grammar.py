@@ -12,7 +12,7 @@ from functools import cache
 from itertools import combinations, permutations
 
 from mixlab.language.advice import Direction, State, Verdict
-from mixlab.language.templates import response_bank
+from mixlab.language.banks import response_bank
 from mixlab.language.wording import fill, is_plural, sentence_name
 
 _MARK = "\0"

@@ -154,7 +154,8 @@ def lexicon(stems: tuple[str, ...]) -> Lexicon:
     """The tree of phrases for a set of stems.
 
     Their names outrank every other phrase; the names that people give to the four roles count where the role is asked
-    for and no stem has that very name.
+    for and no stem has that very name. A single word that is part of another stem's name ("strings" beside
+    ``bowed_strings``) is no name for one of the four.
     """
     root = Node()
     for kind, patterns in vocabulary()["phrases"].items():
@@ -166,10 +167,12 @@ def lexicon(stems: tuple[str, ...]) -> Lexicon:
         for pattern in patterns:
             for phrase in expand(pattern):
                 _add(root, phrase, Entry(frozenset({Kind.VAGUE}), value_db=float(value_db)))
+    own = {word.removesuffix("s") for stem in stems if stem not in vocabulary()["stems"] for word in split_name(stem)}
     for stem in stems:
         for pattern in vocabulary()["stems"].get(stem, ()):
             for phrase in expand(pattern):
-                _set(root, phrase, Entry(frozenset({Kind.STEM}), stem=stem))
+                if len(phrase) > 1 or phrase[0].removesuffix("s") not in own:
+                    _set(root, phrase, Entry(frozenset({Kind.STEM}), stem=stem))
     names = [(words, stem) for stem in stems if stem != OTHER and (words := split_name(stem))]
     for words, stem in names:
         _set_plural(root, words, stem)

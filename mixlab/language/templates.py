@@ -1,4 +1,6 @@
-"""Room language: labels, prompts and responses put into words from the banks in ``data/``.
+"""Room language: labels, prompts and responses put into words from banks of templates.
+
+Where no bank is given, it is the one that comes with the package (``data/``).
 
 What chance decides (`draw_response`, indices of templates) is apart from the filling (`fill_response`, pure), so
 that every combination can be enumerated and read back by `mixlab.language.parse.parse`.
@@ -6,13 +8,13 @@ that every combination can be enumerated and read back by `mixlab.language.parse
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 
 import numpy as np
 
 from mixlab.language.advice import Advice, Claim, Direction, Move, State, Verdict
+from mixlab.language.banks import PromptBank, ResponseBank, prompt_bank, response_bank
 from mixlab.language.wording import (
     STEM_NAMES,
     RangeForm,
@@ -28,27 +30,6 @@ from mixlab.language.wording import (
 _REST = "the rest of the mix"
 _STATE_TO_FIX = {Direction.RAISE: State.TOO_QUIET, Direction.LOWER: State.TOO_LOUD}
 _RANGE_FORMS = tuple(RangeForm)
-
-
-@dataclass(frozen=True)
-class PromptBank:
-    """User sentences: requests for advice, and a description for each state that a user may claim."""
-
-    advice_seeking: tuple[str, ...]
-    claims: Mapping[State, tuple[str, ...]]
-
-    def templates(self, claim: Claim | None) -> tuple[str, ...]:
-        """The templates that fit what the user says."""
-        return self.advice_seeking if claim is None else self.claims[claim.state]
-
-
-@dataclass(frozen=True)
-class ResponseBank:
-    """Parts of responses: descriptions of a state, solutions in a direction, verdicts on a claim."""
-
-    descriptions: Mapping[State, tuple[str, ...]]
-    solutions: Mapping[Direction, tuple[str, ...]]
-    verdicts: Mapping[Verdict, Mapping[State, tuple[str, ...]]]
 
 
 @dataclass(frozen=True)
@@ -68,24 +49,6 @@ class ResponseWording:
     verdict: int = 0
     order: tuple[int, ...] = field(default=())
     """The order in which the moves are spoken of; empty for the order of the advice."""
-
-
-@cache
-def prompt_bank() -> PromptBank:
-    """The bank of user sentences."""
-    data = load_data("prompts")
-    return PromptBank(tuple(data["advice_seeking"]), {state: tuple(data[state]) for state in State})
-
-
-@cache
-def response_bank() -> ResponseBank:
-    """The bank of response parts."""
-    data = load_data("responses")
-    return ResponseBank(
-        descriptions={state: tuple(data["descriptions"][state]) for state in State},
-        solutions={direction: tuple(data["solutions"][direction]) for direction in Direction},
-        verdicts={verdict: {state: tuple(data["verdicts"][verdict][state]) for state in State} for verdict in Verdict},
-    )
 
 
 def clip_label(stems: Sequence[str], anchor: str) -> str:
@@ -114,20 +77,22 @@ def fill_prompt(template: str, claim: Claim | None, anchor: str) -> str:
     return fill(template, fields, is_plural(stem))
 
 
-def render_prompt(claim: Claim | None, anchor: str, rng: np.random.Generator) -> str:
+def render_prompt(claim: Claim | None, anchor: str, rng: np.random.Generator, bank: PromptBank | None = None) -> str:
     """What the user says: the claim, or a request for advice where there is none; one draw from `rng`."""
-    templates = prompt_bank().templates(claim)
+    templates = (bank or prompt_bank()).templates(claim)
     return fill_prompt(templates[rng.integers(len(templates))], claim, anchor)
 
 
-def draw_response(advice: Advice, claim: Claim | None, rng: np.random.Generator) -> ResponseWording:
+def draw_response(
+    advice: Advice, claim: Claim | None, rng: np.random.Generator, bank: ResponseBank | None = None
+) -> ResponseWording:
     """Draw the templates of a response.
 
     Raises:
         ValueError: if the verdict does not fit the claim or the moves (see `check_verdict`).
     """
     check_verdict(advice, claim)
-    bank = response_bank()
+    bank = bank or response_bank()
     verdict = 0
     if advice.verdict is not None and claim is not None:
         verdict = int(rng.integers(len(bank.verdicts[advice.verdict][claim.state])))
@@ -144,7 +109,9 @@ def draw_response(advice: Advice, claim: Claim | None, rng: np.random.Generator)
     return ResponseWording(tuple(parts), verdict, order)
 
 
-def fill_response(advice: Advice, anchor: str, claim: Claim | None, wording: ResponseWording) -> str:
+def fill_response(
+    advice: Advice, anchor: str, claim: Claim | None, wording: ResponseWording, bank: ResponseBank | None = None
+) -> str:
     """A response in the given wording: the verdict, if any, then a description and a solution for each move.
 
     Raises:
@@ -153,7 +120,7 @@ def fill_response(advice: Advice, anchor: str, claim: Claim | None, wording: Res
     check_verdict(advice, claim)
     if len(wording.parts) != max(1, len(advice.moves)):
         raise ValueError(f"the wording has {len(wording.parts)} parts for {len(advice.moves)} moves")
-    bank = response_bank()
+    bank = bank or response_bank()
     sentences = []
     if advice.verdict is not None and claim is not None:
         template = bank.verdicts[advice.verdict][claim.state][wording.verdict]
@@ -164,17 +131,19 @@ def fill_response(advice: Advice, anchor: str, claim: Claim | None, wording: Res
         part = wording.parts[0]
         fields = {"reference": f"the {sentence_name(anchor)}"}
         sentences.append(fill(bank.descriptions[State.BALANCED][part.description], fields))
-        sentences.append(bank.solutions[Direction.LEAVE][part.solution])
+        sentences.append(fill(bank.solutions[Direction.LEAVE][part.solution], fields))
     return " ".join(sentences)
 
 
-def render_response(advice: Advice, anchor: str, claim: Claim | None, rng: np.random.Generator) -> str:
+def render_response(
+    advice: Advice, anchor: str, claim: Claim | None, rng: np.random.Generator, bank: ResponseBank | None = None
+) -> str:
     """The advice in words that `parse` reads back exactly; the wording is drawn from `rng`.
 
     Raises:
         ValueError: if the verdict does not fit the claim or the moves (see `check_verdict`).
     """
-    return fill_response(advice, anchor, claim, draw_response(advice, claim, rng))
+    return fill_response(advice, anchor, claim, draw_response(advice, claim, rng, bank), bank)
 
 
 def check_verdict(advice: Advice, claim: Claim | None) -> None:
@@ -188,14 +157,8 @@ def check_verdict(advice: Advice, claim: Claim | None) -> None:
         return
     if claim is None:
         raise ValueError(f"a verdict needs a claim to judge, got {advice.verdict!s} and no claim")
-    if advice.verdict is not implied_verdict(advice, claim):
+    if Verdict.of(claim.holds(advice.gains_db)) is not advice.verdict:
         raise ValueError(f"the verdict {advice.verdict!s} on {claim} does not fit the moves {advice.moves}")
-
-
-def implied_verdict(advice: Advice, claim: Claim) -> Verdict:
-    """What the moves alone make of a claim: confirmed where they do what it asks for."""
-    holds = advice.is_balanced if claim.stem is None else Direction.of(advice.gain_db(claim.stem)) is claim.direction
-    return Verdict.CONFIRMED if holds else Verdict.CORRECTED
 
 
 def all_texts(stems: Sequence[str] = STEM_NAMES, numbers: Sequence[int] = range(1, 25)) -> Iterator[str]:
@@ -249,7 +212,7 @@ def _state(direction: Direction) -> State:
 
 def _fill_verdict(template: str, claim: Claim) -> str:
     if claim.stem is None:
-        return template
+        return fill(template, {})
     return fill(template, {"stem": sentence_name(claim.stem)}, is_plural(claim.stem))
 
 

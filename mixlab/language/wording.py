@@ -18,7 +18,9 @@ STEM_NAMES = ("bass", "drums", "vocals", "other")
 OTHER = "other"
 """The role whose name is an ordinary word; sentences call it "the other stem"."""
 
-_AGREEMENT = re.compile(r"\{(\w+)\|(\w+)\}")
+AGREEMENT = re.compile(r"\{(\w+)\|(\w+)\}")
+"""A word that agrees in number: plural, then singular."""
+
 _PLURAL_ENDING = re.compile(r"(?<!s)s$")
 
 
@@ -91,5 +93,5 @@ def fill(template: str, fields: Mapping[str, str], plural: bool = False) -> str:
     Raises:
         KeyError: if the template has a field that is not given.
     """
-    agreed = _AGREEMENT.sub(lambda match: match.group(1 if plural else 2), template)
+    agreed = AGREEMENT.sub(lambda match: match.group(1 if plural else 2), template)
     return agreed.format_map(fields)

@@ -1,4 +1,4 @@
-"""Room models: backbones, adapters, the loss, generation, the LightningModule and checkpoints."""
+"""Backbones, adapters, the loss, generation, the LightningModule and checkpoints."""
 
 import logging
 import warnings

@@ -1,10 +1,9 @@
-"""Room models: how the language model computes: attention, compilation, activations, padding."""
+"""How the language model computes: attention, compilation, activations, padding."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from torch import nn
@@ -12,43 +11,29 @@ from transformers.models.qwen2.modeling_qwen2 import Qwen2Model
 
 from mixlab.errors import ConfigError
 from mixlab.models.backbones.base import Backbone
+from mixlab.models.settings import Compute
 
 
-@dataclass(frozen=True)
-class Compute:
-    """How a language model computes what it computes.
+def apply_compute(compute: Compute, backbone: Backbone) -> None:
+    """Set a backbone up, in place, after its adapter.
 
-    Attributes:
-        attention: implementation in transformers, such as ``sdpa``, ``eager`` or ``flash_attention_2``.
-        compile: whether torch.compile runs each layer in training.
-        recompute_activations: whether layers forget their activations and recompute them for the gradient (Chen et al.
-            2016), which saves memory.
+    Raises:
+        ConfigError: if the attention is not there.
     """
-
-    attention: str
-    compile: bool
-    recompute_activations: bool
-
-    def apply(self, backbone: Backbone) -> None:
-        """Set a backbone up, in place, after its adapter.
-
-        Raises:
-            ConfigError: if the attention is not there.
-        """
-        language_model: Any = backbone.part("language_model")
-        try:
-            language_model.set_attn_implementation(self.attention)
-        except (ImportError, ValueError) as error:
-            reason = str(error).strip().splitlines()[0].rstrip(".")
-            raise ConfigError(
-                f"compute.attention is '{self.attention}', which cannot be used ({reason}); use compute.attention=sdpa."
-            ) from error
-        if self.recompute_activations:
-            # Of this part alone: asked of the whole model, it would draw the frozen tower into the graph.
-            language_model.activation_checkpointing_enable({"use_reentrant": False})
-        if self.compile:
-            for layer in language_model.layers:
-                layer.compile(dynamic=True)
+    language_model: Any = backbone.part("language_model")
+    try:
+        language_model.set_attn_implementation(str(compute.attention))
+    except (ImportError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0].rstrip(".")
+        raise ConfigError(
+            f"compute.attention is '{compute.attention}', which cannot be used ({reason}); use compute.attention=sdpa."
+        ) from error
+    if compute.recompute_activations:
+        # Of this part alone: asked of the whole model, it would draw the frozen tower into the graph.
+        language_model.activation_checkpointing_enable({"use_reentrant": False})
+    if compute.compile:
+        for layer in language_model.layers:
+            layer.compile(dynamic=True)
 
 
 @contextmanager

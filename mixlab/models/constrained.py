@@ -1,4 +1,4 @@
-"""Room models: decoding under a grammar, so that every response can be read back."""
+"""Decoding under a grammar, so that every response can be read back."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Room models: what of a model trains, and the memory that this takes."""
+"""What of a model trains, and the memory that this takes."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import torch
@@ -43,21 +43,25 @@ class Footprint:
 
     parts: tuple[PartFootprint, ...]
 
+    def total(self, field: str) -> int:
+        """A field of the parts, summed."""
+        return sum(getattr(part, field) for part in self.parts)
+
     @property
     def parameters(self) -> int:
-        return sum(part.parameters for part in self.parts)
+        return self.total("parameters")
 
     @property
     def trainable(self) -> int:
-        return sum(part.trainable for part in self.parts)
+        return self.total("trainable")
 
     @property
     def weight_bytes(self) -> int:
-        return sum(part.weight_bytes for part in self.parts)
+        return self.total("weight_bytes")
 
     @property
     def gradient_bytes(self) -> int:
-        return sum(part.trainable_bytes for part in self.parts)
+        return self.total("trainable_bytes")
 
     @property
     def optimizer_bytes(self) -> int:
@@ -70,15 +74,12 @@ class Footprint:
 
     def table(self) -> list[str]:
         """Lines of a table of modules, parameters and memory."""
+        whole = PartFootprint("all", *(self.total(field.name) for field in fields(PartFootprint)[1:]))
         lines = [f"{'part':<22} {'adapted':>8} {'parameters':>14} {'trainable':>13} {'weights':>10}"]
-        lines += [
-            f"{part.part:<22} {part.adapted:>8,} {part.parameters:>14,} {part.trainable:>13,} "
-            f"{readable(part.weight_bytes):>10}"
-            for part in self.parts
-        ]
-        adapted = sum(part.adapted for part in self.parts)
-        whole = f"{self.parameters:>14,} {self.trainable:>13,} {readable(self.weight_bytes):>10}"
-        return [*lines, f"{'all':<22} {adapted:>8,} {whole}", self.memory()]
+        for part in (*self.parts, whole):
+            counts = f"{part.adapted:>8,} {part.parameters:>14,} {part.trainable:>13,}"
+            lines.append(f"{part.part:<22} {counts} {readable(part.weight_bytes):>10}")
+        return [*lines, self.memory()]
 
     def memory(self) -> str:
         """One line on the memory of a training."""
@@ -91,7 +92,7 @@ class Footprint:
     def figures(self) -> dict[str, int]:
         """What a logger keeps."""
         return {
-            "adapted_modules": sum(part.adapted for part in self.parts),
+            "adapted_modules": self.total("adapted"),
             "parameters": self.parameters,
             "trainable_parameters": self.trainable,
             "weight_bytes": self.weight_bytes,

@@ -1,4 +1,4 @@
-"""Room models: greedy generation in batches, with a KV cache."""
+"""Greedy generation in batches, with a KV cache."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from transformers import LogitsProcessorList
 
-from mixlab.data.collate import Batch, with_features
+from mixlab.chat.collate import Batch, with_features
 from mixlab.language.parse import parse
 from mixlab.models.backbones.base import Backbone
 from mixlab.models.constrained import GrammarDecoder

@@ -1,45 +1,23 @@
-"""Room models: what training minimises: the loss on the response's tokens, and helpers on what was heard."""
+"""What training minimises: the loss on the response's tokens, and helpers on what was heard."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from mixlab.data.collate import MOVES, Batch, with_places
-from mixlab.data.encoder import IGNORED
+from mixlab.chat.collate import MOVES, Batch, with_places
+from mixlab.chat.encoder import IGNORED
 from mixlab.models.backbones.base import Backbone, bare
 from mixlab.models.compute import padded_on_the_right
 from mixlab.models.numbers import NumberTargets
-from mixlab.multitrack.song import STEMS
+from mixlab.models.settings import LossSettings
 
 GAIN_SCALE_DB = 6.0
 """Gain errors are divided by this in the auxiliary loss, which brings them near 1."""
-
-
-@dataclass(frozen=True)
-class LossSettings:
-    """What is minimised.
-
-    Attributes:
-        decisive_weight: factor on response tokens that carry the meaning (stem, direction, number, verdict); 1 is the
-            plain cross-entropy.
-        gain_weight: weight of a helper head, thrown away after training, that reads the error of each clip's stems
-            relative to the anchor from the language model's states at the clip's end; 0 for none.
-        move_weight: weight of another such head, that reads at the prompt's end whether each stem is to be raised,
-            lowered or left; 0 for none.
-        number_sigma_db: deviation over which the target of an advised amount is spread (`NumberTargets`); 0 for none.
-        number_step_db: grid of advised amounts.
-    """
-
-    decisive_weight: float = 1.0
-    gain_weight: float = 0.0
-    move_weight: float = 0.0
-    number_sigma_db: float = 0.0
-    number_step_db: float = 1.0
 
 
 class ResponseLoss(nn.Module):
@@ -53,18 +31,19 @@ class ResponseLoss(nn.Module):
     Args:
         settings: weights.
         backbone: for its sizes, its tokenizer and the form of its inputs.
+        roles: of the data set, which the helper heads speak of.
     """
 
-    def __init__(self, settings: LossSettings, backbone: Backbone) -> None:
+    def __init__(self, settings: LossSettings, backbone: Backbone, roles: Sequence[str]) -> None:
         super().__init__()
-        self.settings = settings
+        self.settings, self.roles = settings, tuple(roles)
         self.family = backbone.family
         spread = settings.number_sigma_db > 0
         tokenizer = backbone.processor.tokenizer
         self.numbers = NumberTargets(tokenizer, settings.number_sigma_db, settings.number_step_db) if spread else None
         width: Any = backbone.part("head").in_features
-        self.gain_head = nn.Linear(width, len(STEMS)) if settings.gain_weight > 0 else None
-        self.move_head = nn.Linear(width, len(STEMS) * len(MOVES)) if settings.move_weight > 0 else None
+        self.gain_head = nn.Linear(width, len(roles)) if settings.gain_weight > 0 else None
+        self.move_head = nn.Linear(width, len(roles) * len(MOVES)) if settings.move_weight > 0 else None
 
     def forward(self, model: nn.Module, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         """The loss to minimise and the plain cross-entropy per response token, scalars in float32.
@@ -112,7 +91,7 @@ class ResponseLoss(nn.Module):
         assert self.move_head is not None
         prompt_ends = (batch["labels"] != IGNORED).int().argmax(dim=1) - 1
         rows = torch.arange(len(prompt_ends), device=hidden.device)
-        scores = self.move_head(hidden[rows, prompt_ends].float()).unflatten(-1, (len(STEMS), len(MOVES)))
+        scores = self.move_head(hidden[rows, prompt_ends].float()).unflatten(-1, (len(self.roles), len(MOVES)))
         places = batch["move_places"]
         right = batch["moves"].flatten()[places]
         return mean_over_processes(F.cross_entropy(scores.flatten(0, 1)[places], right, reduction="none"))

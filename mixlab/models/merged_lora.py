@@ -1,4 +1,4 @@
-"""Room models: LoRA layers that add the update to the weight once instead of taking every token through both paths."""
+"""LoRA layers that add the update to the weight once instead of taking every token through both paths."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from peft import LoraConfig
 from peft.tuners import lora
 from torch import nn
 
@@ -42,7 +43,7 @@ class MergedLoraLinear(lora.Linear):
         return F.linear(x, weight, self.base_layer.bias)
 
     def _can_merge(self, x: torch.Tensor) -> bool:
-        if self.disable_adapters or self.merged or len(self.active_adapters) != 1:
+        if self.disable_adapters or self.merged or len(self.active_adapters) != 1 or self.lora_variant:
             return False
         # In bfloat16 a sum with the frozen weight would swallow small updates, which a path of their own keeps.
         exact = x.dtype == self.base_layer.weight.dtype == torch.float32
@@ -66,34 +67,28 @@ class MergedLoraLinear(lora.Linear):
     def _kept_weight(self) -> torch.Tensor:
         adapter = self.active_adapters[0]
         parts = (self.base_layer.weight, self.lora_A[adapter].weight, self.lora_B[adapter].weight)
-        made_from = (
-            adapter,
-            self.scaling[adapter],
-            *((part.data_ptr(), part._version, part.device) for part in parts),
-        )
+        made_from = (adapter, self.scaling[adapter], *((part.data_ptr(), part._version, part.device) for part in parts))
         if self._kept is None or self._kept.made_from != made_from:
             self._kept = _Kept(self._merged_weight(), made_from)
         return self._kept.weight
 
 
-def merge_where_cheaper(model: nn.Module) -> None:
-    """Let the LoRA layers of `model` that gain from it be `MergedLoraLinear`, in place.
+def merge_where_cheaper(config: LoraConfig) -> None:
+    """Have PEFT put a `MergedLoraLinear` where merging saves work, and its own layer elsewhere.
 
-    These are plain LoRA layers (not quantised, no variant such as DoRA, no dropout, no bias of their own) in float32,
-    of so high a rank for their size that merging saves work, as in small models; in a 7B at rank 16 there are none.
+    It saves work in linear layers in float32 that are small for the rank, as in small models; in a 7B at rank 16 there
+    are none. Layers that are quantised, or have a variant such as DoRA, dropout or a bias of their own, stay PEFT's.
     """
-    for module in model.modules():
-        if type(module) is lora.Linear and _gains(module):
-            module.__class__ = MergedLoraLinear
+    config._register_custom_module({nn.Linear: _merging_layer})
 
 
-def _gains(layer: lora.Linear) -> bool:
-    if layer.lora_variant or layer.fan_in_fan_out or any(layer.lora_bias.values()):
-        return False
-    if not all(isinstance(dropout, nn.Identity) for dropout in layer.lora_dropout.values()):
-        return False
-    outputs, inputs = layer.base_layer.weight.shape
-    ranks = layer.r.values()
-    return layer.base_layer.weight.dtype == torch.float32 and all(
-        3 * rank * (inputs + outputs) > inputs * outputs for rank in ranks
-    )
+def _merging_layer(
+    target: nn.Module, adapter_name: str, config: LoraConfig, r: int, **arguments: Any
+) -> MergedLoraLinear | None:
+    """The layer for `target`; None leaves it to PEFT."""
+    plain = not (config.use_dora or config.lora_bias or config.lora_dropout or config.fan_in_fan_out)
+    if type(target) is not nn.Linear or target.weight.dtype != torch.float32 or not plain:
+        return None
+    if 3 * r * (target.in_features + target.out_features) <= target.in_features * target.out_features:
+        return None
+    return MergedLoraLinear(target, adapter_name, config=config, r=r, **arguments)

@@ -1,20 +1,21 @@
-"""Room models: the LightningModule that fine-tunes a backbone to advise."""
+"""The LightningModule that fine-tunes a backbone to advise."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import lightning
 import torch
 
-from mixlab.data.collate import Batch, move_batch, with_features, with_places
+from mixlab.chat.collate import Batch, move_batch, with_features, with_places
 from mixlab.errors import CheckpointError
-from mixlab.models.adapters import trainable_state
+from mixlab.models.adapters import check_fit, trainable_state
 from mixlab.models.backbones.base import Backbone, bare
 from mixlab.models.generate import predict
-from mixlab.models.loss import LossSettings, ResponseLoss
+from mixlab.models.loss import ResponseLoss
 from mixlab.models.optim import AdamWCosine
+from mixlab.models.settings import LossSettings
 from mixlab.scoring.prediction import Prediction
 from mixlab.scoring.scores import score
 
@@ -29,6 +30,7 @@ class AdviceModule(lightning.LightningModule):
         loss: what is minimised.
         optim: optimizer and schedule.
         max_new_tokens: limit of a generated response.
+        roles: of the data set.
         identity: what a checkpoint has to agree on to fit (backbone, inputs, anchor), as plain values.
     """
 
@@ -41,12 +43,13 @@ class AdviceModule(lightning.LightningModule):
         loss: LossSettings,
         optim: AdamWCosine,
         max_new_tokens: int,
+        roles: Sequence[str],
         identity: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self.backbone = backbone
         self.model = backbone.model
-        self.loss = ResponseLoss(loss, backbone)
+        self.loss = ResponseLoss(loss, backbone, roles)
         self.optim = optim
         self.max_new_tokens = max_new_tokens
         self.identity = dict(identity or {})
@@ -131,7 +134,7 @@ class AdviceModule(lightning.LightningModule):
                     f"The checkpoint was trained with {key} {found.get(key)!r}, this run has {value!r}; "
                     "use the run's own model, inputs and anchor."
                 )
-        check_state(checkpoint["state_dict"], trainable_state(self))
+        check_fit(checkpoint["state_dict"], trainable_state(self), "The checkpoint")
 
     def fill(self, checkpoint: dict[str, Any]) -> None:
         """Take what was trained of the model from a checkpoint; the helpers of the loss are done with.
@@ -145,18 +148,3 @@ class AdviceModule(lightning.LightningModule):
             name.removeprefix(prefix): t for name, t in checkpoint["state_dict"].items() if name.startswith(prefix)
         }
         self.model.load_state_dict(weights, strict=False)
-
-
-def check_state(found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> None:
-    """Raise CheckpointError unless `found` has the keys and shapes of `expected`."""
-    for name in expected.keys() ^ found.keys():
-        what = "lacks" if name in expected else "holds an unknown"
-        raise CheckpointError(
-            f"The checkpoint {what} '{name}', so it does not fit; use the run's own model and adapter."
-        )
-    for name, tensor in expected.items():
-        if tensor.shape != found[name].shape:
-            raise CheckpointError(
-                f"The checkpoint's '{name}' has shape {tuple(found[name].shape)}, the model's {tuple(tensor.shape)}; "
-                "use the run's own model and adapter."
-            )

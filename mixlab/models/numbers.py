@@ -1,4 +1,4 @@
-"""Room models: soft targets for numbers, so that a wrong "9" is nearer to "8" than to "2"."""
+"""Soft targets for numbers, so that a wrong "9" is nearer to "8" than to "2"."""
 
 from __future__ import annotations
 

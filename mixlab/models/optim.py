@@ -1,20 +1,26 @@
-"""Room models: optimizers and their schedule."""
+"""Optimizers and their schedule."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch.optim.lr_scheduler import LambdaLR
 
+from mixlab.registry import Registry
+from mixlab.settings import NotNegative, Positive, PositiveCount, Settings
+
 NamedParameters = Iterable[tuple[str, torch.nn.Parameter]]
 
 
-@dataclass(frozen=True)
-class AdamWCosine:
+OPTIMIZERS: Registry[Any] = Registry("optimizer", __name__)
+"""Optimizers with their schedule, by the name that ``optim.kind`` gives."""
+
+
+@OPTIMIZERS.add
+class AdamWCosine(Settings):
     """AdamW (Loshchilov & Hutter 2019) with a linear warm-up and a cosine decay to zero.
 
     Attributes:
@@ -25,10 +31,11 @@ class AdamWCosine:
             the first (LoRA+, Hayou et al. 2024); 1 for one rate.
     """
 
-    lr: float
-    weight_decay: float
-    warmup_steps: int
-    lora_b_factor: float
+    name: ClassVar[str] = "adamw"
+    lr: Positive
+    weight_decay: NotNegative
+    warmup_steps: PositiveCount
+    lora_b_factor: Positive
 
     def build(self, parameters: NamedParameters, total_steps: int) -> tuple[torch.optim.Optimizer, LambdaLR]:
         """The optimizer over the parameters that train, and its schedule, which is stepped after every step."""
@@ -59,12 +66,14 @@ class AdamWCosine:
         return torch.optim.AdamW(groups, **settings)
 
 
-@dataclass(frozen=True)
+@OPTIMIZERS.add
 class PagedAdamWCosine(AdamWCosine):
     """`AdamWCosine` whose state moves between the GPU's memory and the machine's as needed (Dettmers et al. 2023).
 
     Pages exist on a GPU only; elsewhere it is the plain AdamW.
     """
+
+    name: ClassVar[str] = "paged_adamw"
 
     def _new_adamw(self, groups: list[dict[str, Any]], **settings: Any) -> torch.optim.Optimizer:
         if not any(parameter.is_cuda for group in groups for parameter in group["params"]):
@@ -74,7 +83,7 @@ class PagedAdamWCosine(AdamWCosine):
         return PagedAdamW32bit(groups, **settings)
 
 
-@dataclass(frozen=True)
+@OPTIMIZERS.add
 class MuonCosine(AdamWCosine):
     """Muon (Jordan et al. 2024) on the matrices inside layers, AdamW on all else, with the schedule of `AdamWCosine`.
 
@@ -82,7 +91,8 @@ class MuonCosine(AdamWCosine):
         matrix_lr: peak learning rate of Muon, whose updates are scaled to the size of AdamW's (Liu et al. 2025).
     """
 
-    matrix_lr: float
+    name: ClassVar[str] = "muon"
+    matrix_lr: Positive
 
     def _optimizer(self, named: list[tuple[str, torch.nn.Parameter]]) -> torch.optim.Optimizer:
         matrices = [p for name, p in named if p.ndim == 2 and "layers" in name.split(".")]

@@ -1,8 +1,8 @@
-"""Room models: the frozen language model in four bits, for QLoRA."""
+"""The frozen language model in four bits, for QLoRA."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -10,7 +10,7 @@ from torch import nn
 from mixlab.errors import ConfigError
 from mixlab.models.backbones.base import Backbone
 
-NF4 = "nf4"
+NF4: Literal["nf4"] = "nf4"
 BYTES_PER_WEIGHT = 0.5 + 1 / 64 + 4 / (64 * 256)
 """Four bits, an 8-bit scale a block of 64, a 32-bit scale for 256 of those (double quantisation): 4.127 bits."""
 

@@ -1,4 +1,4 @@
-"""Room models: checkpoints that lie on the Hugging Face Hub, as ``hf://user/name`` or ``hf://user/name@revision``."""
+"""Checkpoints that lie on the Hugging Face Hub, as ``hf://user/name`` or ``hf://user/name@revision``."""
 
 from __future__ import annotations
 
@@ -31,7 +31,6 @@ def locate_checkpoint(name: str) -> Path:
 
 
 def _fetch(repo: str, revision: str | None) -> Path:
-    from httpx2 import HTTPError
     from huggingface_hub import errors as hub
     from huggingface_hub import snapshot_download
 
@@ -51,6 +50,6 @@ def _fetch(repo: str, revision: str | None) -> Path:
             "the Hub cannot be reached (or HF_HUB_OFFLINE is set) and it is not in the local cache; go online once, or "
             "give a local folder"
         )
-    except (hub.HfHubHTTPError, HTTPError, OSError) as error:
+    except (hub.HTTPError, OSError) as error:  # the former of whichever library makes the client's connections
         reason = f"the download failed ({type(error).__name__}); try again, what was fetched is kept"
     raise CheckpointError(f"The checkpoint hf://{repo}{at} cannot be fetched: {reason}.")

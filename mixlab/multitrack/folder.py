@@ -9,14 +9,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from mixlab.audio.files import read_audio, read_header
+from mixlab.audio.files import read_header
 from mixlab.errors import ConfigError
+from mixlab.multitrack.copies import without_copies
 from mixlab.multitrack.listing import check_songs, song_folders, track_files
 from mixlab.multitrack.metadata import ArtistPattern, Metadata, SongFacts, same_artist
 from mixlab.multitrack.patterns import RoleRules
-from mixlab.multitrack.song import LoadedSong, SongEntry
+from mixlab.multitrack.song import STEMS, LoadedSong, SongEntry
 from mixlab.multitrack.splits import by_artist, by_folder, by_song, check_shares, folder_patterns
-from mixlab.multitrack.tracks import LENGTH_TOLERANCE_S, Track, check_tracks, sum_by_role
+from mixlab.multitrack.tracks import LENGTH_TOLERANCE_S, RoleSums, Track, check_tracks
 
 FOLDER_VERSION = 1
 """Part of a song's identity; raise it when other samples come from the same files."""
@@ -32,6 +33,7 @@ class FolderSong:
     artist: str | None = None
     genre: str | None = None
     licence: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 class FolderSource:
@@ -39,8 +41,9 @@ class FolderSource:
 
     Tracks map to roles by the patterns of `stems`, or by the words in their names (``roles.yaml``: ``Kick In.wav`` is
     drums, ``12_LeadVox.flac`` vocals; files named as the mixture are left out). With patterns or labels from metadata,
-    files in sub-folders are tracks too. Files of one role are summed at unity gain. Files of several rates are
-    resampled to the song's highest, and shorter ones end in silence. A song without a stem is served with the others.
+    files in sub-folders are tracks too. Files of one role are summed at unity gain, equal ones once. Files of several
+    rates are resampled to the song's highest, and shorter ones end in silence. A song without a stem is served with
+    the others.
 
     Songs are split by `splits`, the official split of a data set; else by a shuffle with `seed`, of the artists where
     they are known and of the songs where not. Each share rounds to whole songs, but to one at least where it is above
@@ -53,7 +56,8 @@ class FolderSource:
         seed: of the shuffle.
         songs: wildcards for the songs' folders below the root, one a level: ``*``, ``*/*``, ``train/*``.
         stems: patterns of tracks by role (`Patterns`), matched with a track's path below its song's folder, or with
-            the label that the metadata give it; None for the words of ``roles.yaml``.
+            the label that the metadata give it; None for the words of ``roles.yaml``. Names other than the usual four
+            are roles of the data set's own, in their order.
         ignore: patterns of tracks that are left out.
         metadata: where the data set's metadata are (`Metadata`), or None.
         artist: pattern of the song folder's name, such as ``{artist} - {title}``, or None.
@@ -64,6 +68,8 @@ class FolderSource:
     Raises:
         ConfigError: naming the key that cannot work.
     """
+
+    name = "folder"
 
     def __init__(
         self,
@@ -86,6 +92,7 @@ class FolderSource:
         self.shares = {"validation": float(validation_share), "test": float(test_share)}
         self.seed, self.songs, self.licence = int(seed), songs, licence
         self.rules = RoleRules.of(stems, ignore)
+        self.roles = STEMS if stems is None or set(stems) <= set(STEMS) else tuple(stems)
         self.metadata, self.artist = Metadata.of(metadata), ArtistPattern.of(artist)
         self.splits = folder_patterns(splits)
         self.length_tolerance_s = float(length_tolerance_s)
@@ -109,7 +116,9 @@ class FolderSource:
         return [Path(path) for path, _ in entry.details["tracks"]]
 
     def entries(self) -> Sequence[SongEntry]:
-        """All songs, sorted by id. Reads the header of every file and the songs' metadata, but no audio.
+        """All songs, sorted by id. Reads the header of every file and the songs' metadata.
+
+        Of audio it reads what tells files of one role and length apart (`without_copies`).
 
         Raises:
             InputFileError: naming the folder or file, if there is no such folder, no song or stem in it, or a file
@@ -123,19 +132,21 @@ class FolderSource:
                 split=splits[song_id],
                 genre=song.genre,
                 licence=song.licence,
-                details={"tracks": [(str(track.file), track.role) for track in song.tracks]},
+                details={"tracks": [(str(track.path), track.role) for track in song.tracks]},
+                notes=song.notes,
             )
             for song_id, song in self._songs.items()
         ]
 
     def load(self, entry: SongEntry) -> LoadedSong:
-        """Read a song's files and sum those of one role; at the highest rate among them.
+        """The sums of a song's files by role, at the highest rate among them; decoded when they are asked for.
 
         Raises:
-            InputFileError: naming the file, if it cannot be read, or lengths do not fit.
+            InputFileError: naming the file, if it cannot be read.
         """
-        read = {Path(path): (role, *read_audio(Path(path))) for path, role in entry.details["tracks"]}
-        return LoadedSong(*sum_by_role(read, self.length_tolerance_s))
+        tracks = [Track(Path(path), role, read_header(Path(path))) for path, role in entry.details["tracks"]]
+        sums = RoleSums(tracks)
+        return LoadedSong(sums, sums.sample_rate, self.length_tolerance_s)
 
     @cached_property
     def _folders(self) -> dict[str, Path]:
@@ -156,14 +167,17 @@ class FolderSource:
     def _song(self, folder: Path) -> FolderSong:
         labelled = self.metadata is not None and self.metadata.tracks is not None
         files = track_files(folder, self.rules.stems is not None or labelled, self.rules.ignore)
-        facts = SongFacts() if self.metadata is None else self.metadata.read(folder, files)
+        facts = SongFacts() if self.metadata is None else self.metadata.read(folder, files, self.rules.ignore)
         roles = {path: self.rules.role(file, path, facts.labels.get(path)) for path, file in files.items()}
         tracks = [
-            Track(path, files[path], role, read_header(files[path])) for path, role in roles.items() if role is not None
+            Track(files[path], role, read_header(files[path])) for path, role in roles.items() if role is not None
         ]
         check_tracks(folder, tracks, self.length_tolerance_s)
+        tracks, notes = without_copies(tracks)
+        if facts.missing:
+            notes += [f"{folder} lacks {', '.join(facts.missing)}, which its metadata list: it is served without."]
         artist = facts.artist if self.artist is None else self.artist.artist(folder)
-        return FolderSong(tracks, artist, facts.genre, self.licence or facts.licence)
+        return FolderSong(tracks, artist, facts.genre, self.licence or facts.licence, tuple(notes))
 
     def _splits(self, songs: Mapping[str, FolderSong]) -> dict[str, str]:
         if self.splits is not None:

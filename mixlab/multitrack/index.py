@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,12 +58,13 @@ class SegmentIndex:
 
     Args:
         table: columns song_id, split, genre, licence, start_s, mixture_dbfs and those of `MEASURES` for each of
-            `STEMS`, null where the song lacks the stem; sorted by song and start.
+            the roles, null where the song lacks the stem; sorted by song and start.
         duration_s: length of a segment.
+        roles: that stems of the songs can have, in their order.
     """
 
-    def __init__(self, table: pa.Table, duration_s: float) -> None:
-        self.table, self.duration_s = table, duration_s
+    def __init__(self, table: pa.Table, duration_s: float, roles: Sequence[str] = STEMS) -> None:
+        self.table, self.duration_s, self.roles = table, duration_s, tuple(roles)
         names, starts, counts = np.unique(
             table.column("song_id").to_numpy(zero_copy_only=False).astype(str), return_index=True, return_counts=True
         )
@@ -74,7 +75,7 @@ class SegmentIndex:
         for row in self.table.slice(*self._rows.get(song_id, (0, 0))).to_pylist():
             stems = {
                 stem: Measures(**{name: row[f"{stem}_{name}"] for name in MEASURES})
-                for stem in STEMS
+                for stem in self.roles
                 if row[f"{stem}_level_dbfs"] is not None
             }
             yield IndexRow(row["start_s"], row["mixture_dbfs"], dict(sorted(stems.items())))
@@ -83,7 +84,7 @@ class SegmentIndex:
 def segment_index(store: SongStore, duration_s: float, step_s: float, active_frame_dbfs: float) -> SegmentIndex:
     """The index of a store's segments on a grid of `step_s`, read from its file or made.
 
-    The file is named by a hash of the songs' keys, splits and genres and of the parameters, so it is never stale.
+    The file is named by a hash of songs' keys, splits and genres, roles and parameters, so it is never stale.
 
     Raises:
         StorageError: naming the folder, if it is full or read-only.
@@ -92,22 +93,24 @@ def segment_index(store: SongStore, duration_s: float, step_s: float, active_fra
     if not path.is_file():
         songs = sorted(store.songs.values(), key=lambda song: song.song_id)
         rows = [_measure(store, song, duration_s, step_s, active_frame_dbfs) for song in songs]
-        table = pa.concat_tables([_schema().empty_table(), *rows])
+        table = pa.concat_tables([_schema(store.roles).empty_table(), *rows])
         write_whole(path, lambda handle: pq.write_table(table, handle))
-    return SegmentIndex(pq.read_table(path), duration_s)
+    return SegmentIndex(pq.read_table(path), duration_s, store.roles)
 
 
 def index_path(store: SongStore, duration_s: float, step_s: float, active_frame_dbfs: float) -> Path:
     """The Parquet file of an index, whether it is made or not."""
     songs = [[s.song_id, s.key, s.split, s.genre, s.licence] for s in store.songs.values()]
-    material = [INDEX_VERSION, duration_s, step_s, active_frame_dbfs, sorted(songs, key=lambda song: song[0] or "")]
+    songs.sort(key=lambda song: song[0] or "")
+    roles = [] if store.roles == STEMS else [store.roles]
+    material = [INDEX_VERSION, duration_s, step_s, active_frame_dbfs, songs, *roles]
     key = hashlib.sha256(json.dumps(material).encode()).hexdigest()[:24]
     return store.cache_dir / "segments" / f"{key}.parquet"
 
 
-def _schema() -> pa.Schema:
+def _schema(roles: Sequence[str]) -> pa.Schema:
     texts = [(name, pa.string()) for name in ("song_id", "split", "genre", "licence")]
-    numbers = ["start_s", "mixture_dbfs", *(f"{stem}_{name}" for stem in STEMS for name in MEASURES)]
+    numbers = ["start_s", "mixture_dbfs", *(f"{stem}_{name}" for stem in roles for name in MEASURES)]
     return pa.schema([*texts, *((name, pa.float64()) for name in numbers)])
 
 
@@ -135,7 +138,7 @@ def _measure(
             f"{stem}_level_dbfs": _power_to_db(power[row].mean(axis=-1)),
             f"{stem}_active_ratio": (_power_to_db(power[row]) > active_frame_dbfs).mean(axis=-1),
         }
-    schema = _schema()
+    schema = _schema(store.roles)
     arrays = [
         pa.array(columns[name], type=schema.field(name).type)
         if name in columns

@@ -5,14 +5,15 @@ from __future__ import annotations
 import glob
 import itertools
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from mixlab.errors import ConfigError, InputFileError
 from mixlab.multitrack.documents import read_document
-from mixlab.multitrack.patterns import Patterns, plain, shown
+from mixlab.multitrack.patterns import NO_PATTERNS, Patterns, plain, shown
 
 MOST_TRACKS = 2000
 """A hostile file may list any number of tracks by reference to one; no song has more."""
@@ -30,12 +31,14 @@ class SongFacts:
     Attributes:
         labels: what the tracks are called, by path below the song's folder; several where a track holds several
             instruments. Tracks that the metadata do not list are not in it.
+        missing: what the metadata list and the folder lacks, as paths below it or wildcards.
     """
 
     artist: str | None = None
     genre: str | None = None
     licence: str | None = None
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,7 @@ class Metadata:
             of the entries around it; ``{entry}`` is the key or number of the entry itself.
         name: what `path`'s track is called, with the same placeholders; patterns of stems are matched with it.
         artist, genre, licence: their places, or None.
+        rendered: the key of a track that is false where the data set has no file of it, or None.
     """
 
     file: str
@@ -62,6 +66,7 @@ class Metadata:
     artist: str | None = None
     genre: str | None = None
     licence: str | None = None
+    rendered: str | None = None
 
     @classmethod
     def of(cls, node: Any) -> Metadata | None:
@@ -87,12 +92,13 @@ class Metadata:
             raise ConfigError("dataset.metadata sets one of tracks, path and name; set all three of them or none.")
         return cls(**node)
 
-    def read(self, song: Path, files: Iterable[str]) -> SongFacts:
+    def read(self, song: Path, files: Iterable[str], ignore: Patterns = NO_PATTERNS) -> SongFacts:
         """What the metadata say of a song.
 
         Args:
             song: the song's folder.
-            files: paths of its tracks below that folder. What the metadata name beside them is not looked for.
+            files: paths of its tracks below that folder, without those that are ignored.
+            ignore: patterns of tracks, by path or label, that are not missing where they are not among `files`.
 
         Raises:
             InputFileError: naming the metadata file, if it is missing, cannot be read, or lacks a key.
@@ -100,7 +106,8 @@ class Metadata:
         file = self._file(song)
         document = read_document(file)
         facts = {key: self._fact(key, document, file) for key in ("artist", "genre", "licence")}
-        return SongFacts(**facts, labels=self._labels(document, file, song, files))
+        labels, missing = self._labels(document, file, song, list(files), ignore)
+        return SongFacts(**facts, labels=labels, missing=tuple(missing))
 
     def _file(self, song: Path) -> Path:
         folder = song if self.folder is None else Path(self.folder).expanduser()
@@ -133,11 +140,14 @@ class Metadata:
             )
         return " ".join(texts[0].split())
 
-    def _labels(self, document: Any, file: Path, song: Path, files: Iterable[str]) -> dict[str, tuple[str, ...]]:
-        if self.tracks is None or self.path is None or self.name is None:
-            return {}
-        files = list(files)
+    def _labels(
+        self, document: Any, file: Path, song: Path, files: Sequence[str], ignore: Patterns
+    ) -> tuple[dict[str, tuple[str, ...]], list[str]]:
+        """What the tracks among `files` are called, and the paths of those that are not there."""
         labels: dict[str, tuple[str, ...]] = {}
+        missing: list[str] = []
+        if self.tracks is None or self.path is None or self.name is None:
+            return labels, missing
         for number, entry in enumerate(_entries(document, self.tracks.strip("/").split("/"), file, {})):
             if number == MOST_TRACKS:
                 raise InputFileError(f"{file} lists more than {MOST_TRACKS} tracks; correct the file.")
@@ -146,11 +156,22 @@ class Metadata:
             found = [path for path in files if pattern.match(path)]
             if len(found) > 1:
                 raise InputFileError(f"{where} of which {song} holds {' and '.join(found[:2])}; keep one of them.")
+            if not found and str(entry.get(self.rendered or "")).lower() != "false":
+                paths = _filled(self.path, entry, where, str)
+                names = (*paths, *(_filled(self.name, entry, where, str) if ignore.patterns else ()))
+                if not any(map(ignore.match, names)) and not any(map(pattern.match, _all_files(song))):
+                    missing.append(shown(paths[0]))
             for path in found:
                 if path in labels:
                     raise InputFileError(f"{where} whose file {path} it lists before; correct the file.")
                 labels[path] = _filled(self.name, entry, where, str)
-        return labels
+        return labels, missing
+
+
+@lru_cache(maxsize=1)
+def _all_files(song: Path) -> list[str]:
+    """Paths of all there is below a song's folder, with what is ignored."""
+    return [path.relative_to(song).as_posix() for path in song.rglob("*")]
 
 
 def _entries(node: Any, steps: list[str], file: Path, around: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -14,12 +14,11 @@ from typing import Any
 
 import numpy as np
 import yaml
-from numpy.typing import NDArray
 
-from mixlab.audio.files import read_audio, read_header
+from mixlab.audio.files import read_header
 from mixlab.errors import ConfigError, InputFileError
 from mixlab.multitrack.song import STEMS, LoadedSong, SongEntry
-from mixlab.multitrack.tracks import LENGTH_TOLERANCE_S, check_together
+from mixlab.multitrack.tracks import LENGTH_TOLERANCE_S, RoleSums, Track, check_together
 
 MUSDB_VERSION = 1
 """Part of a song's identity; raise it when other samples come from the same files."""
@@ -51,6 +50,7 @@ class _Musdb(ABC):
     """
 
     form = ""
+    roles = STEMS
 
     def __init__(self, root: str, shared_artists: bool = True) -> None:
         self.root = Path(root).expanduser()
@@ -110,19 +110,20 @@ class _Musdb(ABC):
 class Musdb18HQ(_Musdb):
     """MUSDB18-HQ: a folder a song, with the four stems as WAV files; needs no FFmpeg."""
 
+    name = "musdb18hq"
     form = "the folder of MUSDB18-HQ, with train/<song>/bass.wav and so on"
 
     def load(self, entry: SongEntry) -> LoadedSong:
-        """Read a song's four files.
+        """The song's four files, decoded when they are asked for.
 
         Raises:
             InputFileError: naming the file, if it cannot be read or has another rate than the others.
         """
-        read = {Path(path): read_audio(Path(path)) for path in entry.details["paths"]}
-        rates = {rate for _, rate in read.values()}
+        sums = RoleSums(_tracks([Path(path) for path in entry.details["paths"]]))
+        rates = {track.header.sample_rate for track in sums.tracks}
         if len(rates) > 1:
             raise InputFileError(f"The stems of '{entry.song_id}' have rates of {sorted(rates)} Hz; copy them again.")
-        return LoadedSong(_same_length({path.stem: samples for path, (samples, _) in read.items()}), rates.pop())
+        return LoadedSong(sums, sums.sample_rate, LENGTH_TOLERANCE_S)
 
     def _list(self, folder: Path) -> list[tuple[str, list[Path]]]:
         songs = []
@@ -130,7 +131,7 @@ class Musdb18HQ(_Musdb):
             if not song.is_dir() or song.name.startswith("."):
                 continue
             paths = [song / f"{stem}.wav" for stem in STEMS]
-            check_together({path: read_header(path) for path in paths}, LENGTH_TOLERANCE_S)
+            check_together(_tracks(paths), LENGTH_TOLERANCE_S)
             songs.append((song.name, paths))
         return songs
 
@@ -142,6 +143,7 @@ class Musdb18(_Musdb):
         ConfigError: without the programs ffmpeg and ffprobe, which stempeg calls.
     """
 
+    name = "musdb18"
     form = "the folder of MUSDB18, with train/<song>.stem.mp4 and so on"
 
     def __init__(self, root: str, shared_artists: bool = True) -> None:
@@ -207,6 +209,5 @@ def _musdb_setup() -> Mapping[str, Any]:
     return setup
 
 
-def _same_length(stems: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
-    frames = max(samples.shape[1] for samples in stems.values())
-    return {stem: np.pad(samples, ((0, 0), (0, frames - samples.shape[1]))) for stem, samples in stems.items()}
+def _tracks(paths: Sequence[Path]) -> list[Track]:
+    return [Track(path, path.stem, read_header(path)) for path in paths]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mixlab.errors import ConfigError, InputFileError
+from mixlab.language.roles import unspeakable
 from mixlab.multitrack.roles import is_mixture, role_of
 from mixlab.multitrack.song import STEMS
 
@@ -52,6 +53,9 @@ class Patterns:
         return re.compile("|".join(parts)) if parts else None
 
 
+NO_PATTERNS = Patterns()
+
+
 @dataclass(frozen=True)
 class RoleRules:
     """Which role a track has, by patterns or, where there are none, by the words of ``roles.yaml``.
@@ -69,16 +73,15 @@ class RoleRules:
         """The rules that ``dataset.stems`` and ``dataset.ignore`` give.
 
         Raises:
-            ConfigError: naming the role that is none, or the list that is empty or no list.
+            ConfigError: naming the role that advice could not speak of, or the list that is empty or no list.
         """
         ignored = Patterns.of("dataset.ignore", ignore, empty=True)
         if stems is None:
             return cls(None, ignored)
         if not isinstance(stems, Mapping) or not stems:
             raise ConfigError(f"dataset.stems is {stems!r}; set it to lists of patterns by role, or to null.")
-        for role in stems:
-            if role not in STEMS:
-                raise ConfigError(f"dataset.stems names the role {role!r}; the roles are {', '.join(STEMS)}.")
+        if fault := unspeakable(tuple(stems)):
+            raise ConfigError(f"dataset.stems names the role {fault}; choose another name, such as 'lead_guitar'.")
         return cls({str(role): Patterns.of(f"dataset.stems.{role}", node) for role, node in stems.items()}, ignored)
 
     def role(self, file: Path, path: str, labels: Iterable[str] | None) -> str | None:

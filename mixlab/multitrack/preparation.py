@@ -13,18 +13,21 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_compl
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from mixlab.audio.files import resample, to_mono
+from mixlab.audio.hearing import Heard, hear
 from mixlab.audio.loudness import integrated_lufs, k_weighted_power, mean_square
 from mixlab.errors import InputFileError, MixlabError
+from mixlab.multitrack.copies import equal_songs
 from mixlab.multitrack.digests import DigestMemo
-from mixlab.multitrack.song import LoadedSong, MultitrackSource, SongEntry
-from mixlab.multitrack.store import FRAME_S, SongStore, StoredSong, as_float32, song_folder
+from mixlab.multitrack.song import LoadedSong, MultitrackSource, SongEntry, as_float32
+from mixlab.multitrack.store import FRAME_S, SongStore, StoredSong, song_folder
+from mixlab.multitrack.tracks import RoleSums
 from mixlab.storage import remove_leftovers, storage_error, write_whole
 
 STORE_VERSION = 2
@@ -32,6 +35,9 @@ STORE_VERSION = 2
 
 FEW_SONGS = 8
 """Fewer songs than these are prepared in this process: starting others takes longer."""
+
+MOST_NOTES = 20
+"""Remarks on songs that a log and a report show."""
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +49,8 @@ def prepare(source: MultitrackSource, cache_dir: Path, sample_rate: int, workers
     rendered from, and the parameters), so they are never stale. A song counts as stored once its description is
     written (last, and whole), so that a killed preparation goes on where it stopped. Processes that prepare the same
     songs at once share the work.
+
+    Songs that sound as another one are left out (`equal_songs`); the log names them, and what else the source remarks.
 
     Raises:
         InputFileError: naming the file, if a song cannot be read. What is stored by then is kept.
@@ -67,7 +75,16 @@ def prepare(source: MultitrackSource, cache_dir: Path, sample_rate: int, workers
         _store_all(source, missing, folder, sample_rate, workers)
         # Again: a process that was being killed may have looked alive.
         remove_leftovers(folder)
-    return SongStore(cache_dir, [_read_record(folder, entry, key) for entry, key in zip(entries, keys, strict=True)])
+    songs = [_read_record(folder, entry, key) for entry, key in zip(entries, keys, strict=True)]
+    if strange := sorted({stem for song in songs for stem in song.stems} - set(source.roles)):
+        raise MixlabError(f"The source {source!r} has stems of the role '{strange[0]}', which its roles lack.")
+    songs, notes = equal_songs(songs, lambda song: np.load(folder / f"{song.key}.npy", mmap_mode="r"))
+    notes = [*(note for entry in entries for note in entry.notes), *notes]
+    if len(notes) > MOST_NOTES:
+        notes[MOST_NOTES:] = [f"There are {len(notes) - MOST_NOTES} more of these remarks on the songs."]
+    for note in notes:
+        log.warning("%s", note)
+    return SongStore(cache_dir, songs, source.roles, notes)
 
 
 def _keys(
@@ -206,11 +223,16 @@ def _store_one(
 
 
 def _write_song(loaded: LoadedSong, entry: SongEntry, key: str, folder: Path, sample_rate: int) -> None:
-    _check(entry, loaded)
+    if not loaded.stems:
+        raise InputFileError(f"The song '{entry.song_id}' has no stems; remove its folder or add stem files.")
     stems = tuple(sorted(loaded.stems))
-    heard = np.stack([_as_heard(loaded.stems[stem], loaded.sample_rate, sample_rate) for stem in stems])
-    floats = as_float32(heard)  # type: ignore[arg-type]
-    source_tracks = [k_weighted_power(as_float32(loaded.stems[stem]), loaded.sample_rate) for stem in stems]
+    found = [hear(loaded.blocks(stem), loaded.sample_rate, sample_rate) for stem in stems]
+    lengths = {stem: round(one.duration_s * loaded.sample_rate) for stem, one in zip(stems, found, strict=True)}
+    if max(lengths.values()) - min(lengths.values()) > loaded.tolerance_s * loaded.sample_rate:
+        raise InputFileError(f"The stems of '{entry.song_id}' differ in length ({lengths}); export them again.")
+    heard = np.stack(_equally_long(_stored(loaded, dict(zip(stems, found, strict=True)), sample_rate)))
+    floats = as_float32(heard)
+    source_tracks = _equally_long([one.k_power for one in found])
     levels = {
         "k_power": np.stack([k_weighted_power(stem[None], sample_rate) for stem in floats]),
         "k_power_source": np.stack(source_tracks),
@@ -224,23 +246,22 @@ def _write_song(loaded: LoadedSong, entry: SongEntry, key: str, folder: Path, sa
     }
     tracks = {name: track.astype(np.float32) for name, track in levels.items()}
     text = json.dumps(record, allow_nan=True).encode()
+    savez: Any = np.savez  # its annotation takes no names that only come at run time
     write_whole(folder / f"{key}.npy", lambda handle: np.save(handle, heard, allow_pickle=False))
-    write_whole(folder / f"{key}.levels.npz", lambda handle: np.savez(handle, **tracks))  # type: ignore[arg-type]
+    write_whole(folder / f"{key}.levels.npz", lambda handle: savez(handle, **tracks))
     write_whole(folder / f"{key}.json", text)
 
 
-def _as_heard(
-    samples: NDArray[np.float32] | NDArray[np.int16], from_rate: int, to_rate: int
-) -> NDArray[np.float32] | NDArray[np.int16]:
-    """One stem as the model hears it: mono at `to_rate`. What already is mono at that rate keeps its sample format."""
-    if samples.shape[0] == 1 and from_rate == to_rate:
-        return samples[0]
-    return resample(to_mono(as_float32(samples)), from_rate, to_rate)
+def _stored(loaded: LoadedSong, heard: Mapping[str, Heard], sample_rate: int) -> list[NDArray[Any]]:
+    """Stems as they are stored: where all are 16-bit integers, mono and at the model's rate, they stay as they are."""
+    stems = {} if isinstance(loaded.stems, RoleSums) else loaded.stems
+    if loaded.sample_rate == sample_rate and all(
+        stem in stems and stems[stem].shape[0] == 1 and stems[stem].dtype == np.int16 for stem in heard
+    ):
+        return [stems[stem][0] for stem in heard]
+    return [one.samples for one in heard.values()]
 
 
-def _check(entry: SongEntry, loaded: LoadedSong) -> None:
-    if not loaded.stems:
-        raise InputFileError(f"The song '{entry.song_id}' has no stems; remove its folder or add stem files.")
-    lengths = {stem: samples.shape[1] for stem, samples in loaded.stems.items()}
-    if len(set(lengths.values())) != 1:
-        raise InputFileError(f"The stems of '{entry.song_id}' differ in length ({lengths}); export them again.")
+def _equally_long(parts: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+    longest = max(part.size for part in parts)
+    return [np.pad(part, (0, longest - part.size)) for part in parts]

@@ -8,19 +8,19 @@ from dataclasses import dataclass, field
 
 from mixlab.multitrack.index import Measures, SegmentIndex, segment_index
 from mixlab.multitrack.store import SongStore, StoredSong
+from mixlab.settings import LevelDbfs, Settings, Share
 
 
-@dataclass(frozen=True)
-class Gates:
-    """What a segment and its stems must reach, measured on the unmodified segment as the model hears it.
+class Gates(Settings):
+    """What a segment and its stems must reach, measured on the unmodified segment as the model hears it: `gates`.
 
     The defaults are those of the predecessor's proposal (mixture -25 dBFS, stem -40 dBFS, 30 % active frames).
     """
 
-    mixture_dbfs: float = -25.0
-    stem_dbfs: float = -40.0
-    active_ratio: float = 0.30
-    active_frame_dbfs: float = -60.0
+    mixture_dbfs: LevelDbfs = -25.0
+    stem_dbfs: LevelDbfs = -40.0
+    active_ratio: Share = 0.30
+    active_frame_dbfs: LevelDbfs = -60.0
 
     def closed_for(self, stem: Measures) -> str | None:
         """The gate that a stem does not pass: ``too_quiet`` or ``rarely_active``; None where it passes."""

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from mixlab.multitrack.index import MEASURES, SegmentIndex
 from mixlab.multitrack.segments import Gates, Segment
-from mixlab.multitrack.song import STEMS
 
 PERCENTILES = (5, 25, 50, 75, 95)
 ALL_GENRES = "all"
@@ -28,19 +27,21 @@ Rows = NDArray[np.bool_]
 def statistics(index: SegmentIndex, gates: Gates) -> dict[str, Any]:
     """Statistics of the segments of an index, as JSON values.
 
+    - ``roles``: of the data set, in their order.
     - ``songs`` and ``segments`` by split; segments before any gate.
     - ``gates``: by split, how many segments each gate closes for: the mixture's level, then for each stem its level
       and its activity among the segments whose mixture passes; and for each anchor how many segments are left.
     - ``stems``: by split and stem, percentiles of every measure over the segments where the stem passes all gates.
     - ``relative_lufs`` (at the source's rate and channels) and ``relative_lufs_heard`` (as the model hears it): by
-      split and genre, percentiles over songs of the loudness of one stem above another in LU, such as
+      split and genre, percentiles over songs of the loudness of one stem above one before it in LU, such as
       ``vocals-bass``. A song counts once, with its median over the segments where both stems pass.
     """
     columns = {name: index.table.column(name).to_numpy(zero_copy_only=False) for name in index.table.schema.names}
-    passing = _passing(columns, gates)
+    passing = _passing(columns, index.roles, gates)
     splits = sorted(set(columns["split"]))
     chosen = {split: columns["split"] == split for split in splits}
     return {
+        "roles": list(index.roles),
         "songs": {split: len(set(columns["song_id"][rows])) for split, rows in chosen.items()},
         "segments": {split: int(rows.sum()) for split, rows in chosen.items()},
         "gates": {split: _gates(columns, passing, rows, gates) for split, rows in chosen.items()},
@@ -98,19 +99,19 @@ def _loud_enough(columns: Columns, stem: str, gates: Gates) -> Rows:
         return (columns[f"{stem}_level_dbfs"] >= gates.stem_dbfs) & np.isfinite(columns[f"{stem}_lufs"])
 
 
-def _passing(columns: Columns, gates: Gates) -> dict[str, Rows]:
-    """For each stem the segments in which it and the mixture pass all gates."""
+def _passing(columns: Columns, roles: Sequence[str], gates: Gates) -> dict[str, Rows]:
+    """For each role the segments in which it and the mixture pass all gates."""
     mixture = columns["mixture_dbfs"] >= gates.mixture_dbfs
     with np.errstate(invalid="ignore"):
-        active = {stem: columns[f"{stem}_active_ratio"] >= gates.active_ratio for stem in STEMS}
-    return {stem: mixture & _loud_enough(columns, stem, gates) & active[stem] for stem in STEMS}
+        active = {stem: columns[f"{stem}_active_ratio"] >= gates.active_ratio for stem in roles}
+    return {stem: mixture & _loud_enough(columns, stem, gates) & active[stem] for stem in roles}
 
 
 def _gates(columns: Columns, passing: Mapping[str, Rows], rows: Rows, gates: Gates) -> dict[str, Any]:
     mixture = rows & (columns["mixture_dbfs"] >= gates.mixture_dbfs)
-    several = np.sum([passing[stem] for stem in STEMS], axis=0) >= 2
+    several = np.sum(list(passing.values()), axis=0) >= 2
     stems = {}
-    for stem in STEMS:
+    for stem in passing:
         there = mixture & np.isfinite(columns[f"{stem}_level_dbfs"])
         loud = there & _loud_enough(columns, stem, gates)
         stems[stem] = {
@@ -124,7 +125,7 @@ def _gates(columns: Columns, passing: Mapping[str, Rows], rows: Rows, gates: Gat
 
 def _stems(columns: Columns, passing: Mapping[str, Rows], rows: Rows) -> dict[str, Any]:
     found = {}
-    for stem in STEMS:
+    for stem in passing:
         active = rows & passing[stem]
         if active.any():
             measures = {name: _percentiles(columns[f"{stem}_{name}"][active]) for name in MEASURES}
@@ -139,7 +140,7 @@ def _relative(columns: Columns, passing: Mapping[str, Rows], rows: Rows, measure
     for genre in [ALL_GENRES, *sorted(set(genres[rows]))]:
         of_genre = rows if genre == ALL_GENRES else rows & (genres == genre)
         pairs = {}
-        for low, high in combinations(STEMS, 2):
+        for low, high in combinations(passing, 2):
             both = of_genre & passing[low] & passing[high]
             difference = columns[f"{high}_{measure}"] - columns[f"{low}_{measure}"]
             medians = np.array(list(_by_song(columns["song_id"], difference, both)))

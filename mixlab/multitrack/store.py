@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mixlab.multitrack.song import STEMS, as_float32
+
 FRAME_S = 0.05
 """Frame of the level track that the activity gate reads."""
 
 OPEN_SONGS = 256
 """Songs whose files a store keeps mapped in a process, below the usual limit on open files. What they hold lies in the
 page cache, which all processes share."""
-
-_INT16_SCALE = np.float32(1.0 / 32768.0)
 
 
 @dataclass(frozen=True)
@@ -63,10 +63,14 @@ class SongStore:
 
     Args:
         cache_dir: the store's files are in its folder ``songs``, indices of segments in ``segments``.
+        roles: that stems of the songs can have, in their order.
+        notes: sentences on what of the source is not served, or not as one may think.
     """
 
-    def __init__(self, cache_dir: Path, songs: Sequence[StoredSong]) -> None:
-        self.cache_dir = cache_dir
+    def __init__(
+        self, cache_dir: Path, songs: Sequence[StoredSong], roles: Sequence[str] = STEMS, notes: Sequence[str] = ()
+    ) -> None:
+        self.cache_dir, self.roles, self.notes = cache_dir, tuple(roles), tuple(notes)
         self.folder = song_folder(cache_dir)
         self.songs = {song.song_id: song for song in songs}
         self._maps: OrderedDict[str, NDArray[Any]] = OrderedDict()
@@ -110,13 +114,6 @@ class SongStore:
         """The level tracks of a song."""
         with np.load(self.folder / f"{self.songs[song_id].key}.levels.npz", allow_pickle=False) as tracks:
             return Levels(tracks["k_power"], tracks["k_power_source"], tracks["power"])
-
-
-def as_float32(samples: NDArray[np.float32] | NDArray[np.int16]) -> NDArray[np.float32]:
-    """Samples as float32 with full scale at 1: 16-bit integers are scaled, floats are left where they are."""
-    if samples.dtype == np.int16:
-        return np.multiply(samples, _INT16_SCALE, dtype=np.float32)
-    return np.asarray(samples, dtype=np.float32)
 
 
 def song_folder(cache_dir: Path) -> Path:

@@ -1,17 +1,20 @@
-"""Room multitrack: the tracks of one song in a folder: whether they fit together, and their sums by role."""
+"""Room multitrack: the tracks of one song: whether they fit together, and their sums by role."""
 
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePath
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mixlab.audio.files import AudioHeader, resample
+from mixlab.audio.blocks import resampled, summed
+from mixlab.audio.files import AudioHeader, read_blocks
+from mixlab.audio.hearing import Heard, hear
+from mixlab.audio.levels import apply_gain
 from mixlab.errors import InputFileError
 
 LENGTH_TOLERANCE_S = 0.1
@@ -22,12 +25,17 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Track:
-    """An audio file of a song: `path` below the song's folder, the file, its role, and what its header says."""
+    """An audio file of a song: its role, what its header says, and what sentences call it (None: its path)."""
 
-    path: str
-    file: Path
+    path: Path
     role: str
     header: AudioHeader
+    called: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The last part of what it is called."""
+        return PurePath(self.called or self.path).name
 
 
 def check_tracks(folder: Path, tracks: Sequence[Track], tolerance_s: float) -> None:
@@ -45,20 +53,15 @@ def check_tracks(folder: Path, tracks: Sequence[Track], tolerance_s: float) -> N
         raise InputFileError(
             f"{folder} holds no stems; a song's folder needs one audio file a stem, such as bass.wav and drums.wav."
         )
-    headers = {track.file: track.header for track in tracks}
-    check_together(headers, tolerance_s, "dataset.length_tolerance_s")
-    for note in delay_notes(headers):
+    check_together(tracks, tolerance_s, "dataset.length_tolerance_s")
+    for note in delay_notes(tracks):
         log.warning("%s", note)
     rates = sorted({track.header.sample_rate for track in tracks})
     if len(rates) > 1:
         log.info("'%s' has files at %s Hz; they are resampled to %d Hz", folder.name, rates, rates[-1])
 
 
-Headers = Mapping[Path, AudioHeader] | Mapping[str, AudioHeader]
-"""What files say of themselves, by their path or whatever a sentence is to call them."""
-
-
-def check_together(headers: Headers, tolerance_s: float, key: str | None = None) -> None:
+def check_together(tracks: Sequence[Track], tolerance_s: float, key: str | None = None) -> None:
     """Check that files start and end together, as far as they tell: by their time references and their lengths.
 
     Args:
@@ -68,21 +71,21 @@ def check_together(headers: Headers, tolerance_s: float, key: str | None = None)
     Raises:
         InputFileError: naming the two that differ most.
     """
-    starts = {str(name): header.start_s for name, header in headers.items() if header.start_s is not None}
-    ends = {str(name): header.duration_s for name, header in headers.items()}
+    starts = {track: track.header.start_s for track in tracks if track.header.start_s is not None}
+    ends = {track: track.header.duration_s for track in tracks}
     for times, says in ((starts, "starts at {:.2f} s of its time reference (BWF)"), (ends, "is {:.2f} s long")):
-        first, last = min(times, key=times.__getitem__, default=""), max(times, key=times.__getitem__, default="")
-        if times and times[last] - times[first] >= tolerance_s:
+        if times and max(times.values()) - min(times.values()) >= tolerance_s:
+            first, last = min(times, key=times.__getitem__), max(times, key=times.__getitem__)
             raise InputFileError(
-                f"{first} {says.format(times[first])} and {PurePath(last).name} {times[last]:.2f} s; export the tracks "
-                "of a song from the same start to the same end"
+                f"{first.called or first.path} {says.format(times[first])} and {last.name} {times[last]:.2f} s; export "
+                "the tracks of a song from the same start to the same end"
                 f"{'' if key is None else f', or raise {key} if they start together'}."
             )
 
 
-def delay_notes(headers: Headers) -> list[str]:
+def delay_notes(tracks: Sequence[Track]) -> list[str]:
     """A sentence on files of which it cannot be known when they start; none where there are none."""
-    late = [PurePath(name).name for name, header in headers.items() if not header.delay_is_known]
+    late = [track.name for track in tracks if not track.header.delay_is_known]
     if not late:
         return []
     return [
@@ -91,36 +94,89 @@ def delay_notes(headers: Headers) -> list[str]:
     ]
 
 
-def sum_by_role(
-    tracks: Mapping[Path, tuple[str, NDArray[np.float32], int]], tolerance_s: float
-) -> tuple[dict[str, NDArray[np.float32]], int]:
-    """The sums of tracks of one role at unity gain, at the highest rate among them; shorter ones end in silence.
+Watch = Callable[[Track, NDArray[np.float32]], None]
+"""Sees each block of each track, with its gain, at the track's own rate and channels."""
+
+
+def mixed(
+    tracks: Sequence[Track],
+    sample_rate: int,
+    gains_db: Mapping[str, float] | None = None,
+    start_s: float = 0.0,
+    duration_s: float | None = None,
+    channels: int | None = None,
+    watch: Watch | None = None,
+) -> Iterator[NDArray[np.float32]]:
+    """The sum of tracks, block by block: mono goes to both channels of a stereo sum, shorter tracks end in silence.
 
     Args:
-        tracks: role, samples of shape (channels, frames) and rate in Hz, by file.
-        tolerance_s: by how much their durations may differ.
-
-    Returns:
-        Samples of shape (channels, frames) by role, all of one length, and their rate in Hz.
+        sample_rate: of the sum, in Hz.
+        gains_db: by role; 0 for others.
+        start_s, duration_s: the part of the tracks that is read, as of `read_blocks`.
+        channels: of the sum; None for as many as the tracks have.
 
     Raises:
-        InputFileError: naming the file whose length does not fit.
+        InputFileError: naming a file that cannot be read.
     """
-    sample_rate = max(rate for _, _, rate in tracks.values())
-    resampled = {file: resample(samples, rate, sample_rate) for file, (_, samples, rate) in tracks.items()}
-    lengths = {file: AudioHeader(samples.shape[1], sample_rate, 1) for file, samples in resampled.items()}
-    check_together(lengths, tolerance_s, "dataset.length_tolerance_s")
-    frames = max(samples.shape[1] for samples in resampled.values())
-    by_role: dict[str, dict[Path, NDArray[np.float32]]] = defaultdict(dict)
-    for file, samples in resampled.items():
-        by_role[tracks[file][0]][file] = np.pad(samples, ((0, 0), (0, frames - samples.shape[1])))
-    return {role: _sum(parts) for role, parts in by_role.items()}, sample_rate
+
+    def signal(track: Track) -> Iterator[NDArray[np.float32]]:
+        for block in read_blocks(track.path, start_s, duration_s):
+            changed = apply_gain(block, (gains_db or {}).get(track.role, 0.0))
+            if watch is not None:
+                watch(track, changed)
+            yield changed
+
+    signals = [(resampled(signal(track), track.header.sample_rate, sample_rate), None) for track in tracks]
+    return summed(signals, channels or channel_count(tracks))
 
 
-def _sum(parts: Mapping[Path, NDArray[np.float32]]) -> NDArray[np.float32]:
-    """The sum of tracks of one role, each of shape (channels, frames); a mono track goes to all channels alike."""
-    channels = max(samples.shape[0] for samples in parts.values())
-    total = np.zeros((channels, next(iter(parts.values())).shape[1]), dtype=np.float32)
-    for samples in parts.values():
-        total += samples
-    return total
+def channel_count(tracks: Sequence[Track]) -> int:
+    """How many channels the sum of tracks has."""
+    return max(track.header.channels for track in tracks)
+
+
+def highest_rate(tracks: Sequence[Track]) -> int:
+    """The highest sample rate of tracks, in Hz, at which they are summed."""
+    return max(track.header.sample_rate for track in tracks)
+
+
+def hear_role(tracks: Sequence[Track], model_rate: int, gains_db: Mapping[str, float] | None = None) -> Heard:
+    """The sum of the tracks of one role as a model hears it."""
+    rate = highest_rate(tracks)
+    return hear(mixed(tracks, rate, gains_db), rate, model_rate)
+
+
+@dataclass(frozen=True)
+class RoleSums(Mapping[str, NDArray[np.float32]]):
+    """The sums of a song's tracks by role, at the highest rate among them; decoded when they are asked for."""
+
+    tracks: Sequence[Track]
+
+    @cached_property
+    def sample_rate(self) -> int:
+        """In Hz."""
+        return highest_rate(self.tracks)
+
+    def of(self, role: str) -> list[Track]:
+        """The tracks of a role."""
+        return [track for track in self.tracks if track.role == role]
+
+    def blocks(self, role: str) -> Iterator[NDArray[np.float32]]:
+        """A role's sum block by block; it may end before those of other roles."""
+        return mixed(self.of(role), self.sample_rate)
+
+    def __getitem__(self, role: str) -> NDArray[np.float32]:
+        return self._whole[role]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys(track.role for track in self.tracks))
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+    @cached_property
+    def _whole(self) -> dict[str, NDArray[np.float32]]:
+        """All sums whole, of shape (channels, frames) and of one length."""
+        sums = {role: np.concatenate(list(self.blocks(role)), axis=1) for role in self}
+        frames = max(samples.shape[1] for samples in sums.values())
+        return {role: np.pad(samples, ((0, 0), (0, frames - samples.shape[1]))) for role, samples in sums.items()}

@@ -1,4 +1,4 @@
-"""Room scoring: axes that figures are told apart by: prompt, stem, anchor, size and category of error, genre."""
+"""axes that figures are told apart by: prompt, stem, anchor, size and category of error, genre."""
 
 from __future__ import annotations
 

@@ -1,27 +1,15 @@
-"""Room scoring: categories of errors: the range that a gain should lie in, and which category advice amounts to."""
+"""categories of errors: the range that a gain should lie in, and which category advice amounts to."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 from mixlab.scoring.prediction import Prediction
-from mixlab.synthesis.problem import Problem
 
 Ranges = Mapping[str, tuple[float, float]]
 """Category of error -> the lowest and highest gain error in dB."""
 
 OTHER_STEM, UNREADABLE = "other_stem", "unreadable"
-
-
-def needed_ranges_db(problem: Problem, ranges_db: Ranges) -> dict[str, tuple[float, float]]:
-    """For each stem out of balance, the gains in dB that its error's category needs, counting the anchor's."""
-    categories = {error.stem: error.category for error in problem.errors}
-    anchor_low_db, anchor_high_db = ranges_db.get(categories.get(problem.anchor, ""), (0.0, 0.0))
-    found = {}
-    for stem in problem.needed_gains_db:
-        low_db, high_db = ranges_db.get(categories.get(stem, ""), (0.0, 0.0))
-        found[stem] = (anchor_low_db - high_db, anchor_high_db - low_db)
-    return found
 
 
 def implied_category(error_db: float, ranges_db: Ranges) -> str:

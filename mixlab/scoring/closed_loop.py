@@ -1,4 +1,4 @@
-"""Room scoring: the closed loop applies the advice to the faders and measures what error is left."""
+"""the closed loop applies the advice to the faders and measures what error is left."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixlab.language.advice import Advice
-from mixlab.scoring.bootstrap import RESAMPLES, SongBootstrap, mean_outcome
+from mixlab.scoring.bootstrap import RESAMPLES, Figure, SongBootstrap, flat_figures
 from mixlab.scoring.prediction import Prediction
 from mixlab.scoring.scores import headline_predictions
 from mixlab.synthesis.problem import GainError, Problem
@@ -17,30 +17,21 @@ from mixlab.synthesis.problem import GainError, Problem
 
 @dataclass(frozen=True)
 class ClosedLoop:
-    """RMS gain error in dB that is left after the advice was applied, each with its 95 % interval by song."""
+    """RMS gain error in dB that is left after the advice was applied, each a mean with its 95 % interval by song.
 
-    residual_db: float
-    """Mean over items with an error."""
-    residual_interval_db: tuple[float, float]
-    harm_db: float
-    """Mean over balanced items, where doing nothing leaves 0 dB."""
-    harm_interval_db: tuple[float, float]
-    do_nothing_residual_db: float
-    """What doing nothing leaves on the items with an error."""
-    do_nothing_interval_db: tuple[float, float]
+    Attributes:
+        residual_db: over items with an error.
+        harm_db: over balanced items, where doing nothing leaves 0 dB.
+        do_nothing_residual_db: what doing nothing leaves on the items with an error.
+    """
+
+    residual_db: Figure
+    harm_db: Figure
+    do_nothing_residual_db: Figure
 
     def flat(self, prefix: str = "closed_loop") -> dict[str, float]:
         """``prefix/residual_db`` and so on, with ``_low`` and ``_high``; figures without items are left out."""
-        named = {
-            "residual_db": (self.residual_db, self.residual_interval_db),
-            "harm_db": (self.harm_db, self.harm_interval_db),
-            "do_nothing_residual_db": (self.do_nothing_residual_db, self.do_nothing_interval_db),
-        }
-        flat: dict[str, float] = {}
-        for name, (value, (low, high)) in named.items():
-            if np.isfinite(value):
-                flat |= {f"{prefix}/{name}": value, f"{prefix}/{name}_low": low, f"{prefix}/{name}_high": high}
-        return flat
+        return flat_figures(prefix, vars(self))
 
 
 def residuals_db(predictions: Sequence[Prediction]) -> NDArray[np.float64]:
@@ -61,20 +52,11 @@ def closed_loop(predictions: Sequence[Prediction], resamples: int = RESAMPLES, s
     predictions = headline_predictions(predictions)
     if not predictions:
         raise ValueError("there are no predictions, so there is no loop to close")
-    faulty = np.array([bool(prediction.problem.needed_gains_db) for prediction in predictions])
-    after = residuals_db(predictions)
-    before = np.array([off_db(prediction.problem) for prediction in predictions])
+    faulty = np.array([bool(prediction.needed) for prediction in predictions])
     bootstrap = SongBootstrap([prediction.problem.song_id for prediction in predictions], resamples, seed)
-    residual, harm = np.where(faulty, after, np.nan), np.where(faulty, np.nan, after)
-    nothing = np.where(faulty, before, np.nan)
-    return ClosedLoop(
-        mean_outcome(residual),
-        bootstrap.interval(residual),
-        mean_outcome(harm),
-        bootstrap.interval(harm),
-        mean_outcome(nothing),
-        bootstrap.interval(nothing),
-    )
+    after, before = residuals_db(predictions), np.array([off_db(p.problem) for p in predictions])
+    columns = (np.where(faulty, after, np.nan), np.where(faulty, np.nan, after), np.where(faulty, before, np.nan))
+    return ClosedLoop(*(bootstrap.figure(column, is_share=False) for column in columns))
 
 
 def applied(problem: Problem, advice: Advice | None) -> Problem:
@@ -83,11 +65,11 @@ def applied(problem: Problem, advice: Advice | None) -> Problem:
     Moves of stems that are not in the segment do nothing, and an advice of None (a response that could not be read)
     moves nothing. A stem that was moved has no category of error any more.
     """
-    moves_db = {move.stem: move.gain_db for move in (advice or Advice()).moves if move.stem in problem.stems}
+    moves_db = {stem: gain_db for stem, gain_db in (advice or Advice()).gains_db.items() if stem in problem.stems}
     intact = [error for error in problem.errors if error.stem not in moves_db]
     # What rounding of floats leaves is no error.
     moved = [GainError(stem, round(problem.error_db(stem) + gain_db, 6)) for stem, gain_db in moves_db.items()]
-    return replace(problem, errors=tuple(error for error in [*intact, *moved] if error.gain_db != 0.0))
+    return replace(problem, errors=tuple(error for error in [*intact, *moved] if error.error_db != 0.0))
 
 
 def off_db(problem: Problem) -> float:

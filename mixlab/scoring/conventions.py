@@ -1,8 +1,8 @@
-"""Room scoring: conventions: does the advice bring a mix closer to what training songs of its genre do?"""
+"""conventions: does the advice bring a mix closer to what training songs of its genre do?"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,12 +11,10 @@ from numpy.typing import NDArray
 from mixlab.language.advice import Advice
 from mixlab.multitrack.segments import Segment
 from mixlab.multitrack.statistics import UNKNOWN_GENRE, UsualBalance
-from mixlab.scoring.bootstrap import RESAMPLES, SongBootstrap, mean_outcome
+from mixlab.scoring.bootstrap import RESAMPLES, Figure, SongBootstrap, flat_figures
 from mixlab.scoring.prediction import Prediction
 from mixlab.scoring.scores import headline_predictions
-
-Place = tuple[str, float]
-"""Where a segment lies: its song and its start in seconds."""
+from mixlab.synthesis.problem import Problem
 
 STATES = ("original", "before", "after")
 """The mix as its makers left it, with the injected errors, and with the advice followed."""
@@ -35,16 +33,13 @@ class Conventions:
     """
 
     items: int
-    figures: Mapping[str, tuple[float, float, float]]
+    figures: Mapping[str, Figure]
     genres: Mapping[str, Conventions]
     """The same for the items of each genre; empty within a genre, or where they were not asked for."""
 
     def flat(self, prefix: str = "conventions") -> dict[str, float]:
         """``prefix/closer_lu``, ``prefix/genre=rock/closer_lu`` and so on, with ``_low`` and ``_high``."""
-        flat = {f"{prefix}/items": float(self.items)}
-        for name, (value, low, high) in self.figures.items():
-            if np.isfinite(value):
-                flat |= {f"{prefix}/{name}": value, f"{prefix}/{name}_low": low, f"{prefix}/{name}_high": high}
+        flat = {f"{prefix}/items": float(self.items)} | flat_figures(prefix, self.figures)
         for genre, found in self.genres.items():
             flat |= found.flat(f"{prefix}/genre={genre}")
         return flat
@@ -52,7 +47,7 @@ class Conventions:
 
 def conventions(
     predictions: Sequence[Prediction],
-    segments: Mapping[Place, Segment],
+    segment_of: Callable[[Problem], Segment],
     usual: UsualBalance,
     resamples: int = RESAMPLES,
     seed: int = 0,
@@ -61,7 +56,7 @@ def conventions(
     """How close the headline items are to what is usual, before and after their advice.
 
     Args:
-        segments: of the items, by song and start, with the loudness of their unmodified stems.
+        segment_of: tells the segment of an item, with the loudness of its unmodified stems.
         usual: the balance of the training songs.
         by_genre: whether each genre gets figures of its own.
 
@@ -71,7 +66,7 @@ def conventions(
     kept, rows = [], []
     for prediction in headline_predictions(predictions):
         problem = prediction.problem
-        found = _distances(prediction, segments[problem.song_id, problem.start_s], usual)
+        found = _distances(prediction, segment_of(problem), usual)
         if found is not None:
             kept.append(prediction)
             rows.append(found)
@@ -92,9 +87,9 @@ def conventions(
 
 def _figures(
     columns: Mapping[str, NDArray[np.float64]], songs: Sequence[str], resamples: int, seed: int
-) -> dict[str, tuple[float, float, float]]:
+) -> dict[str, Figure]:
     bootstrap = SongBootstrap(songs, resamples, seed)
-    return {name: (mean_outcome(column), *bootstrap.interval(column)) for name, column in columns.items()}
+    return {name: bootstrap.figure(column, name == "closer_share") for name, column in columns.items()}
 
 
 def _distances(prediction: Prediction, segment: Segment, usual: UsualBalance) -> dict[str, float] | None:

@@ -1,36 +1,19 @@
-"""Room scoring: figures that are no mean over items, but computed from sums over them: detection, calibration, sets."""
+"""Metrics that are no mean over items, but computed from sums over them: detection, calibration, sets."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
+from mixlab.scoring.metrics import METRICS, NAN, Metric, Outcome, Totals, false_alarm, missed_error
+from mixlab.scoring.prediction import Prediction
+
 PRACTICE_SHARE = 0.2
 """The share of faulty mixes that `detection_precision_at_20` assumes: in practice most mixes are right, while four in
 five items are not."""
-
-
-@dataclass(frozen=True)
-class Total:
-    """The sum of an outcome and the number of items it goes over, of one sample or many: shape () or (samples,)."""
-
-    sum: NDArray[np.float64]
-    count: NDArray[np.float64]
-
-
-Totals = Mapping[str, Total]
-
-
-@dataclass(frozen=True)
-class Derived:
-    """A figure from the totals of the outcomes `parts`; NaN where it is not defined."""
-
-    parts: tuple[str, ...]
-    compute: Callable[[Totals], NDArray[np.float64]]
 
 
 def _ratio(above: NDArray[np.float64], below: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -85,37 +68,56 @@ def _intercept(totals: Totals) -> NDArray[np.float64]:
     return _ratio(y.sum - _slope(totals) * x.sum, x.count)
 
 
+def _sizes_db(prediction: Prediction) -> tuple[float, float]:
+    """Sizes needed and advised, each a mean over the faulty stems; NaN unless stems and directions are right."""
+    needed_db, advice = prediction.problem.needed_gains_db, prediction.advice
+    if advice is None or not needed_db or not prediction.is_right:
+        return NAN, NAN
+    advised_db = float(np.mean([abs(advice.gain_db(stem)) for stem in needed_db]))
+    return float(np.mean(np.abs(list(needed_db.values())))), advised_db
+
+
+def _several_at_fault(predictions: Sequence[Prediction]) -> bool:
+    return any(len(prediction.needed) > 1 for prediction in predictions)
+
+
 CALIBRATION_PARTS = ("located_size_db", "located_advised_db", "located_size_db2", "located_product_db2")
-_DETECTION_PARTS = ("missed_error_rate", "false_alarm_rate")
-
-DERIVED: dict[str, Derived] = {
-    "detection_precision": Derived(_DETECTION_PARTS, _precision),
-    "detection_recall": Derived(_DETECTION_PARTS, _recall),
-    "detection_f1": Derived(_DETECTION_PARTS, _f1),
-    "detection_d_prime": Derived(_DETECTION_PARTS, _d_prime),
-    "detection_precision_at_20": Derived(_DETECTION_PARTS, _precision_in_practice),
-    "calibration_slope": Derived(CALIBRATION_PARTS, _slope),
-    "calibration_intercept_db": Derived(CALIBRATION_PARTS, _intercept),
-    "set_precision": Derived(("set_right", "set_advised"), lambda t: _ratio(t["set_right"].sum, t["set_advised"].sum)),
-    "set_recall": Derived(("set_right", "set_needed"), lambda t: _ratio(t["set_right"].sum, t["set_needed"].sum)),
+_DETECTION: dict[str, Outcome] = {"missed_error_rate": missed_error, "false_alarm_rate": false_alarm}
+_SIZES: dict[str, Outcome] = {
+    "located_size_db": lambda p: _sizes_db(p)[0],
+    "located_advised_db": lambda p: _sizes_db(p)[1],
 }
-"""Each figure with the outcomes whose totals it needs.
+_CALIBRATION = _SIZES | {
+    "located_size_db2": lambda p: _sizes_db(p)[0] ** 2,
+    "located_product_db2": lambda p: float(np.prod(_sizes_db(p))),
+}
+_RIGHT: dict[str, Outcome] = {"set_right": lambda p: float(len(p.needed.items() & p.advised.items()))}
+_PRECISION = _RIGHT | {"set_advised": lambda p: float(len(p.advised))}
+_RECALL = _RIGHT | {"set_needed": lambda p: float(len(p.needed))}
 
-- ``detection_*``: an error counts as detected where anything was moved, whichever stem. Precision is the share of
-  mixes given a move that had an error, recall the share of mixes with an error that were given one, F1 their harmonic
-  mean.
-- ``detection_d_prime``: z(hit rate) - z(false alarm rate), free of the share of faulty items. One response of each kind
-  is added, shared among mixes with and without an error in proportion to their numbers (the log-linear rule of Hautus
-  1995), so that rates of 0 and 1 have a finite z and who always does the same has a d' of 0.
-- ``detection_precision_at_20``: the precision where 20 % of all mixes are faulty, from the same two
-  rates by Bayes' rule.
-- ``calibration_slope``, ``calibration_intercept_db``: least squares of the size advised on the size needed, in dB
-  without sign, where stems and directions are right. 1 and 0 are perfect; always the same size has slope 0.
-- ``set_precision``, ``set_recall``: where several stems may be at fault, the share of advised moves that are right in
-  stem and direction, and the share of needed moves that were advised, over all items together.
-"""
-
-RANK_CORRELATION = "rank_correlation"
-"""Spearman's rank correlation of the size advised with the size needed, over the same items as the calibration."""
-
-RANKED_PARTS = CALIBRATION_PARTS[:2]
+for _metric in (
+    # An error counts as detected where anything was moved, whichever stem. Precision is the share of mixes given a move
+    # that had an error, recall the share of mixes with an error that were given one, F1 their harmonic mean.
+    Metric("detection_precision", _DETECTION, compute=_precision),
+    Metric("detection_recall", _DETECTION, compute=_recall),
+    Metric("detection_f1", _DETECTION, compute=_f1),
+    # z(hit rate) - z(false alarm rate), free of the share of faulty items. One response of each kind is added, shared
+    # among mixes with and without an error in proportion to their numbers (the log-linear rule of Hautus 1995), so that
+    # rates of 0 and 1 have a finite z and who always does the same has a d' of 0.
+    Metric("detection_d_prime", _DETECTION, unit="", compute=_d_prime),
+    # The precision where 20 % of all mixes are faulty, from the same two rates by Bayes' rule.
+    Metric("detection_precision_at_20", _DETECTION, compute=_precision_in_practice),
+    # Least squares of the size advised on the size needed, in dB without sign, where stems and directions are right.
+    # 1 and 0 are perfect; always the same size has slope 0.
+    Metric("calibration_slope", _CALIBRATION, unit="", compute=_slope),
+    Metric("calibration_intercept_db", _CALIBRATION, unit="dB", compute=_intercept),
+    # Where several stems may be at fault, the share of advised moves that are right in stem and direction, and the
+    # share of needed moves that were advised, over all items together.
+    Metric("set_precision", _PRECISION, compute=lambda t: _ratio(t["set_right"].sum, t["set_advised"].sum),
+           applies=_several_at_fault),
+    Metric("set_recall", _RECALL, compute=lambda t: _ratio(t["set_right"].sum, t["set_needed"].sum),
+           applies=_several_at_fault),
+    # Spearman's rank correlation of the size advised with the size needed, over the same items as the calibration.
+    Metric("rank_correlation", _SIZES, unit="", is_ranked=True),
+):  # fmt: skip
+    METRICS.add(_metric)

@@ -1,60 +1,100 @@
-"""Room scoring: anybody's rows read as predictions: which field holds the answer, and which the labels."""
+"""anybody's rows read as predictions: which field holds the answer, and which the labels."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections import Counter
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
+
+from pydantic import Field, field_validator, model_validator
 
 from mixlab.errors import ConfigError, InputFileError
 from mixlab.language.advice import Advice, Move
 from mixlab.language.parse import parse
 from mixlab.scoring.prediction import Prediction
 from mixlab.scoring.rows import json_rows
+from mixlab.settings import Many, Settings, Spelled
 from mixlab.synthesis.problem import GainError, Problem, PromptCategory
 
 
-@dataclass(frozen=True)
-class RowFormat:
-    """Which field of a row holds what; a dot leads into an object, None means that there is no such field.
+class RowKind(StrEnum):
+    """Whose rows they are: a run's own predictions.jsonl, or anybody's, whose fields are named."""
 
-    Attributes:
-        text: the answer.
-        target: the stem at fault; of a balanced item empty, or the stem that might have been.
-        gain_db: the target's gain in dB.
-        stems: the stems that there are; no other is read in an answer.
-        reference: the right answer in words.
-        prompt: what the user said.
-        item: the item's name; without it, the number of its line.
-        song: items of one song are resampled together; without it, every item is a song.
-        genre: of the song.
-        anchor: the stem that stays where it is; without it, every stem may be at fault.
-        gain_is: ``error``, what was done to the stem, or ``needed``, what puts it right.
-        category: name of the kind of error.
-        balanced: categories that count as balanced whatever the gain.
-        low_db, high_db: the range of the right answer in dB, without a sign; empty for a balanced item.
-        patterns: name of an attribute above -> regular expression whose first group is taken of the field's value.
+    MIXLAB = "mixlab"
+    FIELDS = "fields"
+
+
+class GainIs(StrEnum):
+    """What a gain in a row is: what was done to the stem, or what puts it right."""
+
+    ERROR = "error"
+    NEEDED = "needed"
+
+
+class Protocol(StrEnum):
+    """Published protocols whose tables can be added to results."""
+
+    MIXINGBUDDY = "mixingbuddy"
+
+
+class RowFormat(Settings):
+    """The group `format`: which field of a row holds what, as conf/format/fields.yaml explains.
+
+    A dot leads into an object; None says that there is no such field.
     """
 
-    text: str
-    target: str
-    gain_db: str
-    stems: Sequence[str]
+    kind: Spelled[RowKind] = RowKind.FIELDS
+    text: str | None = None
+    target: str | None = None
+    gain_db: str | None = None
+    stems: Many[str] = ()
     reference: str | None = None
     prompt: str | None = None
     item: str | None = None
     song: str | None = None
     genre: str | None = None
     anchor: str | None = None
-    gain_is: str = "error"
+    gain_is: Spelled[GainIs] = GainIs.ERROR
     category: str | None = None
-    balanced: Sequence[str] = ()
+    balanced: Many[str] = ()
     low_db: str | None = None
     high_db: str | None = None
-    patterns: Mapping[str, str] = field(default_factory=dict)
+    patterns: dict[str, str] = Field(default_factory=dict)
+    protocol: Spelled[Protocol] | None = None
+
+    @model_validator(mode="after")
+    def _has_the_fields_of_its_kind(self) -> RowFormat:
+        missing = [name for name in ("text", "stems", "target", "gain_db") if not getattr(self, name)]
+        if self.kind is RowKind.FIELDS and missing:
+            needs = ", ".join(missing)
+            raise ValueError(f"kind is fields, which needs {needs}; set them as conf/format/fields.yaml does")
+        if self.kind is RowKind.MIXLAB and len(missing) < 4:
+            raise ValueError("kind is mixlab, whose fields are known; name no fields, or choose format=fields")
+        if (self.low_db is None) != (self.high_db is None):
+            raise ValueError("low_db and high_db are the two ends of a range; set both or neither")
+        return self
+
+    @field_validator("patterns")
+    @classmethod
+    def _are_patterns(cls, patterns: dict[str, str]) -> dict[str, str]:
+        for name, pattern in patterns.items():
+            if name not in cls.model_fields:
+                raise ValueError(f"there is no key '{name}' that a pattern could be for; use one of the format's keys")
+            try:
+                groups = re.compile(pattern).groups
+            except re.error as error:
+                raise ValueError(f"the pattern of '{name}' is no regular expression ({error}); correct it") from None
+            if groups != 1:
+                raise ValueError(f"the pattern of '{name}' has {groups} groups; put what is to be taken into one ( )")
+        return patterns
+
+
+OWN_ROWS = RowFormat(kind=RowKind.MIXLAB)
+"""The format of mixlab's own predictions."""
 
 
 @dataclass(frozen=True)
@@ -78,12 +118,12 @@ class LabelledTexts:
         ]
 
 
-def read_texts(path: str | Path, row_format: RowFormat | None) -> LabelledTexts:
+def read_texts(path: str | Path, form: RowFormat) -> LabelledTexts:
     """Read a file of answers; every text is read by the parser, whatever else the row says of it.
 
     Args:
         path: of a file with one JSON object a line.
-        row_format: None for mixlab's own predictions.
+        form: which field holds what.
 
     Raises:
         ConfigError: if a field is in no row, or a pattern is none.
@@ -91,8 +131,8 @@ def read_texts(path: str | Path, row_format: RowFormat | None) -> LabelledTexts:
     """
     texts = LabelledTexts([], [], [])
     for number, row in json_rows(path, "predictions"):
-        line = _Line(path, number, row, row_format)
-        prediction, label = line.own() if row_format is None else line.foreign()
+        line = _Line(path, number, row, form)
+        prediction, label = line.own() if form.kind is RowKind.MIXLAB else line.foreign()
         texts.predictions.append(prediction)
         if prediction.reference:
             advice = parse(prediction.reference, prediction.problem.stems).advice
@@ -100,7 +140,9 @@ def read_texts(path: str | Path, row_format: RowFormat | None) -> LabelledTexts:
             texts.labels.append(label)
     if not texts.predictions:
         raise InputFileError(f"{path} holds no predictions; name a file with one JSON object a line")
-    _check_names(path, texts.predictions)
+    counts = Counter(prediction.problem.item_id for prediction in texts.predictions)
+    if twice := [item for item, count in counts.items() if count > 1]:
+        raise InputFileError(f"{path} answers the item {twice[0]!r} twice; remove one, or set format.item=null")
     return texts
 
 
@@ -111,7 +153,7 @@ class _Line:
     path: str | Path
     number: int
     row: dict[str, Any]
-    form: RowFormat | None
+    form: RowFormat
 
     def own(self) -> tuple[Prediction, None]:
         """A row of mixlab's own, its text read anew."""
@@ -128,10 +170,7 @@ class _Line:
 
     def foreign(self) -> tuple[Prediction, Advice | None]:
         """A row of somebody else's, and the advice that its labels describe if they give a range."""
-        form = self.form
-        assert form is not None
-        anchor, category = self.text("anchor"), self.text("category")
-        stems = tuple(form.stems)
+        anchor, category, stems = self.text("anchor"), self.text("category"), self.form.stems
         for name in ("anchor", "target"):
             stem = self.text(name)
             if stem and stem not in stems:
@@ -149,7 +188,7 @@ class _Line:
             anchor=anchor,
             stems=(*((anchor,) if anchor else ()), *(stem for stem in stems if stem != anchor)),
             errors=() if error is None else (error,),
-            error_category=category or ("balanced" if error is None or error.gain_db == 0 else "error"),
+            error_category=category or ("balanced" if error is None or error.error_db == 0 else "error"),
             prompt_category=PromptCategory.ADVICE_SEEKING if prompt else PromptCategory.AUDIO_ONLY,
             claim=None,
             headroom_gain_db=0.0,
@@ -163,18 +202,16 @@ class _Line:
     def error(self, category: str) -> GainError | None:
         """The error on the target; of 0 dB where the item is balanced, None where it names no target either."""
         form, target = self.form, self.text("target")
-        assert form is not None
         gain_db = 0.0 if category in form.balanced else self.number_of("gain_db", required=bool(target)) or 0.0
         if not target and gain_db != 0:
             raise self.wrong("target", target, f"names no stem, but the gain is {gain_db:g} dB")
         if target and target == self.text("anchor") and gain_db != 0:
             raise self.wrong("target", target, "is the anchor, which stays where it is")
-        return GainError(target, gain_db if form.gain_is == "error" else -gain_db, category) if target else None
+        return GainError(target, gain_db if form.gain_is is GainIs.ERROR else -gain_db, category) if target else None
 
     def label(self, problem: Problem) -> Advice | None:
         """The advice that the range of the right answer describes; None where there is none."""
         form = self.form
-        assert form is not None
         if form.low_db is None or form.high_db is None:
             return None
         moves = []
@@ -210,12 +247,11 @@ class _Line:
             return ""
         if not isinstance(value, str | int) or isinstance(value, bool):
             raise self.wrong(name, value, "is no text")
-        pattern = {} if self.form is None else self.form.patterns
-        if name not in pattern:
+        if (pattern := self.form.patterns.get(name)) is None:
             return str(value)
-        found = re.search(pattern[name], str(value))
-        if found is None or not found.re.groups or found.group(1) is None:
-            raise self.wrong(name, value, f"does not match format.patterns.{name} = {pattern[name]!r}")
+        found = re.search(pattern, str(value))
+        if found is None or found.group(1) is None:
+            raise self.wrong(name, value, f"does not match format.patterns.{name} = {pattern!r}")
         return found.group(1)
 
     def number_of(self, name: str, required: bool) -> float | None:
@@ -233,12 +269,3 @@ class _Line:
             f"{self.path}, line {self.number}: '{getattr(self.form, name)}' (format.{name}) is {shown}, which {why}; "
             "correct the line, or name another field"
         )
-
-
-def _check_names(path: str | Path, predictions: Sequence[Prediction]) -> None:
-    seen: set[str] = set()
-    for prediction in predictions:
-        item = prediction.problem.item_id
-        if item in seen:
-            raise InputFileError(f"{path} answers the item {item!r} twice; remove one, or set format.item=null")
-        seen.add(item)

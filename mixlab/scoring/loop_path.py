@@ -1,4 +1,4 @@
-"""Room scoring: the closed loop over several steps: what is left after each, and whether it settles."""
+"""the closed loop over several steps: what is left after each, and whether it settles."""
 
 from __future__ import annotations
 
@@ -10,15 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixlab.language.advice import Advice
-from mixlab.scoring.bootstrap import RESAMPLES, SongBootstrap, mean_outcome
+from mixlab.scoring.bootstrap import RESAMPLES, Figure, SongBootstrap, flat_figures
 from mixlab.scoring.closed_loop import applied, off_db
 from mixlab.synthesis.problem import Problem
 
 CONVERGED_DB = 1.0
 """A mix is settled where no more RMS error than this is left; the default protocol's advice comes in steps of 1 dB."""
-
-Figure = tuple[float, float, float]
-"""A mean with the ends of its 95 % interval by song."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +47,7 @@ class LoopPath:
     @property
     def oscillates(self) -> bool:
         """Whether a stem was turned one way in a step and the other way in the next."""
-        turns_db = [{m.stem: m.gain_db for m in (advice or Advice()).moves} for advice in self.advice]
+        turns_db = [(advice or Advice()).gains_db for advice in self.advice]
         return any(
             gain_db * after.get(stem, 0.0) < 0
             for before, after in pairwise(turns_db)
@@ -84,11 +81,7 @@ class LoopFigures:
         named |= {f"step_{step}/harm_db": figure for step, figure in enumerate(self.harm_db)}
         named |= {"stopped/residual_db": self.stopped_residual_db, "stopped/harm_db": self.stopped_harm_db}
         named |= {**self.shares, "drift_db": self.drift_db}
-        flat: dict[str, float] = {}
-        for name, (value, low, high) in named.items():
-            if np.isfinite(value):
-                flat |= {f"{prefix}/{name}": value, f"{prefix}/{name}_low": low, f"{prefix}/{name}_high": high}
-        return flat
+        return flat_figures(prefix, named)
 
 
 def loop_figures(paths: Sequence[LoopPath], resamples: int = RESAMPLES, seed: int = 0) -> LoopFigures:
@@ -106,9 +99,8 @@ def loop_figures(paths: Sequence[LoopPath], resamples: int = RESAMPLES, seed: in
     stopped = np.array([row[-1 if stop is None else stop] for row, stop in zip(residuals, stops, strict=True)])
     faulty = np.array([bool(path.problem.needed_gains_db) for path in paths])
 
-    def over(members: NDArray[np.bool_], values: NDArray[np.float64]) -> Figure:
-        kept = np.where(members, values, np.nan)
-        return mean_outcome(kept), *bootstrap.interval(kept)
+    def over(members: NDArray[np.bool_], values: NDArray[np.float64], is_share: bool = False) -> Figure:
+        return bootstrap.figure(np.where(members, values, np.nan), is_share)
 
     outcomes = {
         "converged_share": residuals[:, -1] <= CONVERGED_DB,
@@ -120,6 +112,6 @@ def loop_figures(paths: Sequence[LoopPath], resamples: int = RESAMPLES, seed: in
         tuple(over(~faulty, column) for column in residuals.T) if not faulty.all() else (),
         over(faulty, stopped),
         over(~faulty, stopped),
-        {name: over(faulty, values.astype(np.float64)) for name, values in outcomes.items()},
+        {name: over(faulty, values.astype(np.float64), True) for name, values in outcomes.items()},
         over(faulty, residuals[:, -1] - residuals.min(axis=1)),
     )

@@ -1,190 +1,224 @@
-"""Room scoring: the outcome of every single item, as arrays from which each metric is a mean.
+"""Metrics: what each is called, which way is better, where it stands, and how it comes from the outcomes of the items.
 
-An outcome is a number per item, NaN where the metric does not apply to the item; a metric is the mean of its
-outcome over the items where it applies. Advice that did not parse is wrong in every metric.
+An outcome is a number per item, NaN where it does not apply; a metric is the mean of its outcome over the items where
+it applies, or is computed from sums of several (see `derived`). Advice that did not parse is wrong in every metric.
+
+A metric of one's own is one registration in a module that is named by ``plugins=[my_lab.module]``:
+
+    METRICS.add(Metric("first_move_right", lambda prediction: ..., label="first move", heads=Heads.RESULTS))
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mixlab.language.advice import Advice, Direction, Verdict
-from mixlab.scoring.categories import Ranges, needed_ranges_db
-from mixlab.scoring.derived import CALIBRATION_PARTS, DERIVED
+from mixlab.language.advice import Advice, Verdict
+from mixlab.registry import Registry
 from mixlab.scoring.prediction import Prediction
-from mixlab.synthesis.problem import Problem
 
-METRICS: dict[str, tuple[str, ...]] = {
-    "joint_accuracy": ("joint_accuracy",),
-    "direction_accuracy": ("direction_accuracy",),
-    "stem_accuracy": ("stem_accuracy",),
-    "balanced_accuracy": ("balanced_accuracy",),
-    "direction_given_stem": ("direction_given_stem",),
-    "false_alarm_rate": ("false_alarm_rate",),
-    "missed_error_rate": ("missed_error_rate",),
-    "gain_mae_db": ("gain_mae_db",),
-    "gain_mae_located_db": ("gain_mae_located_db",),
-    "within_1_db": ("within_1_db",),
-    "within_3_db": ("within_3_db",),
-    "magnitude_in_range": ("magnitude_in_range",),
-    "parse_rate": ("parse_rate",),
-    "claimed_joint_accuracy": ("claimed_joint_accuracy",),
-    "verdict_balanced_accuracy": ("right_claim_confirmed", "wrong_claim_corrected"),
-}
-"""Each metric with the outcomes whose means it averages (more than one only for a balanced accuracy)."""
-
-CLAIM_OUTCOMES = (*METRICS["claimed_joint_accuracy"], *METRICS["verdict_balanced_accuracy"])
-"""The outcomes that exist only where the user made a claim."""
-
-OUTCOMES = tuple(
-    dict.fromkeys(
-        name for parts in (*METRICS.values(), *(derived.parts for derived in DERIVED.values())) for name in parts
-    )
-)
-"""All outcomes, those of the plain means first."""
-
+NAN = float("nan")
 TOLERANCE_DB = 1e-9
 """Keeps a gain that is 1 dB away by rounding of floats within 1 dB."""
 
+Outcome = Callable[[Prediction], float]
 
-def outcomes(
-    predictions: Sequence[Prediction], reads_claims: bool = True, ranges_db: Ranges | None = None
-) -> dict[str, NDArray[np.float64]]:
-    """The outcome of each item.
 
-    - ``joint_accuracy``: the advice moves exactly the faulty stems, each in the right direction. Balanced is a
-      class: an item without errors is right if the advice parsed and moves nothing.
-    - ``direction_accuracy``: the set of directions advised is the needed one, whatever the stems (raise, lower,
-      or nothing to move: leave).
-    - ``stem_accuracy``: the set of stems advised is the needed one (none for a balanced item).
-    - ``balanced_accuracy``: the contract's name for "balanced items right": the share of balanced items that were
-      called balanced. Not a mean over classes.
-    - ``direction_given_stem``: over items with an error whose faulty stems and no others were named, all directions are
-      right.
-    - ``false_alarm_rate``: a balanced item was given a move.
-    - ``missed_error_rate``: an item with an error was given no move (called balanced, or did not parse).
-    - ``gain_mae_db``: over items with an error, the distance in dB between the gain advised for the faulty stem and
-      the one needed, which is minus the exact error relative to the anchor, unrounded. Advice that names another stem,
-      leaves or does not parse counts as 0 dB on the faulty stem. With several faulty stems, the mean over them.
-    - ``gain_mae_located_db``: the same, only over items where stem and direction are right.
-    - ``within_1_db``, ``within_3_db``: items with an error where that distance is at most 1 or 3 dB.
-    - ``magnitude_in_range``: over items with an error, the share of faulty stems whose advised gain lies within the
-      range of the error's category; what is left or moved the other way does not. Needs `ranges_db`.
-    - ``parse_rate``: the response could be read as advice.
-    - ``claimed_joint_accuracy``: joint accuracy over the items with a claim, which the headline figures leave out.
-    - ``right_claim_confirmed``, ``wrong_claim_corrected``: over items with a right, or a wrong, claim; no verdict is
-      wrong. Their mean is ``verdict_balanced_accuracy``.
-    - ``located_size_db``, ``located_advised_db``: where stems and directions are right, the sizes in dB needed and
-      advised, each a mean over the faulty stems; ``_db2`` are the first one's square and the product of both.
-    - ``set_right``, ``set_advised``, ``set_needed``: where the items need up to several moves, how many were right,
-      advised and needed.
+@dataclass(frozen=True)
+class Total:
+    """The sum of an outcome and the number of items it goes over, of one sample or many: shape () or (samples,)."""
+
+    sum: NDArray[np.float64]
+    count: NDArray[np.float64]
+
+
+Totals = Mapping[str, Total]
+
+
+class Heads(IntEnum):
+    """The tables in which a metric heads a column; one that has room for it leaves it to all smaller numbers, too."""
+
+    NOTHING = 0
+    """It is in metrics.json alone."""
+    RESULTS = 1
+    """The results of all methods."""
+    GROUPS = 2
+    """And the tables by prompt, stem, size, category and genre."""
+    SCREEN = 3
+    """And the terminal."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """All that is known of a metric.
+
+    Attributes:
+        name: in metrics.json and in configurations; it ends in ``_db`` where the unit is dB.
+        outcome: of one item; or several by name. Their means are averaged, unless `compute` or `is_ranked` say else.
+        label: heading of its column.
+        unit: ``share`` (between 0 and 1, with an interval to match), ``dB``, or nothing.
+        lower_is_better: of all others more is.
+        is_paired: whether two methods can be compared in it item by item: its items must not hang on the answers.
+        heads: the tables that show it.
+        short: its heading on a terminal.
+        of_claims: goes over the items with a claim, which headline figures leave out.
+        reads_claims: says nothing of a method that never sees what the user says.
+        applies: whether the outcomes mean anything for a set of items; None: always.
+        compute: the figure from the totals of its outcomes; NaN where it is not defined.
+        is_ranked: it is Spearman's rank correlation of its two outcomes.
+        was: name that it had; metrics.json holds it under that one, too.
+    """
+
+    name: str
+    outcome: Outcome | Mapping[str, Outcome]
+    label: str = ""
+    unit: str = "share"
+    lower_is_better: bool = False
+    is_paired: bool = True
+    heads: Heads = Heads.NOTHING
+    short: str = ""
+    of_claims: bool = False
+    reads_claims: bool = False
+    applies: Callable[[Sequence[Prediction]], bool] | None = None
+    compute: Callable[[Totals], NDArray[np.float64]] | None = None
+    is_ranked: bool = False
+    was: str = ""
+
+    def __post_init__(self) -> None:
+        if self.unit == "dB" and not self.name.endswith("_db"):
+            raise ValueError(f"the metric '{self.name}' is in dB, so its name has to end in _db")
+
+    @property
+    def heading(self) -> str:
+        """What people read above its column."""
+        return self.label or self.name.replace("_", " ")
+
+    @property
+    def outcomes(self) -> Mapping[str, Outcome]:
+        """Its outcomes by name; one alone has the name of the metric."""
+        return {self.name: self.outcome} if callable(self.outcome) else self.outcome
+
+    @property
+    def is_comparable(self) -> bool:
+        """Whether methods can be compared in it: it is a plain mean of one outcome over the same items."""
+        return self.is_paired and len(self.outcomes) == 1 and self.compute is None
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """Where it is defined."""
+        first = next(iter(self.outcomes.values()))
+        return first.__module__, first.__qualname__
+
+
+METRICS: Registry[Metric] = Registry("metric", "mixlab.scoring.metrics", "mixlab.scoring.derived")
+"""Every metric by name, in the order of the tables."""
+
+
+def outcomes(predictions: Sequence[Prediction], reads_claims: bool = True) -> dict[str, NDArray[np.float64]]:
+    """The outcomes of all metrics.
 
     Args:
         predictions: one per item.
         reads_claims: False for a method that never sees what the user says; verdicts then apply nowhere.
-        ranges_db: gain errors in dB of each category of error, where they are known.
 
     Returns:
         Outcome name -> float64 array of shape (items,), NaN where it does not apply.
     """
-    rows = [_item(prediction, reads_claims) for prediction in predictions]
-    if any(len(prediction.problem.needed_gains_db) > 1 for prediction in predictions):
-        rows = [row | _set_item(prediction) for row, prediction in zip(rows, predictions, strict=True)]
-    if ranges_db is not None:
-        rows = [row | _range_item(p, ranges_db) for row, p in zip(rows, predictions, strict=True)]
-    return {name: np.array([row.get(name, np.nan) for row in rows], dtype=np.float64) for name in OUTCOMES}
+    found: dict[str, NDArray[np.float64]] = {}
+    for metric in METRICS.values():
+        is_deaf = metric.reads_claims and not reads_claims
+        left_out = is_deaf or (metric.applies is not None and not metric.applies(predictions))
+        for name, outcome in metric.outcomes.items():
+            if name not in found:
+                values = [NAN if left_out else outcome(prediction) for prediction in predictions]
+                found[name] = np.array(values, dtype=np.float64)
+    return found
 
 
-def needed_directions(problem: Problem) -> dict[str, Direction]:
-    """What has to be done: each stem out of balance with the direction it has to move in; empty where balanced."""
-    return {stem: Direction.of(gain_db) for stem, gain_db in problem.needed_gains_db.items()}
+def of_faulty(outcome: Outcome) -> Outcome:
+    """The same over items with an error alone."""
+    return lambda prediction: outcome(prediction) if prediction.needed else NAN
 
 
-def claim_is_right(problem: Problem) -> bool | None:
-    """Whether the user's claim holds; None where there is no claim."""
-    return None if problem.claim is None else problem.holds(problem.claim)
+def _directions_right(prediction: Prediction) -> float:
+    """Whether the set of directions advised is the needed one, whatever the stems; none where balanced."""
+    said, needed = prediction.advised.values(), prediction.needed.values()
+    return prediction.advice is not None and set(said) == set(needed)
 
 
-def gain_distance_db(prediction: Prediction) -> float:
-    """Mean distance in dB between advised and needed gain over the faulty stems; NaN for a balanced item."""
-    needed_db = prediction.problem.needed_gains_db
-    if not needed_db:
-        return float("nan")
-    advice = prediction.advice or Advice()
-    return float(np.mean([abs(advice.gain_db(stem) - gain_db) for stem, gain_db in needed_db.items()]))
+def _stems_right(prediction: Prediction) -> float:
+    """Whether the set of stems advised is the needed one; none where balanced."""
+    return prediction.advice is not None and prediction.advised.keys() == prediction.needed.keys()
 
 
-def is_joint_right(prediction: Prediction) -> bool:
-    """Whether the advice moves exactly the faulty stems, each in the right direction (nothing where balanced)."""
-    return prediction.advice is not None and _advised(prediction) == needed_directions(prediction.problem)
+def _called_balanced(prediction: Prediction) -> float:
+    return NAN if prediction.needed else prediction.is_right
 
 
-def _advised(prediction: Prediction) -> dict[str, Direction]:
-    return {} if prediction.advice is None else {move.stem: move.direction for move in prediction.advice.moves}
+def false_alarm(prediction: Prediction) -> float:
+    """Whether a balanced item was given a move."""
+    return NAN if prediction.needed else bool(prediction.advised)
 
 
-def _item(prediction: Prediction, reads_claims: bool) -> dict[str, float]:
-    """The outcomes that apply to one item."""
-    parsed = prediction.advice is not None
-    needed, advised = needed_directions(prediction.problem), _advised(prediction)
-    row = {
-        "parse_rate": float(parsed),
-        "joint_accuracy": float(parsed and advised == needed),
-        "direction_accuracy": float(parsed and set(advised.values()) == set(needed.values())),
-        "stem_accuracy": float(parsed and set(advised) == set(needed)),
-    }
-    if needed:
-        distance_db = gain_distance_db(prediction)
-        row["missed_error_rate"] = float(not advised)
-        row["gain_mae_db"] = distance_db
-        row["within_1_db"] = float(distance_db <= 1.0 + TOLERANCE_DB)
-        row["within_3_db"] = float(distance_db <= 3.0 + TOLERANCE_DB)
-        if row["stem_accuracy"]:
-            row["direction_given_stem"] = row["joint_accuracy"]
-        if row["joint_accuracy"]:
-            row["gain_mae_located_db"] = distance_db
-            row |= _sizes(prediction)
-    else:
-        row["balanced_accuracy"] = float(parsed and not advised)
-        row["false_alarm_rate"] = float(bool(advised))
-    right = claim_is_right(prediction.problem)
-    if right is not None:
-        row["claimed_joint_accuracy"] = row["joint_accuracy"]
-    if reads_claims and right is not None:
-        verdict = None if prediction.advice is None else prediction.advice.verdict
-        if right:
-            row["right_claim_confirmed"] = float(verdict is Verdict.CONFIRMED)
-        else:
-            row["wrong_claim_corrected"] = float(verdict is Verdict.CORRECTED)
-    return row
+def missed_error(prediction: Prediction) -> float:
+    """Whether an item with an error was given no move (called balanced, or not read)."""
+    return not prediction.advised if prediction.needed else NAN
 
 
-def _sizes(prediction: Prediction) -> dict[str, float]:
-    """Sizes needed and advised of an item whose stems and directions are right."""
-    needed_db = prediction.problem.needed_gains_db
-    assert prediction.advice is not None
-    size_db = float(np.mean(np.abs(list(needed_db.values()))))
-    advised_db = float(np.mean([abs(prediction.advice.gain_db(stem)) for stem in needed_db]))
-    values = (size_db, advised_db, size_db**2, size_db * advised_db)
-    return dict(zip(CALIBRATION_PARTS, values, strict=True))
+def _in_range(prediction: Prediction) -> float:
+    """The share of faulty stems whose advised gain lies within the range of the error's category, where it is known."""
+    needed = prediction.problem.needed
+    if not needed or any(error.range_db is None for error in prediction.problem.errors if error.error_db):
+        return NAN
+    gains_db = {gain.stem: (prediction.advice or Advice()).gain_db(gain.stem) for gain in needed}
+    return float(np.mean([g.low_db - TOLERANCE_DB <= gains_db[g.stem] <= g.high_db + TOLERANCE_DB for g in needed]))
 
 
-def _set_item(prediction: Prediction) -> dict[str, float]:
-    needed, advised = needed_directions(prediction.problem), _advised(prediction)
-    right = float(len(needed.items() & advised.items()))
-    return {"set_right": right, "set_advised": float(len(advised)), "set_needed": float(len(needed))}
+def _verdict_on(right_claim: bool) -> Outcome:
+    """Whether right claims are confirmed, or wrong ones corrected; no verdict is wrong."""
+    due = Verdict.of(right_claim)
+
+    def outcome(prediction: Prediction) -> float:
+        claim, advice = prediction.problem.claim, prediction.advice
+        if claim is None or prediction.problem.holds(claim) != right_claim:
+            return NAN
+        return advice is not None and advice.verdict is due
+
+    return outcome
 
 
-def _range_item(prediction: Prediction, ranges_db: Ranges) -> dict[str, float]:
-    ranges = needed_ranges_db(prediction.problem, ranges_db)
-    if not ranges:
-        return {}
-    advice = prediction.advice or Advice()
-    inside = [
-        low_db - TOLERANCE_DB <= advice.gain_db(stem) <= high_db + TOLERANCE_DB
-        for stem, (low_db, high_db) in ranges.items()
-    ]
-    return {"magnitude_in_range": float(np.mean(inside))}
+for _metric in (
+    # The advice moves exactly the faulty stems, each in the right direction. Balanced is a class of its own: an item
+    # without errors is right if the advice parsed and moves nothing.
+    Metric("joint_accuracy", lambda p: p.is_right, "joint", heads=Heads.SCREEN, short="joint"),
+    Metric("direction_accuracy", _directions_right, "direction", heads=Heads.SCREEN, short="direc-\ntion"),
+    Metric("stem_accuracy", _stems_right, "stem", heads=Heads.GROUPS),
+    # The share of balanced items that were called balanced. It was called balanced_accuracy, which elsewhere is a mean
+    # over classes; that key stays beside it for one release.
+    Metric("balanced_recall", _called_balanced, "balanced right", heads=Heads.SCREEN, short="bal-\nanced",
+           was="balanced_accuracy"),
+    # Over items whose faulty stems and no others were named, all directions are right.
+    Metric("direction_given_stem", of_faulty(lambda p: p.is_right if _stems_right(p) else NAN), is_paired=False),
+    Metric("false_alarm_rate", false_alarm, "false alarms", lower_is_better=True),
+    Metric("missed_error_rate", missed_error, "missed errors", lower_is_better=True),
+    # The distance between the gain advised for the faulty stem and the one needed, which is minus the exact error
+    # relative to the anchor, unrounded. Advice that names another stem, leaves or does not parse counts as 0 dB on the
+    # faulty stem. With several faulty stems, the mean over them.
+    Metric("gain_mae_db", lambda p: p.distance_db, "error dB", "dB", True, heads=Heads.SCREEN, short="error\ndB"),
+    Metric("gain_mae_located_db", lambda p: p.distance_db if p.is_right else NAN, "error dB, located", "dB", True,
+           is_paired=False, heads=Heads.RESULTS),
+    Metric("within_1_db", of_faulty(lambda p: p.distance_db <= 1.0 + TOLERANCE_DB)),
+    Metric("within_3_db", of_faulty(lambda p: p.distance_db <= 3.0 + TOLERANCE_DB)),
+    Metric("magnitude_in_range", _in_range),
+    Metric("parse_rate", lambda p: p.advice is not None, "parsed", heads=Heads.SCREEN, short="parsed"),
+    Metric("claimed_joint_accuracy", lambda p: NAN if p.problem.claim is None else p.is_right, "joint, claim given",
+           heads=Heads.RESULTS, of_claims=True),
+    Metric("verdict_balanced_accuracy",
+           {"right_claim_confirmed": _verdict_on(True), "wrong_claim_corrected": _verdict_on(False)},
+           "claims", heads=Heads.GROUPS, of_claims=True, reads_claims=True),
+):  # fmt: skip
+    METRICS.add(_metric)

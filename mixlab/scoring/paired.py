@@ -1,7 +1,8 @@
-"""Room scoring: methods compared on the same items: paired differences, tests by song, and Holm's correction."""
+"""methods compared on the same items: paired differences, tests by song, and Holm's correction."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -9,7 +10,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mixlab.scoring.bootstrap import LEVEL, RESAMPLES, SongBootstrap, mean_outcome, percentile_interval
+from mixlab.scoring.bootstrap import RESAMPLES, SongBootstrap, edge_interval, mean_outcome, percentile_interval
 
 PERMUTATIONS = 10_000
 """Random sign changes of a test, unless told otherwise."""
@@ -37,37 +38,6 @@ class Difference:
     p_holm: float = float("nan")
     """The same, corrected for all comparisons that were made together."""
 
-    @property
-    def is_clear(self) -> bool:
-        """Whether the interval excludes zero."""
-        return self.low > 0 or self.high < 0
-
-
-def paired_difference(
-    outcomes_a: ArrayLike,
-    outcomes_b: ArrayLike,
-    songs: Sequence[str],
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-    level: float = LEVEL,
-) -> Difference:
-    """The difference of two methods on the same items, with an interval that draws songs for both at once.
-
-    A method that was trained several times has a row of outcomes for each seed; then the interval draws seeds too, for
-    each method on its own, so that it covers what another training would have given.
-
-    Args:
-        outcomes_a: outcome per item of the first method, shape (items,) or (seeds, items); NaN where it does not apply.
-        outcomes_b: the same of the second method, in the same order.
-        songs: the song of each item, shape (items,).
-
-    Raises:
-        ValueError: if the numbers of items differ, or are zero.
-    """
-    a, b = _rows(outcomes_a, songs), _rows(outcomes_b, songs)
-    bootstrap = SongBootstrap(songs, resamples, seed)
-    return _difference(a, b, _resampled(a, bootstrap, seed), _resampled(b, bootstrap, seed + 1), bootstrap, level)
-
 
 def _rows(outcomes: ArrayLike, songs: Sequence[str]) -> NDArray[np.float64]:
     rows = np.atleast_2d(np.asarray(outcomes, dtype=np.float64))
@@ -84,10 +54,17 @@ def _difference(
     samples_a: NDArray[np.float64],
     samples_b: NDArray[np.float64],
     bootstrap: SongBootstrap,
-    level: float = LEVEL,
+    is_share: bool,
 ) -> Difference:
-    low, high = percentile_interval(samples_a - samples_b, level)
+    low, high = percentile_interval(samples_a - samples_b)
     mean_a, mean_b = mean_outcome(a), mean_outcome(b)
+    if is_share and {mean_a, mean_b} <= {0.0, 1.0}:
+        # Both are at an edge in every song, so that no resample tells how far off it they may be: Newcombe's interval
+        # (1998) of a difference from those of the two shares.
+        low_a, high_a = edge_interval(mean_a, bootstrap.song_count)
+        low_b, high_b = edge_interval(mean_b, bootstrap.song_count)
+        low = mean_a - mean_b - math.hypot(mean_a - low_a, high_b - mean_b)
+        high = mean_a - mean_b + math.hypot(high_a - mean_a, mean_b - low_b)
     return Difference(mean_a, mean_b, mean_a - mean_b, low, high, a.shape[1], bootstrap.song_count)
 
 
@@ -150,12 +127,21 @@ def all_pairs(
     resamples: int = RESAMPLES,
     permutations: int = PERMUTATIONS,
     seed: int = 0,
+    is_share: bool = True,
 ) -> dict[tuple[str, str], Difference]:
     """Every method against every later one, with p-values that are corrected over all these pairs.
+
+    Intervals draw songs for both methods at once. A method that was trained several times has a row of outcomes for
+    each seed; then they draw seeds too, for each method on its own, so that they cover what another training would have
+    given.
 
     Args:
         outcomes: method -> outcome per item, shape (items,) or (seeds, items), all for the same items in one order.
         songs: the song of each item.
+        is_share: whether outcomes are right or wrong; False for decibels.
+
+    Raises:
+        ValueError: if the numbers of items differ, or are zero.
     """
     pairs = list(combinations(outcomes, 2))
     if not pairs:
@@ -167,6 +153,8 @@ def all_pairs(
     differences = np.stack([means[a] - means[b] for a, b in pairs], axis=1)
     p_values = permutation_p_values(differences, songs, permutations, seed)
     return {
-        (a, b): replace(_difference(rows[a], rows[b], samples[a], samples[b], bootstrap), p=float(p), p_holm=corrected)
+        (a, b): replace(
+            _difference(rows[a], rows[b], samples[a], samples[b], bootstrap, is_share), p=float(p), p_holm=corrected
+        )
         for (a, b), p, corrected in zip(pairs, p_values, holm(p_values.tolist()), strict=True)
     }

@@ -1,15 +1,18 @@
-"""Room scoring: a prediction is a response to a problem, with what was understood of it."""
+"""A prediction is a response to a problem, with what was understood of it."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mixlab.errors import InputFileError
-from mixlab.language.advice import Advice, Move, Verdict
+from mixlab.language.advice import Advice, Direction, Move, Verdict
 from mixlab.scoring.rows import json_rows
 from mixlab.storage import write_whole
 from mixlab.synthesis.problem import Problem
@@ -29,6 +32,28 @@ class Prediction:
     """What the user said; empty where only audio was given."""
     reference: str = ""
     """The right response, in words."""
+
+    @cached_property
+    def needed(self) -> dict[str, Direction]:
+        """What has to be done: each stem out of balance with the direction it has to move in; empty where balanced."""
+        return {stem: Direction.of(gain_db) for stem, gain_db in self.problem.needed_gains_db.items()}
+
+    @cached_property
+    def advised(self) -> dict[str, Direction]:
+        """What was advised: each stem that is moved with its direction."""
+        return {} if self.advice is None else {move.stem: move.direction for move in self.advice.moves}
+
+    @cached_property
+    def is_right(self) -> bool:
+        """Whether the advice moves exactly the faulty stems, each in the right direction (nothing where balanced)."""
+        return self.advice is not None and self.advised == self.needed
+
+    @cached_property
+    def distance_db(self) -> float:
+        """Mean distance between advised and needed gain over the faulty stems; NaN for a balanced item."""
+        advice = self.advice or Advice()
+        distances_db = [abs(advice.gain_db(s) - gain_db) for s, gain_db in self.problem.needed_gains_db.items()]
+        return float(np.mean(distances_db)) if distances_db else float("nan")
 
     def to_json(self) -> dict[str, Any]:
         """One row of predictions.jsonl: the problem's own keys and what was said about it."""

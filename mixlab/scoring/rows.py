@@ -1,4 +1,4 @@
-"""Room scoring: the rows of a file with one JSON object a line."""
+"""the rows of a file with one JSON object a line."""
 
 from __future__ import annotations
 

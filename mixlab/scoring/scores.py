@@ -1,7 +1,8 @@
-"""Room scoring: metrics with intervals, overall and by prompt, stem, anchor, size and category of error, and genre."""
+"""Metrics with intervals, overall and by prompt, stem, anchor, size and category of error, and genre."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -10,15 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixlab.scoring.axes import AXES
-from mixlab.scoring.bootstrap import RESAMPLES, SongBootstrap, mean_outcome, percentile_interval, rank_correlation
-from mixlab.scoring.categories import Ranges
-from mixlab.scoring.derived import DERIVED, RANK_CORRELATION, RANKED_PARTS, Total
-from mixlab.scoring.metrics import CLAIM_OUTCOMES, METRICS, outcomes
-from mixlab.scoring.paired import Difference, paired_difference
+from mixlab.scoring.bootstrap import (
+    RESAMPLES,
+    Figure,
+    Interval,
+    SongBootstrap,
+    flat_figures,
+    mean_outcome,
+    percentile_interval,
+    rank_correlation,
+)
+from mixlab.scoring.metrics import METRICS, Metric, Total, Totals, outcomes
 from mixlab.scoring.prediction import Prediction
 from mixlab.synthesis.problem import Problem
-
-Interval = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -31,13 +36,20 @@ class Group:
     intervals: Mapping[str, Interval]
     """95 % bootstrap interval by song, for each of `values`."""
 
+    def figure(self, metric: str) -> Figure | None:
+        """A metric with the ends of its interval; None where it applies to no item."""
+        return (self.values[metric], *self.intervals[metric]) if metric in self.values else None
+
     def flat(self, prefix: str) -> dict[str, float]:
         """``prefix/metric``, ``prefix/metric_low`` and ``prefix/metric_high``, and how many items and songs."""
-        flat = {f"{prefix}/items": float(self.items), f"{prefix}/songs": float(self.songs)}
-        for name, value in self.values.items():
-            low, high = self.intervals[name]
-            flat |= {f"{prefix}/{name}": value, f"{prefix}/{name}_low": low, f"{prefix}/{name}_high": high}
-        return flat
+        figures = {
+            name: (value, *self.intervals[metric])
+            for metric, value in self.values.items()
+            for name in (metric, METRICS[metric].was)
+            if name
+        }
+        counts = {f"{prefix}/items": float(self.items), f"{prefix}/songs": float(self.songs)}
+        return counts | flat_figures(prefix, figures)
 
 
 @dataclass(frozen=True)
@@ -50,8 +62,7 @@ class Scores:
 
     overall: Group
     groups: Mapping[str, Mapping[str, Group]]
-    """Axis (``prompt_category``, ``faulty_stem``, ``anchor``, ``size_db``, ``error_category``, ``genre``) -> value ->
-    group."""
+    """Axis (one of `AXES`) -> value -> group."""
 
     @property
     def headline(self) -> Mapping[str, float]:
@@ -66,19 +77,14 @@ class Scores:
     def flat(self, prefix: str, with_groups: bool = True) -> dict[str, float]:
         """All metrics as ``prefix/joint_accuracy``, ``prefix/genre=rock/joint_accuracy``, ... for metrics.json."""
         flat = self.overall.flat(prefix)
-        if with_groups:
-            for axis, groups in self.groups.items():
-                for value, group in groups.items():
-                    flat |= group.flat(f"{prefix}/{axis}={value}")
+        for axis in self.groups if with_groups else ():
+            for value, group in self.groups[axis].items():
+                flat |= group.flat(f"{prefix}/{axis}={value}")
         return flat
 
 
 def score(
-    predictions: Sequence[Prediction],
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-    reads_claims: bool = True,
-    ranges_db: Ranges | None = None,
+    predictions: Sequence[Prediction], resamples: int = RESAMPLES, seed: int = 0, reads_claims: bool = True
 ) -> Scores:
     """Score the predictions of one method.
 
@@ -87,36 +93,30 @@ def score(
         resamples: of the bootstrap by song; 0 skips it (for validation): both ends of an interval are the value.
         seed: of the bootstrap.
         reads_claims: False for a method that never sees the user's claim; it then has no ``verdict_balanced_accuracy``.
-        ranges_db: of the categories of errors; without them there is no ``magnitude_in_range``.
 
     Raises:
         ValueError: if there are no predictions, or an item occurs twice.
     """
     _check_items(predictions)
     problems = [prediction.problem for prediction in predictions]
-    columns = outcomes(predictions, reads_claims, ranges_db)
+    columns = outcomes(predictions, reads_claims)
     songs = np.array([problem.song_id for problem in problems])
     bootstrap = SongBootstrap(songs.tolist(), resamples, seed) if resamples > 0 else None
     headline = in_headline(problems)
+    of_claims = {name for metric in METRICS.values() if metric.of_claims for name in metric.outcomes}
     headline_columns = {
-        name: column if name in CLAIM_OUTCOMES else np.where(headline, column, np.nan)
-        for name, column in columns.items()
+        name: column if name in of_claims else np.where(headline, column, np.nan) for name, column in columns.items()
     }
-    every_item = np.ones_like(headline)
 
     def groups_of(axis: str) -> dict[str, Group]:
         by_prompt = axis == "prompt_category"
-        source, counted = (columns, every_item) if by_prompt else (headline_columns, headline)
-        return {
-            value: _group(
-                {name: np.where(mask, column, np.nan) for name, column in source.items()},
-                mask & counted,
-                songs,
-                bootstrap,
-            )
-            for value, mask in AXES[axis](problems).items()
-            if mask.any()
-        }
+        source, counted = (columns, np.ones_like(headline)) if by_prompt else (headline_columns, headline)
+
+        def group(mask: NDArray[np.bool_]) -> Group:
+            inside = {name: np.where(mask, column, np.nan) for name, column in source.items()}
+            return _group(inside, mask & counted, songs, bootstrap)
+
+        return {value: group(mask) for value, mask in AXES[axis](problems).items() if mask.any()}
 
     return Scores(_group(headline_columns, headline, songs, bootstrap), _Groups(groups_of))
 
@@ -128,8 +128,6 @@ class _Groups(Mapping[str, Mapping[str, Group]]):
         self._groups_of = cache(groups_of)
 
     def __getitem__(self, axis: str) -> Mapping[str, Group]:
-        if axis not in AXES:
-            raise KeyError(axis)
         return self._groups_of(axis)
 
     def __iter__(self) -> Iterator[str]:
@@ -139,53 +137,26 @@ class _Groups(Mapping[str, Mapping[str, Group]]):
         return len(AXES)
 
 
-def compare(
-    predictions_a: Sequence[Prediction],
-    predictions_b: Sequence[Prediction],
-    metric: str = "joint_accuracy",
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-) -> Difference:
-    """A headline metric of method a minus that of method b, with an interval paired by item and drawn by song.
-
-    Raises:
-        ValueError: if the two did not answer the same items, or if the metric is not a plain mean of one outcome.
-    """
-    if len(METRICS.get(metric, ())) != 1:
-        plain = sorted(name for name, parts in METRICS.items() if len(parts) == 1)
-        raise ValueError(f"cannot compare {metric!r}; use one of {', '.join(plain)}")
-    a, b = in_one_order([predictions_a, predictions_b])
-    return paired_difference(outcomes(a)[metric], outcomes(b)[metric], [p.problem.song_id for p in a], resamples, seed)
-
-
 def in_one_order(methods: Sequence[Sequence[Prediction]]) -> list[list[Prediction]]:
     """The headline predictions of several methods, in one order of items.
 
     Raises:
         ValueError: if the methods did not answer the same items.
     """
-    by_item = []
     for predictions in methods:
         _check_items(predictions)
-        by_item.append({prediction.problem.item_id: prediction for prediction in predictions})
-    first = by_item[0]
-    for other in by_item[1:]:
+    first, *others = by_item = [{p.problem.item_id: p for p in predictions} for predictions in methods]
+    for other in others:
+        reason = ""
         if different := sorted(first.keys() ^ other.keys()):
-            raise ValueError(
-                f"the two methods answered different items: {len(different)} differ, such as {different[0]!r}"
-            )
-        if changed := [item for item in first if first[item].problem.errors != other[item].problem.errors]:
-            raise ValueError(
-                f"the two methods answered different items: {changed[0]!r} has other errors in one of them"
-            )
-        if changed := [item for item in first if first[item].problem != other[item].problem]:
-            raise ValueError(
-                f"the two methods answered different items: {changed[0]!r} has another anchor, claim or level in one "
-                "of them"
-            )
-    shared = [
-        prediction.problem.item_id for prediction in headline_predictions([first[item] for item in sorted(first)])
-    ]
+            reason = f"{len(different)} differ, such as {different[0]!r}"
+        elif changed := [item for item in first if first[item].problem.errors != other[item].problem.errors]:
+            reason = f"{changed[0]!r} has other errors in one of them"
+        elif changed := [item for item in first if first[item].problem != other[item].problem]:
+            reason = f"{changed[0]!r} has another anchor, claim or level in one of them"
+        if reason:
+            raise ValueError(f"the two methods answered different items: {reason}")
+    shared = [p.problem.item_id for p in headline_predictions([first[item] for item in sorted(first)])]
     return [[found[item] for item in shared] for found in by_item]
 
 
@@ -207,11 +178,9 @@ def headline_predictions(predictions: Sequence[Prediction]) -> list[Prediction]:
 def _check_items(predictions: Sequence[Prediction]) -> None:
     if not predictions:
         raise ValueError("there is nothing to score: no predictions")
-    seen: set[str] = set()
-    for prediction in predictions:
-        if prediction.problem.item_id in seen:
-            raise ValueError(f"item {prediction.problem.item_id!r} was answered twice")
-        seen.add(prediction.problem.item_id)
+    counts = Counter(prediction.problem.item_id for prediction in predictions)
+    if twice := [item for item, count in counts.items() if count > 1]:
+        raise ValueError(f"item {twice[0]!r} was answered twice")
 
 
 def _group(
@@ -224,34 +193,53 @@ def _group(
     names = list(columns)
     table = np.stack([columns[name] for name in names], axis=1)
     applies = np.isfinite(table)
-    here = (np.where(applies, table, 0.0).sum(axis=0), applies.sum(axis=0).astype(np.float64))
-    drawn = here if bootstrap is None else bootstrap.totals(table)
+    here = _totals(names, (np.where(applies, table, 0.0).sum(axis=0), applies.sum(axis=0).astype(np.float64)))
+    drawn = here if bootstrap is None else _totals(names, bootstrap.totals(table))
+    by_song = here if bootstrap is None else _totals(names, bootstrap.by_song(table))
     values: dict[str, float] = {}
     intervals: dict[str, Interval] = {}
-
-    def enter(metric: str, value: float, samples: NDArray[np.float64]) -> None:
-        if np.isfinite(value):
-            values[metric] = value
-            intervals[metric] = (value, value) if bootstrap is None else percentile_interval(samples)
-
-    for metric, parts in METRICS.items():
-        present = [names.index(part) for part in parts if applies[:, names.index(part)].any()]
-        if present:
-            mean = float(np.mean([mean_outcome(table[:, index]) for index in present]))
-            with np.errstate(divide="ignore", invalid="ignore"):
-                enter(metric, mean, (drawn[0] / drawn[1])[..., present].mean(axis=-1))
-    for metric, derived in DERIVED.items():
-        indices = {part: names.index(part) for part in derived.parts}
-        if all(applies[:, index].any() for index in indices.values()):
-            value, samples = (
-                derived.compute({part: Total(sums[..., i], counts[..., i]) for part, i in indices.items()})
-                for sums, counts in (here, drawn)
-            )
-            enter(metric, float(value), samples)
-    x, y = (columns[part] for part in RANKED_PARTS)
-    kept = np.isfinite(x)
-    correlation = float(rank_correlation(x[kept], y[kept], np.ones((1, int(kept.sum()))))[0])
-    if np.isfinite(correlation):
-        drawn_ranks = np.empty(0) if bootstrap is None else bootstrap.rank_correlations(x, y)
-        enter(RANK_CORRELATION, correlation, drawn_ranks)
+    for metric in METRICS.values():
+        value = _value(metric, columns, here)
+        if not np.isfinite(value):
+            continue
+        values[metric.name], intervals[metric.name] = value, (value, value)
+        if bootstrap is not None and metric.is_ranked:
+            drawn_ranks = bootstrap.rank_correlations(*(columns[name] for name in metric.outcomes))
+            intervals[metric.name] = percentile_interval(drawn_ranks)
+        elif bootstrap is not None:
+            share_of = _songs(metric, by_song, here) if metric.unit == "share" else None
+            intervals[metric.name] = percentile_interval(_of(metric, drawn, here), share_of_songs=share_of)
     return Group(int(counted.sum()), len(set(songs[counted].tolist())), values, intervals)
+
+
+def _totals(names: Sequence[str], found: tuple[NDArray[np.float64], NDArray[np.float64]]) -> dict[str, Total]:
+    """Sums and counts of shape (..., outcomes) by outcome."""
+    return {name: Total(found[0][..., index], found[1][..., index]) for index, name in enumerate(names)}
+
+
+def _value(metric: Metric, columns: Mapping[str, NDArray[np.float64]], here: Totals) -> float:
+    """The figure of a group; NaN where it is not defined."""
+    known = [name for name in metric.outcomes if here[name].count > 0]
+    if not known or (len(known) < len(metric.outcomes) and (metric.compute or metric.is_ranked)):
+        return float("nan")
+    if metric.is_ranked:
+        x, y = (columns[name][np.isfinite(columns[name])] for name in metric.outcomes)
+        return float(rank_correlation(x, y, np.ones((1, x.size)))[0])
+    if metric.compute is not None:
+        return float(metric.compute({name: here[name] for name in known}))
+    return float(np.mean([mean_outcome(columns[name]) for name in known]))
+
+
+def _of(metric: Metric, totals: Totals, here: Totals) -> NDArray[np.float64]:
+    """The figure of every sample; outcomes that apply to no item of the group are left out."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if metric.compute is not None:
+            return metric.compute(totals)
+        means = [totals[name].sum / totals[name].count for name in metric.outcomes if here[name].count > 0]
+        return np.asarray(np.mean(means, axis=0), dtype=np.float64)
+
+
+def _songs(metric: Metric, by_song: Totals, here: Totals) -> int:
+    """Over how many songs a figure goes: those that have one of their own, or all that a part of it applies to."""
+    parts = [int((by_song[name].count > 0).sum()) for name in metric.outcomes if here[name].count > 0]
+    return int(np.isfinite(_of(metric, by_song, here)).sum()) or min(parts)

@@ -1,1 +1,1 @@
-"""Room study: people rate advice by ear, from the stimuli to the statistics."""
+"""People rate advice by ear, from the stimuli to the statistics."""

@@ -1,4 +1,4 @@
-"""Room study: the analysis of a study: exclusions, models, means, agreement and correlations, as data."""
+"""The analysis of a study: exclusions, models, means, agreement and correlations, as data."""
 
 from __future__ import annotations
 
@@ -9,26 +9,22 @@ import numpy as np
 import pandas as pd
 
 from mixlab.errors import ConfigError
-from mixlab.evaluation.sheets import Figure
 from mixlab.judging.agreement import Agreement, agreement
-from mixlab.study.analysis_schema import AnalyseSchema, FittingSchema, PlanSchema
+from mixlab.reports.sheets import Figure
 from mixlab.study.answers import Answers
 from mixlab.study.averages import krippendorff_alpha, preference_shares, system_means
 from mixlab.study.coding import READ, kappas
-from mixlab.study.correlations import (
-    advice_means,
-    correlations,
-    judge_scores,
-    level_metrics,
-    prediction_metrics,
-)
-from mixlab.study.exclusions import Exclusions, Rules, exclusions
+from mixlab.study.correlations import advice_means, correlations, judge_scores, level_metrics, prediction_metrics
+from mixlab.study.exclusions import Exclusions, exclusions
 from mixlab.study.fits import Fit
 from mixlab.study.linear import fit_linear
 from mixlab.study.ordinal import NoOrdinalModel, fit_ordinal
+from mixlab.study.settings import Fitting, Kind, Plan
 
 Means = Mapping[str, Mapping[str, Figure | None]]
 Correlations = Mapping[str, Mapping[str, Figure]]
+Named = Mapping[str, str]
+"""System -> a folder or file."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +58,7 @@ class Analysis:
         metrics_runs: the same over the systems whose predictions or judgements were given.
     """
 
-    plan: PlanSchema
+    plan: Plan
     excluded: Exclusions
     everyone_answers: Answers
     kept: Part
@@ -84,30 +80,33 @@ class Analysis:
         return self.everyone_answers.is_simulated
 
 
-def in_order(answers: Answers, plan: PlanSchema) -> list[str]:
+def in_order(answers: Answers, plan: Plan) -> list[str]:
     """The criteria that were rated, the primary one first."""
     return sorted(answers.criteria, key=lambda name: name != plan.primary)
 
 
-def analyse(answers: Answers, settings: AnalyseSchema) -> Analysis:
+def analyse(
+    answers: Answers, plan: Plan, fitting: Fitting, runs: Named | None = None, judged: Named | None = None
+) -> Analysis:
     """Analyse a study.
+
+    Args:
+        runs: system -> its run, whose metrics are correlated with ratings.
+        judged: system -> the folder that `mixlab judge` wrote for its run.
 
     Raises:
         ConfigError: if the plan names a criterion or system that nobody rated, or a model that cannot be had, or if all
             participants would be excluded.
         InputFileError: if predictions or a judge's scores cannot be read.
     """
-    plan, fitting = settings.plan, settings.fitting
     _check(answers, plan)
-    metrics, named = _metrics(answers, settings)
-    rules = Rules(**plan.exclusions.model_dump())
-    excluded = exclusions(answers, rules)
+    metrics, named = _metrics(answers, runs or {}, judged or {})
+    excluded = exclusions(answers, plan.exclusions)
     kept = answers.without(excluded.participants)
     if kept.main.empty or len(kept.systems) < 2:
         raise ConfigError(
-            f"The rules under plan.exclusions leave {len(kept.participants)} of {len(answers.participants)} "
-            "participants, "
-            "too few to compare two systems; loosen them, and report that as a deviation from the plan."
+            f"plan.exclusions leaves {len(kept.participants)} of {len(answers.participants)} participants, too few to "
+            "compare two systems; loosen the rules, and report that as a deviation from the plan."
         )
     cases = {"kept": kept} | ({"everyone": answers} if excluded.participants else {})
     fits = fit_all(cases, plan, fitting)
@@ -115,26 +114,20 @@ def analyse(answers: Answers, settings: AnalyseSchema) -> Analysis:
     means = advice_means(kept.main)
     of_runs = means[means["system"].isin(named)]
     resamples, seed = fitting.resamples, fitting.seed
-    playbacks = sorted(set(kept.main["playback"]))
+    strata = {
+        name: system_means(kept.main[kept.main["playback"] == name], kept.systems, kept.criteria, resamples, seed)
+        for name in sorted(set(kept.main["playback"]))
+    }
+    preferences = preference_shares(kept.preferences, resamples, seed)
+    found = correlations(means, metrics, resamples, seed)
+    found_runs = correlations(of_runs, metrics, resamples, seed) if named else {}
     return Analysis(
-        plan,
-        excluded,
-        answers,
-        parts["kept"],
-        parts.get("everyone"),
-        {
-            name: system_means(kept.main[kept.main["playback"] == name], kept.systems, kept.criteria, resamples, seed)
-            for name in playbacks
-        },
-        preference_shares(kept.preferences, resamples, seed),
-        _repeats(kept),
-        _coding(answers.codes),
-        correlations(means, metrics, resamples, seed),
-        correlations(of_runs, metrics, resamples, seed) if named else {},
-    )
+        plan, excluded, answers, parts["kept"], parts.get("everyone"), strata, preferences, _repeats(kept),
+        _coding(answers.codes), found, found_runs,
+    )  # fmt: skip
 
 
-def fit_all(cases: Mapping[str, Answers], plan: PlanSchema, fitting: FittingSchema) -> dict[str, dict[str, Fit]]:
+def fit_all(cases: Mapping[str, Answers], plan: Plan, fitting: Fitting) -> dict[str, dict[str, Fit]]:
     """Case -> criterion -> its model: the ordinal one, or where that is not to be had, the linear one, which says why.
 
     Raises:
@@ -148,7 +141,7 @@ def fit_all(cases: Mapping[str, Answers], plan: PlanSchema, fitting: FittingSche
     tables = {key: table for key, table in tables.items() if table["system"].nunique() > 1}
     systems = next(iter(cases.values())).systems
     found: dict[tuple[str, str], Fit | NoOrdinalModel]
-    if plan.model == "linear":
+    if plan.model is Kind.LINEAR:
         found = dict.fromkeys(tables, NoOrdinalModel(""))
     else:
         names = {f"{case}/{criterion}": table for (case, criterion), table in tables.items()}
@@ -159,22 +152,20 @@ def fit_all(cases: Mapping[str, Answers], plan: PlanSchema, fitting: FittingSche
     fits: dict[str, dict[str, Fit]] = {case: {} for case in cases}
     for (case, criterion), fit in found.items():
         if isinstance(fit, NoOrdinalModel):
-            if plan.model == "clmm":
+            if plan.model is Kind.CLMM:
                 raise ConfigError(
                     f"The key 'plan.model' is clmm, but {fit}; install R and r-cran-ordinal, raise "
-                    "fitting.timeout_s, or "
-                    "set plan.model=auto for the linear fallback."
+                    "fitting.timeout_s, or set plan.model=auto for the linear fallback."
                 )
             fit = fit_linear(tables[case, criterion], systems, fitting.permutations, fitting.seed, str(fit))
         fits[case][criterion] = fit
     return fits
 
 
-def _check(answers: Answers, plan: PlanSchema) -> None:
+def _check(answers: Answers, plan: Plan) -> None:
     if plan.primary not in answers.criteria:
         raise ConfigError(
-            f"The key 'plan.primary' is '{plan.primary}', but rated were {', '.join(answers.criteria)}; name "
-            "one of them."
+            f"The key 'plan.primary' is '{plan.primary}', but rated were {', '.join(answers.criteria)}; name one."
         )
     if missing := [name for name in plan.pair if name not in answers.systems]:
         raise ConfigError(
@@ -182,22 +173,20 @@ def _check(answers: Answers, plan: PlanSchema) -> None:
         )
 
 
-def _metrics(answers: Answers, settings: AnalyseSchema) -> tuple[pd.DataFrame, set[str]]:
-    """What every piece of advice has beside its ratings, and the systems of which more is known than the export
-    says.
-    """
-    named = set(settings.runs) | set(settings.judge)
+def _metrics(answers: Answers, runs: Named, judged: Named) -> tuple[pd.DataFrame, set[str]]:
+    """What each piece of advice has beside its ratings, and the systems of which the export does not say all."""
+    named = {*runs, *judged}
     if unknown := sorted(named - set(answers.systems)):
         raise ConfigError(
             f"The keys 'runs' and 'judge' name '{unknown[0]}', but rated were {', '.join(answers.systems)}; name those."
         )
     table = level_metrics(answers.main)
-    for more in (prediction_metrics(settings.runs), judge_scores(settings.judge)):
+    for more in (prediction_metrics(runs), judge_scores(judged)):
         table = table.merge(more, on=["item", "system"], how="left")
     return table, named
 
 
-def _part(answers: Answers, fits: Mapping[str, Fit], fitting: FittingSchema) -> Part:
+def _part(answers: Answers, fits: Mapping[str, Fit], fitting: Fitting) -> Part:
     main = answers.main
     alphas = {name: krippendorff_alpha(main[main["criterion"] == name], fitting.seed) for name in answers.criteria}
     means = system_means(main, answers.systems, answers.criteria, fitting.resamples, fitting.seed)

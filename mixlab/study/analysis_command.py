@@ -1,31 +1,51 @@
-"""Room study: `analyse`: from an export to a report."""
+"""Means, models and agreement of a study's ratings, with intervals, on a page and as CSV.
+
+    mixlab study analyse data=results/first
+    mixlab study analyse data=results/first runs='{fine_tuned: studies/first/predictions/fine_tuned.jsonl}'
+    mixlab study analyse data=results/first judge='{fine_tuned: <folder of mixlab judge>}'
+    mixlab study analyse data=results/first plan.model=clmm       an error instead of the fallback
+
+The primary model is a cumulative-link mixed model with effects of participants, items, advice and taste, fitted by R's
+package ordinal (Debian: r-base-core and r-cran-ordinal). Without it a linear mixed model with permutation tests stands
+in, and is called the fallback wherever its figures stand. Everything is given with and without the participants that
+the rules of `plan` exclude. Answers of simulated raters are called SIMULATED throughout. Writes analysis.html,
+analysis.json, tables.md and a CSV file a table.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from omegaconf import DictConfig
-
-from mixlab.errors import ConfigError
-from mixlab.study.analysis_schema import AnalyseSchema
-from mixlab.study.schema import settings
+from mixlab.errors import require
+from mixlab.settings import Settings
+from mixlab.study.settings import Fitting, Name, Plan, Words
 
 
-def main(cfg: DictConfig) -> None:
+class AnalyseSettings(Settings):
+    """The whole configuration of `mixlab study analyse`."""
+
+    plan: Plan
+    fitting: Fitting
+    data: Words
+    runs: dict[Name, str] | None
+    judge: dict[Name, str] | None
+    out: str | None
+
+
+def main(settings: AnalyseSettings) -> None:
     """Read, analyse, write, and say what came of it.
 
     Raises:
         MixlabError: one sentence on what is wrong, before anything is computed wherever that can be known.
     """
-    options = settings(cfg, AnalyseSchema)
-    check_packages()
+    require_analysis()
     from mixlab.study.analysis import analyse
     from mixlab.study.analysis_page import summary, write_analysis
     from mixlab.study.answers import read_answers
 
-    folder = Path(options.data).expanduser()
-    analysis = analyse(read_answers(folder), options)
-    out = folder / "analysis" if options.out is None else Path(options.out).expanduser()
+    folder = Path(settings.data).expanduser()
+    analysis = analyse(read_answers(folder), settings.plan, settings.fitting, settings.runs, settings.judge)
+    out = folder / "analysis" if settings.out is None else Path(settings.out).expanduser()
     write_analysis(out, analysis)
     print(summary(analysis))
     for rule, names in analysis.excluded.by_rule.items():
@@ -33,17 +53,6 @@ def main(cfg: DictConfig) -> None:
     print(f"Written to {out}")
 
 
-def check_packages() -> None:
-    """That what an analysis needs is installed.
-
-    Raises:
-        ConfigError: naming the extra.
-    """
-    try:
-        import krippendorff  # noqa: F401
-        import pandas  # noqa: F401
-        import statsmodels  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise ConfigError(
-            f"The analysis needs the package {error.name}, which is not installed; pip install 'mixlab[study]'."
-        ) from None
+def require_analysis() -> None:
+    """Raise ConfigError, naming the extra, unless what an analysis needs is installed."""
+    require("The analysis", "study", "krippendorff", "pandas", "statsmodels")

@@ -1,4 +1,4 @@
-"""Room study: an analysis as a page, Markdown, CSV and JSON; the page of a power analysis; the preregistration."""
+"""An analysis as a page, Markdown, CSV and JSON; the page of a power analysis; the preregistration."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mixlab.evaluation.drawing import INK, MUTED, SERIES, draw, svg
-from mixlab.evaluation.sheets import Figure, Sheet, write_sheets
+from mixlab.reports.drawing import INK, MUTED, SERIES, draw, svg
+from mixlab.reports.sheets import Figure, Sheet, document, words, write_sheets
 from mixlab.storage import write_whole
 from mixlab.study.analysis import Analysis
-from mixlab.study.analysis_sheets import MINUS, SIMULATED, SIMULATED_STATEMENT, analysis_sheets, words
+from mixlab.study.analysis_sheets import MINUS, SIMULATED, SIMULATED_STATEMENT, analysis_sheets
 from mixlab.study.fits import KINDS, UNITS, Fit
 from mixlab.study.power import Cell
 
@@ -20,7 +20,7 @@ def templates() -> Any:
     """The Jinja environment of the study's reports, which stand on the evaluation's page."""
     from jinja2 import ChoiceLoader, Environment, PackageLoader, select_autoescape
 
-    loader = ChoiceLoader([PackageLoader("mixlab.study", "templates/reports"), PackageLoader("mixlab.evaluation")])
+    loader = ChoiceLoader([PackageLoader("mixlab.study", "templates/reports"), PackageLoader("mixlab.reports")])
     escape = select_autoescape(("html.j2",), default_for_string=True)
     return Environment(loader=loader, autoescape=escape, trim_blocks=True, lstrip_blocks=True)
 
@@ -33,16 +33,12 @@ def summary(analysis: Analysis) -> str:
         return f"{lead}The hypothesis could not be tested: after exclusions nobody rated both systems."
     found = fit.contrast(*plan.pair)
     a, b = map(words, plan.pair)
-    relation = "is not told apart from" if found.low <= 0 <= found.high else (
-        "is rated above" if found.estimate > 0 else "is rated below"
-    )  # fmt: skip
+    told_apart = found.low > 0 or found.high < 0
+    relation = f"is rated {'above' if found.estimate > 0 else 'below'}" if told_apart else "is not told apart from"
     numbers = f"{found.estimate:+.2f} {UNITS[fit.kind]} ({found.low:+.2f} to {found.high:+.2f})".replace("-", MINUS)
     p = "p < 0.001" if found.p < 0.001 else f"p = {found.p:.3f}"
-    return (
-        f"{lead}By {words(plan.primary)}, {a} {relation} {b}: {numbers}, {p}, "
-        f"{len(analysis.kept.answers.participants)} raters. "
-        f"Model: {KINDS[fit.kind]}."
-    )
+    model = f"{len(analysis.kept.answers.participants)} raters. Model: {KINDS[fit.kind]}."
+    return f"{lead}By {words(plan.primary)}, {a} {relation} {b}: {numbers}, {p}, {model}"
 
 
 def write_analysis(folder: Path, analysis: Analysis) -> list[Sheet]:
@@ -60,13 +56,8 @@ def write_analysis(folder: Path, analysis: Analysis) -> list[Sheet]:
     statement = SIMULATED_STATEMENT if analysis.is_simulated else ""
     reasons = sorted({fit.reason for fit in analysis.kept.fits.values() if fit.reason})
     write_sheets(folder, sheets)
-    tables = (folder / "tables.md").read_text(encoding="utf-8")
-    head = [
-        *([f"**{statement}**"] if statement else []),
-        first,
-        *(f"The fallback stands in since {r}." for r in reasons),
-    ]
-    write_whole(folder / "tables.md", "\n\n".join([*head, tables]))
+    head = [f"**{statement}**"] * bool(statement) + [first, *(f"The fallback stands in since {r}." for r in reasons)]
+    write_whole(folder / "tables.md", "\n\n".join([*head, document(sheets)]))
     mark = SIMULATED if analysis.is_simulated else ""
     page = templates().get_template("analysis.html.j2").render(
         title=f"{mark}: analysis of a rehearsal" if mark else "Analysis of the study",
@@ -94,29 +85,25 @@ def _flat(analysis: Analysis) -> dict[str, Any]:
     for system, row in analysis.kept.means.items():
         for criterion, figure in row.items():
             if figure is not None:
-                flat |= {
-                    f"mean/{criterion}/{system}{end}": v for end, v in zip(("", "_low", "_high"), figure, strict=True)
-                }
+                flat |= _named(f"mean/{criterion}/{system}", ("", "_low", "_high"), figure)
     for criterion, fit in analysis.kept.fits.items():
         for c in fit.contrasts:
-            name = f"difference/{criterion}/{c.a}_minus_{c.b}"
-            flat |= {
-                name: c.estimate,
-                f"{name}_low": c.low,
-                f"{name}_high": c.high,
-                f"{name}_p": c.p,
-                f"{name}_p_holm": c.p_holm,
-            }
+            figures = (c.estimate, c.low, c.high, c.p, c.p_holm)
+            ends = ("", "_low", "_high", "_p", "_p_holm")
+            flat |= _named(f"difference/{criterion}/{c.a}_minus_{c.b}", ends, figures)
     # A model at the edge of what can be fitted has figures that JSON cannot hold.
     return {key: value for key, value in flat.items() if not isinstance(value, float) or abs(value) < float("inf")}
+
+
+def _named(name: str, ends: Sequence[str], values: Sequence[float]) -> dict[str, float]:
+    return {f"{name}{end}": value for end, value in zip(ends, values, strict=True)}
 
 
 def means_figure(analysis: Analysis, mark: str) -> str:
     """Mean points of each system with intervals, a panel a criterion."""
     criteria, systems = analysis.criteria, list(analysis.kept.means)[::-1]
-    figure, panels = draw(
-        len(criteria), height=0.9 + 0.32 * len(systems), width=2.4 * len(criteria) + 1.6, margin_left=0.16
-    )
+    height, width = 0.9 + 0.32 * len(systems), 2.4 * len(criteria) + 1.6
+    figure, panels = draw(len(criteria), height=height, width=width, margin_left=0.16)
     for criterion, axes in zip(criteria, panels, strict=True):
         for place, system in enumerate(systems):
             found = analysis.kept.means[system][criterion]
@@ -171,19 +158,10 @@ def write_power(folder: Path, sheet: Sheet, figure: str, first: str, statements:
     """Write ``power.html``, ``power.md`` and ``power.csv``."""
     from markupsafe import Markup
 
-    page = (
-        templates()
-        .get_template("power.html.j2")
-        .render(
-            title="How many raters a study needs",
-            summary=first,
-            statements=statements,
-            figure=Markup(figure),
-            sheet=sheet,
-        )
-    )
-    write_whole(folder / "power.html", page)
-    parts = ["# How many raters a study needs", first, sheet.markdown(), sheet.caption, *statements]
+    title = "How many raters a study needs"
+    values = {"summary": first, "statements": statements, "figure": Markup(figure), "sheet": sheet}
+    write_whole(folder / "power.html", templates().get_template("power.html.j2").render(title=title, **values))
+    parts = [f"# {title}", first, sheet.markdown(), sheet.caption, *statements]
     write_whole(folder / "power.md", "\n\n".join(parts) + "\n")
     write_whole(folder / "power.csv", sheet.csv())
 
@@ -196,6 +174,5 @@ def _point(axes: Any, place: int, found: Figure, colour: str) -> None:
 
 def _stamp(axes: Any, mark: str) -> None:
     if mark:
-        axes.text(0.5, 0.5, mark, transform=axes.transAxes, ha="center", va="center", rotation=20, color=MUTED,
-                  alpha=0.35,
-                  fontsize=18, zorder=0)  # fmt: skip
+        place = {"transform": axes.transAxes, "ha": "center", "va": "center", "rotation": 20, "zorder": 0}
+        axes.text(0.5, 0.5, mark, color=MUTED, alpha=0.35, fontsize=18, **place)

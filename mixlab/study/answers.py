@@ -1,4 +1,4 @@
-"""Room study: an export read back and checked: who took part, what they rated, which of two they preferred."""
+"""An export read back and checked: who took part, what they rated, which of two they preferred."""
 
 from __future__ import annotations
 
@@ -65,17 +65,13 @@ class Answers:
 
     def without(self, participants: Iterable[str]) -> Answers:
         """The same without some participants."""
-        gone = set(participants)
-        return replace(
-            self,
-            ratings=self.ratings[~self.ratings["participant"].isin(gone)],
-            participants=self.participants[~self.participants["participant"].isin(gone)],
-            preferences=self.preferences[~self.preferences["participant"].isin(gone)],
-        )
+        gone, names = set(participants), ("ratings", "participants", "preferences")
+        tables = {name: getattr(self, name) for name in names}
+        return replace(self, **{name: table[~table["participant"].isin(gone)] for name, table in tables.items()})
 
 
 def read_answers(folder: Path) -> Answers:
-    """Read the folder that `mixlab.study export` wrote.
+    """Read the folder that `mixlab study export` wrote.
 
     Raises:
         InputFileError: naming the file, with the line where one is wrong: a file or column is missing, a rating is no
@@ -103,11 +99,9 @@ def checked(ratings: pd.DataFrame, participants: pd.DataFrame, preferences: pd.D
     _numbers(ratings, path, ("is_repeat", "is_instructed"), (0, 1))
     for column in ("true_gain_db", "advised_gain_db", "instructed_answer"):
         ratings[column] = pd.to_numeric(ratings[column], errors="coerce")
-    unknown = sorted(set(ratings["participant"]) - set(participants["participant"]))
-    if unknown:
+    if unknown := sorted(set(ratings["participant"]) - set(participants["participant"])):
         raise InputFileError(
-            f"{path} holds ratings of the participant '{unknown[0]}', who is not in participants.csv; export "
-            "both again."
+            f"{path} holds ratings of '{unknown[0]}', who is not in participants.csv; export both again."
         )
     took_part = participants[participants["participant"].isin(set(ratings["participant"]))]
     simulated = int((took_part["simulated"] == 1).sum())
@@ -144,11 +138,9 @@ def _table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
         raise InputFileError(f"{path} is empty; export the study again.") from None
     except (OSError, UnicodeDecodeError, pd.errors.ParserError) as error:
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())
-        raise InputFileError(
-            f"{path} cannot be read ({reason}); give the folder that `mixlab.study export` wrote."
-        ) from None
-    missing = [column for column in columns if column not in table]
-    if missing:
+        sentence = f"{path} cannot be read ({reason}); give the folder that `mixlab study export` wrote."
+        raise InputFileError(sentence) from None
+    if missing := [column for column in columns if column not in table]:
         raise InputFileError(f"{path} lacks the column '{missing[0]}'; it needs {', '.join(columns)}.")
     return table
 

@@ -1,4 +1,4 @@
-"""Room study: the HTTP interface in JSON, for the page and for simulated raters alike.
+"""The HTTP interface in JSON, for the page and for simulated raters alike.
 
 Every request that changes something carries a ``key`` of 16 to 64 letters, digits, ``-`` and ``_``, new for each
 answer. The answer 200 means that it is stored: it is sent after the commit. A request that is sent again under its key

@@ -1,4 +1,4 @@
-"""Room study: the web application: pages, JSON, monitor, and the headers that keep others out."""
+"""The web application: pages, JSON, monitor, and the headers that keep others out."""
 
 from __future__ import annotations
 

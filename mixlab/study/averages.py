@@ -1,4 +1,4 @@
-"""Room study: mean ratings, preferences and agreement, with intervals that draw participants and items anew."""
+"""Mean ratings, preferences and agreement, with intervals that draw participants and items anew."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mixlab.errors import ConfigError
-from mixlab.evaluation.sheets import Figure
+from mixlab.reports.sheets import Figure
 from mixlab.scoring.bootstrap import RESAMPLES, percentile_interval
-
-POINTS = (1, 2, 3, 4, 5)
+from mixlab.study.settings import POINTS
 
 ALPHA_RESAMPLES = 300
 """Resamples of Krippendorff's alpha, each of which counts all units anew."""
@@ -43,9 +41,7 @@ class TwoWayBootstrap:
         )
 
     def means(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The mean of each resample over the ratings where `values`, shape (ratings,), is not NaN; shape
-        (resamples,).
-        """
+        """The mean of each resample over ratings where `values`, shape (ratings,), is not NaN; shape (resamples,)."""
         applies = np.isfinite(values)
         sums, counts = (self._totals(np.where(applies, part, 0.0)) for part in (values, applies.astype(np.float64)))
         return np.divide(sums, counts, out=np.full_like(sums, np.nan), where=counts > 0)
@@ -69,31 +65,25 @@ def system_means(
         return {}
     draws = TwoWayBootstrap(main["participant"].tolist(), main["item"].tolist(), resamples, seed)
     rating = main["rating"].to_numpy(np.float64)
-    return {
-        system: {
-            criterion: draws.figure(
-                np.where((main["system"] == system) & (main["criterion"] == criterion), rating, np.nan)
-            )
-            for criterion in criteria
-        }
-        for system in systems
-    }
+
+    def mean(system: str, criterion: str) -> Figure | None:
+        return draws.figure(np.where((main["system"] == system) & (main["criterion"] == criterion), rating, np.nan))
+
+    return {system: {criterion: mean(system, criterion) for criterion in criteria} for system in systems}
 
 
 def preference_shares(
     preferences: pd.DataFrame, resamples: int, seed: int
 ) -> dict[tuple[str, str], tuple[Figure, int]]:
-    """Pair of systems -> the share in which the first is preferred, with its interval, and how often they were
-    compared.
+    """Pair of systems -> the share that prefers the first, with its interval, and how often they were compared.
 
     Either of the two may have been shown first; preferring neither counts half.
     """
     found: dict[tuple[str, str], tuple[Figure, int]] = {}
     if preferences.empty:
         return found
-    pairs = pd.Series(
-        [tuple(sorted(pair)) for pair in zip(preferences["system_a"], preferences["system_b"], strict=True)]
-    )
+    shown = zip(preferences["system_a"], preferences["system_b"], strict=True)
+    pairs = pd.Series([tuple(sorted(pair)) for pair in shown])
     for pair in sorted(set(pairs)):
         rows = preferences[(pairs == pair).to_numpy()]
         wins = np.where(rows["preferred"] == pair[0], 1.0, np.where(rows["preferred"] == pair[1], 0.0, 0.5))
@@ -110,14 +100,9 @@ def krippendorff_alpha(ratings: pd.DataFrame, seed: int = 0, resamples: int = AL
 
     Args:
         ratings: rows of one criterion with ``rating``, ``item`` and ``system``.
-
-    Raises:
-        ConfigError: if the package krippendorff is not installed.
     """
-    try:
-        from krippendorff import alpha
-    except ModuleNotFoundError:
-        raise ConfigError("The analysis needs the package krippendorff; pip install 'mixlab[study]'.") from None
+    from krippendorff import alpha
+
     units = pd.crosstab([ratings["item"], ratings["system"]], ratings["rating"]).reindex(columns=POINTS, fill_value=0)
     counts = units.to_numpy()
     counts = counts[counts.sum(axis=1) > 1]

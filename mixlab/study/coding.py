@@ -1,4 +1,4 @@
-"""Room study: comments coded by two people, each without seeing the other's codes, and how well they agree."""
+"""Comments coded by two people, each without seeing the other's codes, and how well they agree."""
 
 from __future__ import annotations
 

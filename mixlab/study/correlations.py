@@ -1,4 +1,4 @@
-"""Room study: how far people's ratings go along with automatic metrics and with a language model as judge."""
+"""How far people's ratings go along with automatic metrics and with a language model as judge."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ import numpy as np
 import pandas as pd
 
 from mixlab.errors import InputFileError
-from mixlab.evaluation.sheets import Figure
-from mixlab.judging.annotations import predictions_file
+from mixlab.reports.sheets import Figure
+from mixlab.runs.folder import predictions_at
 from mixlab.scoring.bootstrap import SongBootstrap, percentile_interval, rank_correlation
 from mixlab.scoring.closed_loop import off_db, residuals_db
 from mixlab.scoring.derived import CALIBRATION_PARTS
 from mixlab.scoring.metrics import outcomes
-from mixlab.scoring.prediction import read_predictions
 from mixlab.scoring.rows import json_rows
 
 JUDGE = "judge"
@@ -61,7 +60,7 @@ def prediction_metrics(runs: Mapping[str, str]) -> pd.DataFrame:
     """
     tables = []
     for system, path in runs.items():
-        predictions = read_predictions(predictions_file(Path(path).expanduser()))
+        predictions = predictions_at(path)
         found = pd.DataFrame(outcomes(predictions)).drop(columns=list(PARTS)).dropna(axis=1, how="all")
         after_db = residuals_db(predictions)
         before_db = np.array([off_db(p.problem) for p in predictions])
@@ -74,7 +73,7 @@ def judge_scores(judged: Mapping[str, str]) -> pd.DataFrame:
     """A judge's mean score of each piece of advice over its draws: ``item``, ``system`` and ``judge_<criterion>``.
 
     Args:
-        judged: system -> the folder of `mixlab.judge` for that system's run, or its scores.jsonl.
+        judged: system -> the folder of `mixlab judge` for that system's run, or its scores.jsonl.
 
     Raises:
         InputFileError: naming the file that cannot be read or holds no scores of a model's text.
@@ -92,10 +91,10 @@ def judge_scores(judged: Mapping[str, str]) -> pd.DataFrame:
                 rows.append({"item": str(row["item"]), "system": system, **scores})
             except (KeyError, TypeError, ValueError, AttributeError):
                 raise InputFileError(
-                    f"{file}, line {number} is no score of a judge; give the folder that `mixlab.judge` wrote."
+                    f"{file}, line {number} is no score of a judge; give the folder that `mixlab judge` wrote."
                 ) from None
         if len(rows) == before:
-            raise InputFileError(f"{file} holds no scores of the model's advice; let `mixlab.judge` judge that run.")
+            raise InputFileError(f"{file} holds no scores of the model's advice; let `mixlab judge` judge that run.")
     if not rows:
         return pd.DataFrame(columns=["item", "system"])
     return pd.DataFrame(rows).groupby(["item", "system"], as_index=False).mean()

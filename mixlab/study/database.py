@@ -1,4 +1,4 @@
-"""Room study: tables of what people said, in SQLite or PostgreSQL, and transactions on them."""
+"""Tables of what people said, in SQLite or PostgreSQL, and transactions on them."""
 
 from __future__ import annotations
 

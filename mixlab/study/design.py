@@ -1,4 +1,4 @@
-"""Room study: who rates what in which order: items drawn evenly, a Latin square, hidden repeats; pure functions."""
+"""Who rates what in which order: items drawn evenly, a Latin square, hidden repeats; pure functions."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+
+from mixlab.study.settings import Session
 
 Kind = Literal["training", "main", "pair"]
 
@@ -66,23 +68,14 @@ def williams_square(size: int) -> list[list[int]]:
     return rows if size % 2 == 0 else rows + [row[::-1] for row in rows]
 
 
-def plan(
-    number: int,
-    items: int,
-    systems: Sequence[str],
-    trials: int,
-    repeats: int,
-    instructed: Sequence[int],
-    pairs: int,
-    seed: int,
-) -> list[Planned]:
+def plan(number: int, items: int, systems: Sequence[str], session: Session, seed: int) -> list[Planned]:
     """All trials of a participant, in order; the same for the same arguments.
 
     Args:
         number: of the participant, from 0.
         items: number of items; the last one is kept for training.
         systems: names of the systems; empty where experts write the advice themselves.
-        trials: of the main part: a multiple of the number of systems, and at most items - 1.
+        session: its trials are a multiple of the number of systems, and at most items - 1.
 
     Within a participant every item comes once and every system equally often; over as many participants as there are
     systems every item is rated under every system. The order of systems follows the rows of `williams_square`.
@@ -90,7 +83,7 @@ def plan(
     rng = np.random.default_rng([seed, number])
     pool = items - 1
     training = Planned("training", pool, tuple(systems[:1]))
-    size = max(1, len(systems))
+    size, trials = max(1, len(systems)), session.trials
     window = [(number // size * trials + index) % pool for index in range(trials)]
     if not systems:
         return [training, *(Planned("main", int(item)) for item in rng.permutation(window))]
@@ -105,13 +98,12 @@ def plan(
         for block in range(trials // size)
         for system in square[(number + block) % len(square)]
     ]
-    shown = _with_repeats(main, repeats, rng)
-    for answer in instructed:
+    shown = _with_repeats(main, session.repeats, rng)
+    for answer in session.instructed:
         # Not the very first or last trial, where attention is best.
-        shown.insert(
-            int(rng.integers(1, len(shown))), Planned("main", main[int(rng.integers(trials))].item, (), answer)
-        )
-    return [training, *shown, *_pairs(systems, pairs, window, number, rng)]
+        place = int(rng.integers(1, len(shown)))
+        shown.insert(place, Planned("main", main[int(rng.integers(trials))].item, (), answer))
+    return [training, *shown, *_pairs(systems, session.pairs, window, number, rng)]
 
 
 def _with_repeats(main: Sequence[Planned], repeats: int, rng: np.random.Generator) -> list[Planned]:
@@ -133,11 +125,8 @@ def _pairs(
     if not possible:
         return []
     items = rng.permutation(window)
-    return [
-        Planned(
-            "pair",
-            int(items[index % len(items)]),
-            tuple(str(name) for name in rng.permutation(possible[(number * pairs + index) % len(possible)])),
-        )
-        for index in range(pairs)
-    ]
+    planned = []
+    for index in range(pairs):
+        shown = rng.permutation(possible[(number * pairs + index) % len(possible)])
+        planned.append(Planned("pair", int(items[index % len(items)]), tuple(map(str, shown))))
+    return planned

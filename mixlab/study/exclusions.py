@@ -1,4 +1,4 @@
-"""Room study: who is left out by rules that were fixed beforehand, and why.
+"""Who is left out by rules that were fixed beforehand, and whom they would leave out, told before anybody takes part.
 
 Nobody is left out for disagreeing with the planted wrong advice, or for any opinion on any system: only for missing
 what an instructed item says in so many words, or for being as far from their own first answers as chance would be.
@@ -15,26 +15,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import binom
 
 from mixlab.study.answers import Answers
-from mixlab.study.schema import POINTS
+from mixlab.study.raters import draw_repeats
+from mixlab.study.settings import POINTS, Rules, Truth
 
-
-@dataclass(frozen=True)
-class Rules:
-    """The preregistered rules.
-
-    Attributes:
-        instructed_most_wrong: instructed items that may be missed; an item is missed where any of its points is another
-            than the one asked for.
-        repeat_chance: a participant is left out whose hidden repeats lie so far from the first answers that points
-            drawn by chance would lie nearer with at least this probability; None: nobody is.
-        repeat_fewest: repeated trials below which nobody is judged by them.
-    """
-
-    instructed_most_wrong: int
-    repeat_chance: float | None
-    repeat_fewest: int
+DRAWS = 20_000
+"""Honest raters that are simulated."""
 
 
 @dataclass(frozen=True)
@@ -60,12 +48,9 @@ class Repeats:
 
 def exclusions(answers: Answers, rules: Rules) -> Exclusions:
     """Apply the rules."""
-    missed = missed_instructed(answers)
-    by_rule = {
-        f"more than {rules.instructed_most_wrong} instructed items missed": sorted(
-            name for name, count in missed.items() if count > rules.instructed_most_wrong
-        )
-    }
+    most = rules.instructed_most_wrong
+    missed = sorted(name for name, count in missed_instructed(answers).items() if count > most)
+    by_rule = {f"more than {most} instructed items missed": missed}
     if rules.repeat_chance is not None:
         by_rule[f"hidden repeats farther off than {100 * rules.repeat_chance:g} % of chance"] = sorted(
             name for name, found in repeats(answers).items() if is_as_by_chance(found, rules)
@@ -118,3 +103,52 @@ def repeats(answers: Answers) -> dict[str, Repeats]:
         str(name): Repeats(len(of.drop_duplicates(["item", "system"])), len(of), int(of["points"].sum()))
         for name, of in pairs.groupby("participant")
     }
+
+
+@dataclass(frozen=True)
+class Screening:
+    """What the rules do in sessions of one size; shares are probabilities of being left out.
+
+    Attributes:
+        mean_points: the mean distance of the hidden repeats from which on a rater is left out; None: nobody is by them.
+        clicker_repeats, clicker: who answers everything by chance: by the repeats alone, and by both rules.
+        honest: who answers as `Truth` assumes.
+        unsteady: an honest rater of whose view nothing comes back in a repeat, so that all noise is drawn anew.
+    """
+
+    mean_points: float | None
+    clicker_repeats: float
+    clicker: float
+    honest: float
+    unsteady: float
+
+
+def screening(rules: Rules, truth: Truth, repeats: int, criteria: int, instructed: int, seed: int) -> Screening:
+    """Exact for the clicker, simulated for honest raters, who miss no instructed item.
+
+    Args:
+        repeats, criteria, instructed: trials shown again, scales of each, and instructed items of a session.
+    """
+    ratings = repeats * criteria
+    judged = rules.repeat_chance is not None and ratings > 0 and repeats >= rules.repeat_fewest
+    fewest = fewest_points(ratings, rules.repeat_chance) if judged and rules.repeat_chance is not None else None
+    by_repeats = float(chance_distances(ratings)[fewest:].sum()) if fewest is not None else 0.0
+    # An instructed item is passed where every scale has the point that was asked for.
+    passed = float(len(POINTS)) ** -criteria
+    allowed = min(rules.instructed_most_wrong, instructed)
+    passes = float(binom.cdf(allowed, instructed, 1.0 - passed))
+    honest, unsteady = (
+        _left_out(rules, truth.but(view_share=share), repeats, criteria, seed) for share in (truth.view_share, 0.0)
+    )
+    mean_points = None if fewest is None else fewest / ratings
+    return Screening(mean_points, by_repeats, 1.0 - passes * (1.0 - by_repeats), honest, unsteady)
+
+
+def _left_out(rules: Rules, truth: Truth, repeats: int, criteria: int, seed: int) -> float:
+    """The share of honest raters whose repeats are too far away."""
+    if repeats * criteria == 0:
+        return 0.0
+    first, again = draw_repeats(truth, DRAWS, repeats, criteria, np.random.default_rng(seed))
+    points, counts = np.unique(np.abs(first - again).sum(axis=(1, 2)), return_counts=True)
+    gone = [is_as_by_chance(Repeats(repeats, repeats * criteria, int(sum_)), rules) for sum_ in points]
+    return float(counts[gone].sum() / DRAWS)

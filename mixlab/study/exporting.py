@@ -1,4 +1,4 @@
-"""Room study: what people said as tidy CSV with a codebook, and in webMUSHRA's long form."""
+"""What people said as tidy CSV with a codebook, and in webMUSHRA's long form."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
-from mixlab.hub.folders import whole_folder
-from mixlab.storage import write_whole
+from mixlab.storage import whole_folder, write_whole
 from mixlab.study.database import Code, Database, Participant, Trial
 from mixlab.study.manifest import Item, StudyFolder
+from mixlab.study.settings import Mode, When
 from mixlab.study.trials import NEITHER
 
 Row = dict[str, Any]
+Table = tuple[Sequence[str], list[Row]]
 
 RATINGS = (
     "participant", "session_part", "trial", "presentation_order", "item", "system", "anchor", "error_category",
@@ -49,29 +50,29 @@ def export_study(folder: StudyFolder, database: Database, out: Path) -> dict[str
     Raises:
         InputFileError: if `out` has content or cannot be written.
     """
+    rates = folder.manifest.mode is Mode.RATE
     with database.reading() as db:
-        people = list(
-            db.scalars(
-                select(Participant)
-                .order_by(Participant.id)
-                .options(selectinload(Participant.trials).selectinload(Trial.ratings))
-            )
-        )
-        tables = _tables(folder, people, db)
-        lines = [] if folder.manifest.mode == "rate" else list(_annotations(folder, people))
+        trials = selectinload(Participant.trials).selectinload(Trial.ratings)
+        people = list(db.scalars(select(Participant).order_by(Participant.id).options(trials)))
+        tables: dict[str, Table] = {
+            "participants.csv": (_person_columns(folder), [_person(person) for person in people]),
+            "items.csv": (ITEMS, list(_items(folder))),
+        }
+        if rates:
+            tables = _rated(folder, people, db) | tables
+        lines = [] if rates else list(_annotations(folder, people))
     with whole_folder(out) as part:
         for name, (columns, rows) in tables.items():
             write_whole(part / name, _csv(columns, rows))
-        if folder.manifest.mode == "annotate":
+        if not rates:
             text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
             write_whole(part / "annotations.jsonl", text)
         write_whole(part / "codebook.md", _codebook(folder))
         part.chmod(0o700)
         for path in part.iterdir():
             path.chmod(0o600)
-    return {name: len(rows) for name, (_, rows) in tables.items()} | (
-        {"annotations.jsonl": len(lines)} if lines else {}
-    )
+    counts = {name: len(rows) for name, (_, rows) in tables.items()}
+    return counts | ({"annotations.jsonl": len(lines)} if lines else {})
 
 
 def name_of(person: Participant) -> str:
@@ -79,47 +80,38 @@ def name_of(person: Participant) -> str:
     return f"p{person.id:04d}"
 
 
-def _tables(
+def _rated(
     folder: StudyFolder, people: Sequence[Participant], db: Session
 ) -> dict[str, tuple[Sequence[str], list[Row]]]:
+    """The tables of a study in which advice was rated."""
     items = folder.manifest.items
-    if folder.manifest.mode == "annotate":
-        return {
-            "participants.csv": (_person_columns(folder), [_person(folder, person) for person in people]),
-            "items.csv": (ITEMS, list(_items(folder))),
-        }
-    main = [(person, trial, items[trial.item]) for person in people for trial in person.trials if trial.kind == "main"]
-    ratings = [row for person, trial, item in main for row in _ratings(folder, person, trial, item)]
     said = [(person, trial) for person in people for trial in person.trials if trial.kind != "training"]
-    comments = [_comment(person, trial, items[trial.item]) for person, trial in said if trial.comment]
-    owners = {trial.id: (person, trial) for person, trial in said}
-    codes = [
-        {"participant": name_of(owners[c.trial_id][0]), "trial": owners[c.trial_id][1].position} | _code(c)
-        for c in db.scalars(select(Code).order_by(Code.trial_id, Code.coder, Code.code))
-        if c.trial_id in owners
+    ratings = [
+        row
+        for person, trial in said
+        if trial.kind == "main"
+        for row in _ratings(folder, person, trial, items[trial.item])
     ]
-    pairs = [
-        _preference(person, trial, items[trial.item])
-        for person in people
-        for trial in person.trials
-        if trial.kind == "pair" and trial.preferred is not None
+    comments = [
+        _trial(person, trial, items[trial.item]) | {"comment": trial.comment} for person, trial in said if trial.comment
+    ]
+    owners = {trial.id: {"participant": name_of(person), "trial": trial.position} for person, trial in said}
+    coded = db.scalars(select(Code).order_by(Code.trial_id, Code.coder, Code.code))
+    codes = [owners[c.trial_id] | {"coder": c.coder, "code": c.code} for c in coded if c.trial_id in owners]
+    pairs = [_preference(p, t, items[t.item]) for p, t in said if t.kind == "pair" and t.preferred is not None]
+    by_trial = {(row["participant"], row["trial"]): row["comment"] for row in comments}
+    webmushra = [
+        _webmushra(folder, row, by_trial.get((row["participant"], row["trial"]), ""))
+        for row in ratings
+        # Other tools would take the text of an instructed trial for a system.
+        if not row["is_instructed"]
     ]
     return {
         "ratings.csv": (RATINGS, ratings),
-        "participants.csv": (_person_columns(folder), [_person(folder, person) for person in people]),
         "comments.csv": (COMMENTS, comments),
         "codes.csv": (CODES, codes),
         "preferences.csv": (PREFERENCES, pairs),
-        "items.csv": (ITEMS, list(_items(folder))),
-        "webmushra.csv": (
-            WEBMUSHRA,
-            [
-                _webmushra(folder, row, comment)
-                for row, comment in _with_comments(ratings, comments)
-                # Other tools would take the text of an instructed trial for a system.
-                if not row["is_instructed"]
-            ],
-        ),
+        "webmushra.csv": (WEBMUSHRA, webmushra),
     }
 
 
@@ -128,52 +120,19 @@ def _person_columns(folder: StudyFolder) -> list[str]:
     return ["participant", *asked, "playback", "headphone_check_passed", "started", "finished", "simulated"]
 
 
-def _person(folder: StudyFolder, person: Participant) -> Row:
-    answers = {
-        name: ";".join(value) if isinstance(value, list) else value for name, value in (person.background or {}).items()
-    }
+def _person(person: Participant) -> Row:
+    said = (person.background or {}).items()
     return {
         "participant": name_of(person),
-        **answers,
-        "playback": person.playback,
+        **{name: ";".join(value) if isinstance(value, list) else value for name, value in said},
+        **{name: getattr(person, name) for name in ("playback", "started", "finished")},
         "headphone_check_passed": _flag(person.headphone_check_passed),
-        "started": person.started,
-        "finished": person.finished,
         "simulated": _flag(person.simulated),
     }
 
 
-def _ratings(folder: StudyFolder, person: Participant, trial: Trial, item: Item) -> Iterator[Row]:
-    order = {name: place for place, name in enumerate(folder.instrument.criteria)}
-    said = item.systems[trial.systems[0]] if trial.systems else None
-    for given in sorted(trial.ratings, key=lambda rating: order.get(rating.criterion, len(order))):
-        when = folder.instrument.criteria[given.criterion].when
-        yield {
-            "participant": name_of(person),
-            "session_part": trial.kind,
-            "trial": trial.position,
-            "presentation_order": trial.position - 1,
-            "item": item.item,
-            "system": trial.systems[0] if trial.systems else None,
-            "anchor": item.anchor,
-            "error_category": item.error_category,
-            "prompt_category": item.prompt_category,
-            "genre": item.genre,
-            "stem": item.stem,
-            "true_gain_db": item.true_gain_db,
-            "advised_gain_db": said.advised_gain_db if said else None,
-            "criterion": given.criterion,
-            "rating": given.rating,
-            "opened_at": trial.opened,
-            "locked_at": trial.locked if when == "advice" else trial.final,
-            "is_repeat": _flag(trial.is_repeat),
-            "is_instructed": _flag(trial.instructed is not None),
-            "instructed_answer": trial.instructed,
-            "playback": person.playback,
-        }
-
-
-def _comment(person: Participant, trial: Trial, item: Item) -> Row:
+def _trial(person: Participant, trial: Trial, item: Item) -> Row:
+    """What rows about a trial have in common."""
     return {
         "participant": name_of(person),
         "session_part": trial.kind,
@@ -182,41 +141,44 @@ def _comment(person: Participant, trial: Trial, item: Item) -> Row:
         "system": ";".join(trial.systems) or None,
         "is_repeat": _flag(trial.is_repeat),
         "is_instructed": _flag(trial.instructed is not None),
-        "comment": trial.comment,
     }
 
 
-def _code(code: Code) -> Row:
-    return {"coder": code.coder, "code": code.code}
+def _ratings(folder: StudyFolder, person: Participant, trial: Trial, item: Item) -> Iterator[Row]:
+    order = {name: place for place, name in enumerate(folder.instrument.criteria)}
+    said = item.systems[trial.systems[0]] if trial.systems else None
+    of_item = ("anchor", "error_category", "prompt_category", "genre", "stem", "true_gain_db")
+    for given in sorted(trial.ratings, key=lambda rating: order.get(rating.criterion, len(order))):
+        when = folder.instrument.criteria[given.criterion].when
+        yield {
+            **_trial(person, trial, item),
+            **{name: getattr(item, name) for name in of_item},
+            "presentation_order": trial.position - 1,
+            "advised_gain_db": said.advised_gain_db if said else None,
+            "criterion": given.criterion,
+            "rating": given.rating,
+            "opened_at": trial.opened,
+            "locked_at": trial.locked if when is When.ADVICE else trial.final,
+            "instructed_answer": trial.instructed,
+            "playback": person.playback,
+        }
 
 
 def _preference(person: Participant, trial: Trial, item: Item) -> Row:
     first, second = trial.systems
     preferred = "neither" if trial.preferred == NEITHER else trial.systems[trial.preferred or 0]
-    return {
-        "participant": name_of(person),
-        "item": item.item,
-        "system_a": first,
-        "system_b": second,
-        "preferred": preferred,
-    }
+    return dict(zip(PREFERENCES, (name_of(person), item.item, first, second, preferred), strict=True))
 
 
 def _items(folder: StudyFolder) -> Iterator[Row]:
-    items = folder.manifest.items
-    for index, item in enumerate(items):
+    *_, training = folder.manifest.items
+    for item in folder.manifest.items:
         shared = {name: getattr(item, name) for name in ITEMS if hasattr(item, name)}
-        shared["is_training"] = _flag(index == len(items) - 1)
+        shared["is_training"] = _flag(item is training)
         if not item.systems:
             yield shared
         for name, said in item.systems.items():
             yield {**shared, "system": name, "advised_gain_db": said.advised_gain_db, "text": said.text}
-
-
-def _with_comments(ratings: Sequence[Row], comments: Sequence[Row]) -> Iterator[tuple[Row, str]]:
-    by_trial = {(row["participant"], row["trial"]): row["comment"] for row in comments}
-    for row in ratings:
-        yield row, by_trial.get((row["participant"], row["trial"]), "")
 
 
 def _webmushra(folder: StudyFolder, row: Row, comment: str) -> Row:
@@ -241,17 +203,11 @@ def _milliseconds(start: str | None, end: str | None) -> int | None:
 
 def _annotations(folder: StudyFolder, people: Sequence[Participant]) -> Iterator[Row]:
     """Experts' advice as `mixlab.judging.annotations` reads it, from trials that are final."""
-    for person in people:
-        for trial in person.trials:
-            if trial.kind == "main" and trial.final is not None:
-                item = folder.manifest.items[trial.item]
-                yield {
-                    "item": item.item,
-                    "annotator": name_of(person),
-                    "text": trial.comment,
-                    "song": item.song,
-                    "category": item.prompt_category,
-                }
+    for person, trial in ((p, trial) for p in people for trial in p.trials):
+        if trial.kind == "main" and trial.final is not None:
+            item = folder.manifest.items[trial.item]
+            said = {"item": item.item, "annotator": name_of(person), "text": trial.comment}
+            yield said | {"song": item.song, "category": item.prompt_category}
 
 
 def _flag(value: bool | None) -> int | None:

@@ -1,11 +1,10 @@
-"""Room study: what a model says of the systems: each against each, with intervals and Holm's correction."""
+"""What a model says of the systems: each against each, with intervals and Holm's correction."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -15,16 +14,15 @@ from scipy.stats import t as student
 
 from mixlab.scoring.bootstrap import LEVEL
 from mixlab.scoring.paired import holm
+from mixlab.study.settings import Kind
 
-Kind = Literal["clmm", "linear"]
-
-KINDS: Mapping[Kind, str] = {
-    "clmm": "cumulative-link mixed model (logit; R, ordinal::clmm)",
-    "linear": "FALLBACK: linear mixed model (statsmodels) with permutation within raters and within items",
+KINDS = {
+    Kind.CLMM: "cumulative-link mixed model (logit; R, ordinal::clmm)",
+    Kind.LINEAR: "FALLBACK: linear mixed model (statsmodels) with permutation within raters and within items",
 }
 """How each kind of model is called wherever its figures stand."""
 
-UNITS: Mapping[Kind, str] = {"clmm": "log odds", "linear": "points"}
+UNITS = {Kind.CLMM: "log odds", Kind.LINEAR: "points"}
 """Units of the estimates."""
 
 
@@ -39,7 +37,6 @@ class Contrast:
     high: float
     p: float
     p_holm: float
-    standard_error: float
 
 
 @dataclass(frozen=True)
@@ -51,7 +48,6 @@ class Fit:
         contrasts: every pair of systems.
         p: of the hypothesis that all systems are alike.
         spreads: standard deviations of the random effects, in the units of the estimates.
-        freedom: degrees of freedom of the contrasts' t.
         ratings: how many went in.
         reason: why it is the fallback; empty where it was not needed, or was asked for.
     """
@@ -60,7 +56,6 @@ class Fit:
     contrasts: tuple[Contrast, ...]
     p: float
     spreads: Mapping[str, float]
-    freedom: int
     ratings: int
     reason: str = ""
 
@@ -76,12 +71,6 @@ class Fit:
             if (found.a, found.b) == (b, a):
                 return replace(found, a=a, b=b, estimate=-found.estimate, low=-found.high, high=-found.low)
         raise KeyError((a, b))
-
-    def joint_interval(self, contrast: Contrast) -> tuple[float, float]:
-        """An interval of a contrast that is wide enough for all of the fit at once (Bonferroni)."""
-        level = 1.0 - (1.0 - LEVEL) / len(self.contrasts)
-        reach = float(student.ppf(0.5 + level / 2.0, self.freedom)) * contrast.standard_error
-        return contrast.estimate - reach, contrast.estimate + reach
 
 
 def design(ratings: pd.DataFrame, systems: Sequence[str]) -> pd.DataFrame:
@@ -143,8 +132,6 @@ def contrasts(
         p_values = (2.0 * student.sf(np.abs(differences) / errors, freedom)).tolist()
     reach = float(student.ppf(0.5 + LEVEL / 2.0, freedom)) * errors
     return tuple(
-        Contrast(systems[i], systems[j], float(d), float(d - r), float(d + r), float(p), corrected, float(e))
-        for (i, j), d, r, p, corrected, e in zip(
-            pairs, differences, reach, p_values, holm(p_values), errors, strict=True
-        )
+        Contrast(systems[i], systems[j], float(d), float(d - r), float(d + r), float(p), corrected)
+        for (i, j), d, r, p, corrected in zip(pairs, differences, reach, p_values, holm(p_values), strict=True)
     )

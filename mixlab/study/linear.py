@@ -1,4 +1,4 @@
-"""Room study: the fallback where R is missing: a linear mixed model, and p-values by permutation."""
+"""The fallback where R is missing: a linear mixed model, and p-values by permutation."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from mixlab.scoring.paired import PERMUTATIONS, permutation_p_values
 from mixlab.study.fits import Fit, contrasts, degrees_of_freedom, design
+from mixlab.study.settings import Kind
 
 MOST_SWEEPS = 200
 """Sweeps in which means of raters and items are taken out of each other."""
@@ -35,7 +36,7 @@ def fit_linear(
     p_values = permutation_p(table, present, permutations, seed)
     freedom = degrees_of_freedom(table)
     found = contrasts(present, estimates, covariance, freedom, p_values)
-    return Fit("linear", found, min(c.p_holm for c in found), spreads, freedom, len(table), reason)
+    return Fit(Kind.LINEAR, found, min(c.p_holm for c in found), spreads, len(table), reason)
 
 
 def permutation_p(
@@ -44,9 +45,8 @@ def permutation_p(
     """Two-sided p of each pair of systems, in the order of `itertools.combinations`.
 
     Two tests (Clark 1973: by raters and by items): the labels of two systems are exchanged for whole raters, which
-    holds
-    raters' taste fixed, and for whole items, which holds fixed how good one piece of advice happens to be. Means of
-    raters and items are taken out before. The larger p counts, so that a difference has to hold over both.
+    holds raters' taste fixed, and for whole items, which holds fixed how good one piece of advice happens to be. Means
+    of raters and items are taken out before. The larger p counts, so that a difference has to hold over both.
 
     Args:
         table: rows with ``rating``, ``system``, ``participant`` and ``item``.
@@ -100,19 +100,15 @@ def _mixed_model(
     from statsmodels.regression.mixed_linear_model import MixedLM
 
     fixed = np.column_stack([np.ones(len(table)), *((table["system"] == name).to_numpy(float) for name in systems[1:])])
-    formulas = {
-        name: f"0 + C({name})"
-        for name in ("participant", "item", "advice", "taste")
-        if 2 < table[name].nunique() < len(table)
-    }
+    several = [n for n in ("participant", "item", "advice", "taste") if 2 < table[n].nunique() < len(table)]
+    formulas = {name: f"0 + C({name})" for name in several}
     with warnings.catch_warnings():
         # A variance that is estimated as zero is an answer here, and no fault.
         warnings.simplefilter("ignore")
         names = ["intercept", *(f"system_{number}" for number in range(1, len(systems)))]
         frame = table.assign(**dict(zip(names, fixed.T, strict=True)), everyone=1)
-        model = MixedLM.from_formula(
-            "rating ~ 0 + " + " + ".join(names), frame, groups="everyone", vc_formula=formulas, re_formula="0"
-        )
+        rhs = "rating ~ 0 + " + " + ".join(names)
+        model = MixedLM.from_formula(rhs, frame, groups="everyone", vc_formula=formulas, re_formula="0")
         result = model.fit(reml=True)
     count = len(systems)
     covariance = np.zeros((count, count))

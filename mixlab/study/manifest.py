@@ -1,17 +1,16 @@
-"""Room study: the folder of a study: what was drawn and rendered, and the words that participants read."""
+"""The folder of a study: what was drawn and rendered, and the words that participants read."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mixlab.errors import ConfigError, InputFileError
 from mixlab.study.design import Planned, plan
-from mixlab.study.schema import InstrumentSchema
+from mixlab.study.settings import Instrument, Mode
 
 MANIFEST, AUDIO, DATABASE, BACKUPS = "study.json", "audio", "study.sqlite", "backups"
 
@@ -66,7 +65,7 @@ class ToneTrial(_Record):
 class Manifest(_Record):
     """Everything about the stimuli of a study. The last item is for training."""
 
-    mode: Literal["rate", "annotate"]
+    mode: Mode
     seed: int
     target_lufs: float
     systems: tuple[str, ...]
@@ -74,7 +73,7 @@ class Manifest(_Record):
     tones: tuple[ToneTrial, ...]
     level: str
     notes: tuple[str, ...]
-    instrument: InstrumentSchema
+    instrument: Instrument
 
 
 class StudyFolder:
@@ -92,7 +91,7 @@ class StudyFolder:
             self.manifest = Manifest.model_validate_json(text)
         except OSError as error:
             raise InputFileError(
-                f"{self.path} holds no study ({MANIFEST}: {error.strerror}); make one with `mixlab.study build`."
+                f"{self.path} holds no study ({MANIFEST}: {error.strerror}); make one with `mixlab study build`."
             ) from error
         except ValidationError as error:
             first = error.errors()[0]
@@ -103,7 +102,7 @@ class StudyFolder:
         self._files = {name for name in self._named() if (self.path / AUDIO / name).is_file()}
 
     @property
-    def instrument(self) -> InstrumentSchema:
+    def instrument(self) -> Instrument:
         return self.manifest.instrument
 
     @cached_property
@@ -134,16 +133,8 @@ class StudyFolder:
     def plan(self, number: int) -> list[Planned]:
         """The trials of the participant with a number, from 0."""
         session, manifest = self.instrument.session, self.manifest
-        return plan(
-            number,
-            len(manifest.items),
-            manifest.systems if manifest.mode == "rate" else (),
-            session.trials,
-            session.repeats,
-            session.instructed,
-            session.pairs,
-            manifest.seed,
-        )
+        systems = manifest.systems if manifest.mode is Mode.RATE else ()
+        return plan(number, len(manifest.items), systems, session, manifest.seed)
 
     def _named(self) -> set[str]:
         manifest = self.manifest
@@ -153,7 +144,7 @@ class StudyFolder:
         return names
 
 
-def check_design(instrument: InstrumentSchema, systems: Sequence[str], items: int) -> None:
+def check_design(instrument: Instrument, systems: Sequence[str], items: int) -> None:
     """That a session can be planned.
 
     Args:

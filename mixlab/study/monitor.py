@@ -1,4 +1,4 @@
-"""Room study: the monitor behind a password: how far participants are, and the coding of comments."""
+"""The monitor behind a password: how far participants are, and the coding of comments."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from fastapi.templating import Jinja2Templates
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import func, select
 
-from mixlab.connections import address_of
+from mixlab.serving.connections import address_of
 from mixlab.study.api import Text
 from mixlab.study.coding import code, coded, comments, kappas
 from mixlab.study.database import Invitation, Participant, Rating, Trial
@@ -88,21 +88,16 @@ def make_monitor(sessions: Sessions, guard: Guard, templates: Jinja2Templates) -
 
     def page(request: Request, name: str, **values: object) -> Response:
         shared = {"title": instrument.title, "simulated": sessions.simulated}
-        return templates.TemplateResponse(
-            request, f"{name}.html.j2", {**shared, **values}, headers={"Cache-Control": "no-store"}
-        )
+        headers = {"Cache-Control": "no-store"}
+        return templates.TemplateResponse(request, f"{name}.html.j2", shared | values, headers=headers)
 
     @monitor.get("")
     def overview(request: Request) -> Response:
         with database.reading() as db:
             people = [
-                {
-                    "id": person.id,
-                    "started": person.started,
-                    "finished": person.finished,
+                {name: getattr(person, name) for name in ("id", "started", "finished", "playback", "tones_right")}
+                | {
                     "step": step(person),
-                    "playback": person.playback,
-                    "tones_right": person.tones_right,
                     "final": sum(trial.final is not None for trial in person.trials),
                     "of": len(person.trials),
                     "last": max((t.final or t.opened or "" for t in person.trials), default="") or person.started,
@@ -113,35 +108,24 @@ def make_monitor(sessions: Sessions, guard: Guard, templates: Jinja2Templates) -
             used = db.scalar(select(func.count(Invitation.used))) or 0
             query = select(Trial.systems, Rating.criterion).join(Rating).where(Trial.kind == "main")
             cells = Counter((", ".join(systems), criterion) for systems, criterion in db.execute(query))
+        manifest, open_fields = sessions.folder.manifest, sessions.folder.open_fields()
         return page(
-            request,
-            "monitor",
-            people=people,
-            invitations=invitations,
-            used=used,
-            quota=instrument.quota.model_dump(),
+            request, "monitor", people=people, invitations=invitations, used=used, quota=instrument.quota.plain(),
             playback=Counter(person["playback"] for person in people),
             finished=sum(person["finished"] is not None for person in people),
-            systems=sessions.folder.manifest.systems,
-            criteria=list(instrument.criteria),
-            cells=cells,
-            notes=[*sessions.folder.manifest.notes, *(f"{n} has open fields." for n in sessions.folder.open_fields())],
-        )
+            systems=manifest.systems, criteria=list(instrument.criteria), cells=cells,
+            notes=[*manifest.notes, *(f"{name} has open fields." for name in open_fields)],
+        )  # fmt: skip
 
     @monitor.get("/coding")
     def coding(request: Request, coder: Annotated[str, Field(pattern=CODER)] | None = None) -> Response:
         found = coded(database)
+        # Nobody sees the other's codes.
+        given, said = (found.get(coder, {}), comments(database)) if coder else ({}, [])
         return page(
-            request,
-            "coding",
-            coder=coder,
-            coders=sorted(found),
-            codes=instrument.codes,
-            comments=comments(database) if coder else [],
-            # Nobody sees the other's codes.
-            given=found.get(coder, {}) if coder else {},
+            request, "coding", coder=coder, coders=sorted(found), codes=instrument.codes, comments=said, given=given,
             kappas=kappas(found, list(instrument.codes)),
-        )
+        )  # fmt: skip
 
     @monitor.put("/coding/{trial}")
     def save(trial: int, body: Coding) -> Response:

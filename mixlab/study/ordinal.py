@@ -1,4 +1,4 @@
-"""Room study: cumulative-link mixed models, fitted by R's package ordinal in a process of its own."""
+"""Cumulative-link mixed models, fitted by R's package ordinal in a process of its own."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from mixlab.study.fits import Fit, contrasts, degrees_of_freedom, design, wald_f
+from mixlab.study.settings import Kind
 
 SCRIPT = Path(__file__).with_name("clmm.R")
 CHECK_S = 60.0
@@ -86,7 +87,7 @@ def _fit(rows: pd.DataFrame, table: pd.DataFrame, systems: Sequence[str]) -> Fit
     spreads = {str(row.a): float(row.value) for row in rows[rows["what"] == "sd"].itertuples()}
     freedom = degrees_of_freedom(table)
     p = wald_f(estimates[1:], covariance[1:, 1:], freedom)
-    return Fit("clmm", contrasts(present, estimates, covariance, freedom), p, spreads, freedom, len(table))
+    return Fit(Kind.CLMM, contrasts(present, estimates, covariance, freedom), p, spreads, len(table))
 
 
 def _run(command: list[str], timeout_s: float) -> subprocess.CompletedProcess[str]:

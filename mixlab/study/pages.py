@@ -1,4 +1,4 @@
-"""Room study: the pages of participants, made on the server; each shows one step."""
+"""The pages of participants, made on the server; each shows one step."""
 
 from __future__ import annotations
 
@@ -81,14 +81,8 @@ def make_pages(sessions: Sessions, trials: Trials, templates: Jinja2Templates) -
         if view["stage"] == "final":
             return RedirectResponse(f"/p/{link}", status_code=303, headers=PAGE_HEADERS)
         skips = bool(later) and not view["training"] and view["stage"] != "pair" and person_may_skip(later[0], view)
-        values = {
-            "link": link,
-            "trial": view,
-            "instrument": instrument,
-            "earlier": earlier[-1] if earlier else None,
-            "later": later[0] if skips else None,
-        }
-        return page(request, "trial", values)
+        others = {"earlier": earlier[-1] if earlier else None, "later": later[0] if skips else None}
+        return page(request, "trial", {"link": link, "trial": view, "instrument": instrument, **others})
 
     def person_may_skip(number: int, view: Mapping[str, Any]) -> bool:
         return number <= view["of"] - (instrument.session.pairs if sessions.rates else 0)

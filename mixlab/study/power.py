@@ -1,28 +1,32 @@
-"""Room study: how often a study of a given size finds an effect of a given size, by simulating it."""
+"""How often a study of a given size finds an effect of a given size, by simulating it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest
+from scipy.stats import binom, binomtest
 
-from mixlab.evaluation.sheets import Figure, Line, Sheet
+from mixlab.reports.sheets import Figure, Line, Sheet, alone
 from mixlab.scoring.bootstrap import LEVEL
 from mixlab.scoring.paired import ALPHA
-from mixlab.study.fits import Fit, Kind, design
+from mixlab.study.fits import Fit, design
 from mixlab.study.linear import permutation_p
 from mixlab.study.ordinal import NoOrdinalModel, fit_ordinal
-from mixlab.study.raters import Truth, draw_points
+from mixlab.study.raters import draw_points
+from mixlab.study.settings import Kind, Truth
 
 PERMUTATIONS = 2000
 """Of each simulated study with the fallback's test."""
 
 BATCH = 10
 """Studies that one process of R fits."""
+
+Size = tuple[int, int, int]
+"""Raters, items, and trials of each rater."""
 
 
 @dataclass(frozen=True)
@@ -58,20 +62,12 @@ class Cell:
 
 
 def simulate(
-    truth: Truth,
-    pair: tuple[str, str],
-    size: tuple[int, int, int],
-    studies: int,
-    model: Kind,
-    seed: int,
-    timeout_s: float = 600.0,
+    truth: Truth, pair: tuple[str, str], size: Size, studies: int, model: Kind, seed: int, timeout_s: float = 600.0
 ) -> list[Outcome | None]:
     """Simulate studies by the truth's first criterion and test one pair of systems in each.
 
     Args:
         truth: what is planted; careless raters are left out, as exclusions would.
-        pair: the two systems.
-        size: raters, items, and trials of each rater.
         model: ``clmm`` fits the ordinal model, ``linear`` makes the fallback's permutation test without the model.
         timeout_s: for a batch of `BATCH` fits.
 
@@ -85,21 +81,16 @@ def simulate(
     tables = simulated_tables(truth, size, studies, seed)
     means = [table.groupby("system")["rating"].mean() for table in tables]
     points = [float(mean[pair[0]] - mean[pair[1]]) for mean in means]
-    if model == "linear":
+    if model is Kind.LINEAR:
         place = list(combinations(systems, 2)).index(pair)
         p_values = [permutation_p(design(table, systems), systems, PERMUTATIONS)[place] for table in tables]
-        nothing = float("nan")
-        return [Outcome(p, nothing, nothing, nothing, d) for p, d in zip(p_values, points, strict=True)]
+        return [Outcome(p, np.nan, np.nan, np.nan, d) for p, d in zip(p_values, points, strict=True)]
     fits = ordinal_fits(tables, systems, timeout_s)
     return [_outcome(fit, pair, d) for fit, d in zip(fits, points, strict=True)]
 
 
-def simulated_tables(truth: Truth, size: tuple[int, int, int], studies: int, seed: int) -> list[pd.DataFrame]:
-    """The ratings of simulated studies by the truth's first criterion; a study is the same in any number of them.
-
-    Args:
-        size: raters, items, and trials of each rater.
-    """
+def simulated_tables(truth: Truth, size: Size, studies: int, seed: int) -> list[pd.DataFrame]:
+    """The ratings of simulated studies by the truth's first criterion; a study is the same in any number of them."""
     criterion, (raters, items, trials) = next(iter(truth.effects)), size
     return [
         draw_points(truth, criterion, raters, items, trials, np.random.default_rng([seed, raters, items, number]))
@@ -140,21 +131,14 @@ def sum_up(outcomes: Sequence[Outcome | None], raters: int, items: int, planted:
     hits = sum(outcome.p < ALPHA for outcome in fitted)
     with_interval = [outcome for outcome in fitted if np.isfinite(outcome.low)]
     held = sum(outcome.low <= planted <= outcome.high for outcome in with_interval)
-    return Cell(
-        raters,
-        items,
-        len(outcomes),
-        _share(hits, len(outcomes)),
-        _share(held, len(with_interval)) if with_interval else None,
-        len(outcomes) - len(fitted),
-        float(np.mean([outcome.points for outcome in fitted])) if fitted else float("nan"),
-    )
+    covered = _share(held, len(with_interval)) if with_interval else None
+    points = float(np.mean([outcome.points for outcome in fitted])) if fitted else np.nan
+    found, failed = _share(hits, len(outcomes)), len(outcomes) - len(fitted)
+    return Cell(raters, items, len(outcomes), found, covered, failed, points)
 
 
 def null_range(studies: int) -> tuple[int, int]:
     """How many of so many studies without an effect may have p below 0.05: the central 95 % of the binomial."""
-    from scipy.stats import binom
-
     low, high = binom.interval(LEVEL, studies, ALPHA)
     return int(low), int(high)
 
@@ -179,22 +163,12 @@ def power_sheet(cells: Sequence[Cell], caption: str) -> Sheet:
     lines = [
         Line(
             str(cell.raters),
-            {"items": _alone(cell.items), "count": _alone(cell.studies), "power": cell.found,
-             "difference": _alone(cell.points), "covered": cell.covered, "failed": str(cell.failed)},
+            {"items": alone(cell.items), "count": alone(cell.studies), "power": cell.found,
+             "difference": alone(cell.points), "covered": cell.covered, "failed": str(cell.failed)},
         )
         for cell in cells
     ]  # fmt: skip
     return Sheet("power", "Power by number of raters", columns, lines, "raters", caption)
-
-
-def with_effect(truth: Truth, system: str, effect: float) -> Truth:
-    """The truth with one system's effect set, by its first criterion."""
-    criterion = next(iter(truth.effects))
-    return replace(truth, effects={criterion: {**truth.effects[criterion], system: effect}})
-
-
-def _alone(value: float) -> Figure:
-    return value, value, value
 
 
 def _share(hits: int, count: int) -> Figure:

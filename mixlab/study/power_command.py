@@ -1,92 +1,126 @@
-"""Room study: `power`: how many raters an effect needs, and the preregistration that says so."""
+"""Simulate studies of several sizes, and say how often the effect is found (p below 0.05).
+
+    mixlab study power effect=0.8 raters=[12,24,36] items=[24,48]
+    mixlab study power effect=0.8 plan.model=clmm studies=50     the primary model, seconds a study
+
+By default the fallback's permutation test is made, which takes milliseconds; the ordinal model finds about as much.
+Writes power.html, power.md, power.csv and preregistration.md, to be completed, into the folder.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
-from omegaconf import DictConfig
+from pydantic import Field, model_validator
 
 from mixlab.errors import ConfigError
-from mixlab.storage import write_whole
-from mixlab.study.analysis_command import check_packages
-from mixlab.study.analysis_schema import PowerSchema
-from mixlab.study.schema import settings
+from mixlab.settings import Count, Many, Positive, PositiveCount, Settings, Share
+from mixlab.study.analysis_command import require_analysis
+from mixlab.study.settings import Kind, Latent, LogOdds, Name, Plan, Truth
 
 
-def main(cfg: DictConfig) -> None:
+class PowerSettings(Settings):
+    """The whole configuration of `mixlab study power`."""
+
+    plan: Plan
+    truth: Latent
+    effect: LogOdds
+    systems: Annotated[Many[Name], Field(min_length=2)]
+    raters: Annotated[Many[PositiveCount], Field(min_length=1)]
+    items: Annotated[Many[PositiveCount], Field(min_length=1)]
+    trials: PositiveCount
+    repeats: Count
+    instructed: Count
+    criteria: PositiveCount
+    studies: PositiveCount
+    aim: Share
+    timeout_s: Positive
+    seed: Count
+    out: str | None
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> PowerSettings:
+        if missing := [name for name in self.plan.pair if name not in self.systems]:
+            raise ValueError(f"plan.pair names '{missing[0]}', which is not among systems; add it there")
+        if len(set(self.systems)) < len(self.systems):
+            raise ValueError(f"systems holds {list(self.systems)}; name each once")
+        if self.trials > min(self.items):
+            raise ValueError(f"trials is {self.trials} but items {min(self.items)}; a rater meets every item once")
+        if self.trials < len(self.systems) or self.trials % len(self.systems):
+            raise ValueError(f"trials is {self.trials}, no multiple of the {len(self.systems)} systems")
+        if min(self.raters) < 3 or min(self.items) < 3:
+            raise ValueError("no model can be fitted to fewer than 3 raters or items; raise raters or items")
+        return self
+
+
+def main(settings: PowerSettings) -> None:
     """Simulate, write, and say how many raters are needed.
 
     Raises:
         MixlabError: one sentence on what is wrong.
     """
-    options = settings(cfg, PowerSchema)
-    check_packages()
+    require_analysis()
+    from mixlab.storage import write_whole
     from mixlab.study.analysis_page import power_figure, templates, write_power
-    from mixlab.study.exclusions import Rules
-    from mixlab.study.fits import KINDS, Kind
+    from mixlab.study.exclusions import screening
+    from mixlab.study.fits import KINDS
     from mixlab.study.ordinal import NoOrdinalModel
     from mixlab.study.power import null_range, power_sheet, raters_needed, simulate, sum_up
-    from mixlab.study.raters import Truth
-    from mixlab.study.screening import screening
 
-    kind: Kind = "clmm" if options.plan.model == "clmm" else "linear"
-    first, second = options.plan.pair
+    plan = settings.plan
+    kind = Kind.CLMM if plan.model is Kind.CLMM else Kind.LINEAR
+    first, second = plan.pair
     # The pair in the order of the systems, so that an effect keeps its sign.
-    systems = [first, second, *(name for name in options.systems if name not in options.plan.pair)]
-    effects = {name: options.effect if name == first else 0.0 for name in systems}
-    truth = Truth({options.plan.primary: effects}, **options.truth.model_dump())
+    systems = [first, second, *(name for name in settings.systems if name not in plan.pair)]
+    effects = {name: settings.effect if name == first else 0.0 for name in systems}
+    truth = Truth(effects={plan.primary: effects}, **dict(settings.truth))
     cells = []
-    for items in options.items:
-        for raters in options.raters:
-            size = raters, items, options.trials
+    for items in settings.items:
+        for raters in settings.raters:
+            size = raters, items, settings.trials
             try:
                 outcomes = simulate(
-                    truth, (first, second), size, options.studies, kind, options.seed, options.timeout_s
+                    truth, (first, second), size, settings.studies, kind, settings.seed, settings.timeout_s
                 )
             except NoOrdinalModel as error:
                 raise ConfigError(f"The key 'plan.model' is clmm, but {error}; set plan.model=auto.") from None
-            cells.append(sum_up(outcomes, raters, items, options.effect))
+            cells.append(sum_up(outcomes, raters, items, settings.effect))
             found, low, high = cells[-1].found
             print(f"{raters} raters, {items} items: found in {found:.2f} ({low:.2f} to {high:.2f})", flush=True)
-    needed = raters_needed(cells, options.aim)
-    answers = [
-        f"With {items} items, {count} raters find the effect with a power of {options.aim:g} or more."
-        if count is not None
-        else f"With {items} items, none of the numbers tried ({max(options.raters)} at most) reaches a power of "
-        f"{options.aim:g}."
-        for items, count in needed.items()
-    ]
-    if options.effect == 0.0:
-        low_count, high_count = null_range(options.studies)
-        answers = [
-            "There is no effect: what is found is a false positive. Of "
-            f"{options.studies} studies {low_count} to {high_count} may be (95 % of the binomial at 5 %)."
-        ]
-    first_line = " ".join(answers)
-    test = "its permutation test without the model" if kind == "linear" else "p by Wald's t"
+    if settings.effect == 0.0:
+        low_count, high_count = null_range(settings.studies)
+        first_line = (
+            f"There is no effect: what is found is a false positive. Of {settings.studies} studies {low_count} to "
+            f"{high_count} may be (95 % of the binomial at 5 %)."
+        )
+    else:
+        first_line = " ".join(
+            f"With {items} items, none of the numbers tried ({max(settings.raters)} at most) reaches a power of "
+            f"{settings.aim:g}."
+            if count is None
+            else f"With {items} items, {count} raters find the effect with a power of {settings.aim:g} or more."
+            for items, count in raters_needed(cells, settings.aim).items()
+        )
+    test = "its permutation test without the model" if kind is Kind.LINEAR else "p by Wald's t"
+    assumed = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in settings.truth.plain().items())
     statements = [
         "Every number comes from simulated studies.",
-        f"Effect: {options.effect:g} log odds of {first} over {second} by {options.plan.primary}, no other "
-        "differences; "
-        f"{options.trials} trials a rater of {len(systems)} systems in a Latin square. Test: {KINDS[kind]}, "
-        f"{test}, two-sided at 5 %.",
-        "Assumed on the latent scale: "
-        + ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in options.truth.model_dump().items())
-        + "; raters who are excluded come on top of the number.",
-    ]  # fmt: skip
-    out = Path("power" if options.out is None else options.out).expanduser()
-    sheet = power_sheet(
-        cells, "Share of simulated studies that find the effect, with its exact 95 % binomial interval."
-    )
-    write_power(out, sheet, power_figure(cells, options.aim), first_line, statements)
-    model = "cumulative-link mixed model (R, ordinal::clmm)" if options.plan.model != "linear" else KINDS["linear"]
-    rules = Rules(**options.plan.exclusions.model_dump())
-    screened = screening(rules, truth, options.repeats, options.criteria, options.instructed, options.seed)
+        f"Effect: {settings.effect:g} log odds of {first} over {second} by {plan.primary}, no other differences; "
+        f"{settings.trials} trials a rater of {len(systems)} systems in a Latin square. Test: {KINDS[kind]}, {test}, "
+        "two-sided at 5 %.",
+        f"Assumed on the latent scale: {assumed}; raters who are excluded come on top of the number.",
+    ]
+    out = Path("power" if settings.out is None else settings.out).expanduser()
+    caption = "Share of simulated studies that find the effect, with its exact 95 % binomial interval."
+    write_power(out, power_sheet(cells, caption), power_figure(cells, settings.aim), first_line, statements)
+    ordinal = "cumulative-link mixed model (R, ordinal::clmm)"
+    repeats, criteria, instructed = settings.repeats, settings.criteria, settings.instructed
     text = templates().get_template("preregistration.md.j2").render(
-        plan=options.plan, systems=systems, trials=options.trials, items=options.items, effect=options.effect,
-        truth=options.truth, power=first_line, model=model,
-        repeats=options.repeats, instructed=options.instructed, criteria=options.criteria, screened=screened,
+        plan=plan, systems=systems, trials=settings.trials, items=settings.items, effect=settings.effect,
+        truth=settings.truth, power=first_line, model=KINDS[kind] if plan.model is Kind.LINEAR else ordinal,
+        repeats=repeats, instructed=instructed, criteria=criteria,
+        screened=screening(plan.exclusions, truth, repeats, criteria, instructed, settings.seed),
     )  # fmt: skip
     write_whole(out / "preregistration.md", text)
-    print(first_line)
-    print(f"Written to {out}")
+    print(f"{first_line}\nWritten to {out}")

@@ -1,4 +1,4 @@
-"""Room study: simulated raters with known effects; no person's answers, and never to be taken for them.
+"""Simulated raters with known effects; no person's answers, and never to be taken for them.
 
 A rating is drawn from the ordinal model that the analysis fits: on a latent scale of log odds, the effect of the
 system, of the rater, of the item, of the advice (a system on an item), of taste (a rater on a system), and logistic
@@ -9,46 +9,15 @@ instructed items too.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import logistic, norm
 
-from mixlab.study.answers import Answers, checked
-
-POINTS = 5
-
-
-@dataclass(frozen=True)
-class Truth:
-    """What is planted, on the latent scale.
-
-    Attributes:
-        effects: criterion -> system -> effect in log odds.
-        thresholds: where the latent scale is cut, ascending.
-        rater_sd, item_sd, advice_sd, taste_sd: standard deviations of the random effects.
-        view_share: of the noise's variance, how much comes back where the same is asked again.
-        careless_share: of raters who answer by chance.
-    """
-
-    effects: Mapping[str, Mapping[str, float]]
-    thresholds: tuple[float, ...] = (-2.0, -0.7, 0.7, 2.0)
-    rater_sd: float = 0.8
-    item_sd: float = 0.5
-    advice_sd: float = 0.5
-    taste_sd: float = 0.3
-    view_share: float = 0.5
-    careless_share: float = 0.0
-
-    @property
-    def systems(self) -> list[str]:
-        return list(next(iter(self.effects.values())))
+from mixlab.study.settings import POINTS, Truth
 
 
 class Raters:
@@ -70,24 +39,20 @@ class Raters:
         """The point, 1 to 5, that a rater gives; part of the noise is drawn anew when the same is asked again."""
         rng = self._draw("noise", rater, item, system, criterion, str(again))
         if self.is_careless(rater):
-            return int(rng.integers(1, POINTS + 1))
+            return int(rng.integers(1, len(POINTS) + 1))
         truth = self.truth
         view = self._draw("view", rater, item, system, criterion).standard_normal()
         noise = _noise(np.array(view), np.array(rng.standard_normal()), truth.view_share)
         latent = truth.effects[criterion][system] + float(noise)
-        for sd, names in (
-            (truth.rater_sd, ("rater", rater)),
-            (truth.item_sd, ("item", item)),
-            (truth.advice_sd, ("advice", item, system)),
-            (truth.taste_sd, ("taste", rater, system)),
-        ):
-            latent += sd * float(self._draw(*names, criterion).standard_normal())
+        who = {"rater": (rater,), "item": (item,), "advice": (item, system), "taste": (rater, system)}
+        for name, of in who.items():
+            latent += getattr(truth, f"{name}_sd") * float(self._draw(name, *of, criterion).standard_normal())
         return int(_points(np.array(latent), truth.thresholds))
 
     def follow(self, rater: str, item: str, criterion: str, asked: int) -> int:
         """The point given where an instructed item asks for one."""
         rng = self._draw("instructed", rater, item, criterion)
-        return int(rng.integers(1, POINTS + 1)) if self.is_careless(rater) else asked
+        return int(rng.integers(1, len(POINTS) + 1)) if self.is_careless(rater) else asked
 
     def prefer(self, rater: str, item: str, first: str, second: str) -> str:
         """Which of two systems a rater prefers, by the first criterion."""
@@ -113,7 +78,7 @@ def _points(latent: NDArray[np.float64], thresholds: Sequence[float]) -> NDArray
 def latin(raters: int, items: int, systems: int, trials: int) -> Iterator[tuple[int, int, int]]:
     """(rater, item, system) of every trial: a rater meets every item once, all systems equally often.
 
-    Windows of items and turns of systems are those of `mixlab.study.design.plan`.
+    Windows of items and turns of systems are those of `study.design.plan`.
     """
     for rater in range(raters):
         for index in range(trials):
@@ -135,14 +100,8 @@ def draw_points(
         + truth.taste_sd * rng.standard_normal((raters, len(systems)))[rater, system]
         + rng.logistic(size=len(rater))
     )
-    return pd.DataFrame(
-        {
-            "rating": _points(latent, truth.thresholds),
-            "system": np.array(systems)[system],
-            "participant": [f"p{number:03d}" for number in rater],
-            "item": [f"item{number:03d}" for number in item],
-        }
-    )
+    names = {"participant": [f"p{number:03d}" for number in rater], "item": [f"item{number:03d}" for number in item]}
+    return pd.DataFrame({"rating": _points(latent, truth.thresholds), "system": np.array(systems)[system], **names})
 
 
 def draw_repeats(
@@ -162,33 +121,3 @@ def draw_repeats(
         _points(latent + _noise(view, rng.standard_normal(shape), truth.view_share), truth.thresholds) for _ in range(2)
     )
     return first, again
-
-
-def simulated_answers(truth: Truth, raters: int, items: int, trials: int, seed: int, repeats: int = 3) -> Answers:
-    """Answers of a whole study without a server: main trials, the first of them again, two instructed items each."""
-    population, systems = Raters(truth, seed), truth.systems
-    rows: list[dict[str, object]] = []
-    common = {"session_part": "main", "true_gain_db": "", "advised_gain_db": ""}
-
-    def add(rater: str, item: str, system: str, criterion: str, rating: int, again: int, asked: int | str) -> None:
-        rows.append(
-            {"participant": rater, "item": item, "system": system, "criterion": criterion, "rating": rating,
-             "is_repeat": again, "is_instructed": int(asked != ""), "instructed_answer": asked,
-             "playback": ("headphones", "loudspeakers")[int(rater[-1]) % 2], **common}
-        )  # fmt: skip
-
-    done = Counter[int]()
-    for number, item_number, system_number in latin(raters, items, len(systems), trials):
-        rater, item, system = f"p{number:03d}", f"item{item_number:03d}", systems[system_number]
-        for criterion in truth.effects:
-            add(rater, item, system, criterion, population.rate(rater, item, system, criterion), 0, "")
-            if done[number] < repeats:
-                add(rater, item, system, criterion, population.rate(rater, item, system, criterion, True), 1, "")
-            if done[number] == 0:
-                for asked in (2, 4):
-                    point = population.follow(rater, f"{item}{asked}", criterion, asked)
-                    add(rater, item, "", criterion, point, 0, asked)
-        done[number] += 1
-    participants = pd.DataFrame({"participant": [f"p{number:03d}" for number in range(raters)], "simulated": 1})
-    preferences = pd.DataFrame(columns=["participant", "item", "system_a", "system_b", "preferred"])
-    return checked(pd.DataFrame(rows), participants, preferences, Path("simulated"))

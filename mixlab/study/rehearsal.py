@@ -1,4 +1,4 @@
-"""Room study: simulated raters who take part over HTTP, like people, through killed servers and lost answers.
+"""Simulated raters who take part over HTTP, like people, through killed servers and lost answers.
 
 A rater's points come from `Raters`; what was really played, which no participant is told, is read from the database.
 """

@@ -1,4 +1,10 @@
-"""Room study: `rehearse`: a server of its own, simulated raters, the export, the analysis, and what it found again."""
+"""Start the server on a database of its own, let simulated raters with known effects take part over HTTP, export and
+analyse what they said, and say whether the analysis finds what was planted.
+
+    mixlab study rehearse study=studies/first raters=36
+
+Writes export/, analysis/ and rehearsal.md into the folder; everything in them is called SIMULATED.
+"""
 
 from __future__ import annotations
 
@@ -15,32 +21,48 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.request import urlopen
 
-from omegaconf import DictConfig
+from pydantic import Field
 
 from mixlab.errors import ConfigError, MixlabError
+from mixlab.settings import Count, Positive, PositiveCount, Share
 from mixlab.storage import write_whole
-from mixlab.study.analysis_command import check_packages
-from mixlab.study.analysis_schema import AnalyseSchema, RehearseSchema
-from mixlab.study.schema import settings
-from mixlab.study.serve_command import check_packages as check_server_packages
+from mixlab.study.analysis_command import require_analysis
+from mixlab.study.serve_command import require_server
+from mixlab.study.settings import Fitting, Kind, Latent, LogOdds, Name, Plan, StudyPlace, Truth
 
 if TYPE_CHECKING:
     from mixlab.study.analysis import Analysis
     from mixlab.study.database import Database
+    from mixlab.study.manifest import StudyFolder
     from mixlab.study.rehearsal import SimulatedRater
 
 READY_S = 300.0
 
 
-def main(cfg: DictConfig) -> None:
+class RehearseSettings(StudyPlace):
+    """The whole configuration of `mixlab study rehearse`."""
+
+    plan: Plan
+    fitting: Fitting
+    truth: Latent
+    effects: dict[Name, dict[Name, LogOdds]] = Field(min_length=1)
+    careless_share: Share
+    raters: PositiveCount
+    at_once: PositiveCount
+    kills: Count
+    kill_every_s: Positive
+    seed: Count
+    out: str | None
+
+
+def main(settings: RehearseSettings) -> None:
     """Let simulated raters take part, analyse what they said, and say whether what was planted was found.
 
     Raises:
         MixlabError: one sentence on what is wrong.
     """
-    options = settings(cfg, RehearseSchema)
-    check_packages()
-    check_server_packages()
+    require_analysis()
+    require_server()
     from mixlab.study.analysis import analyse
     from mixlab.study.analysis_page import summary, write_analysis
     from mixlab.study.answers import read_answers
@@ -48,19 +70,18 @@ def main(cfg: DictConfig) -> None:
     from mixlab.study.exporting import export_study
     from mixlab.study.manifest import StudyFolder
 
-    folder = StudyFolder(options.study)
-    _check(options, folder.manifest.systems, folder.instrument.criteria)
-    out = Path("rehearsal" if options.out is None else options.out).expanduser()
+    folder = StudyFolder(settings.study)
+    _check(settings, folder.manifest.systems, folder.instrument.criteria)
+    out = Path("rehearsal" if settings.out is None else settings.out).expanduser()
     if out.exists() and any(out.iterdir()):
         raise ConfigError(f"The key 'out' is '{out}', which is not empty; name a new folder.")
     out.mkdir(parents=True, exist_ok=True)
-    database = Database(options.database or f"sqlite:///{(out / 'rehearsal.sqlite').resolve()}")
-    raters, kills = take_part(options, database, out)
+    database = Database(settings.database or f"sqlite:///{(out / 'rehearsal.sqlite').resolve()}")
+    raters, kills = take_part(settings, folder, database, out)
     export_study(folder, database, out / "export")
     lost = missing(raters, database)
     database.close()
-    values = {"plan": options.plan, "fitting": options.fitting, "data": str(out / "export"), "runs": {}, "judge": {}}
-    analysis = analyse(read_answers(out / "export"), AnalyseSchema.model_validate(values | {"out": None}))
+    analysis = analyse(read_answers(out / "export"), settings.plan, settings.fitting)
     write_analysis(out / "analysis", analysis)
     kept = [
         "SIMULATED: no person took part. What was planted is known, and should be found again.",
@@ -68,41 +89,41 @@ def main(cfg: DictConfig) -> None:
         f"{kills} times the server was killed meanwhile; {len(lost)} are not in the database as sent.",
         summary(analysis),
     ]
-    table = found_again(analysis, options)
+    table = found_again(analysis, settings)
     write_whole(out / "rehearsal.md", "\n\n".join(["# Rehearsal", *kept, table]) + "\n")
     print("\n".join([*kept, table, f"Written to {out}"]))
     if lost:
         raise MixlabError(f"Acknowledged ratings were lost or changed: {lost[0]} and {len(lost) - 1} more.")
 
 
-def take_part(options: RehearseSchema, database: Database, out: Path) -> tuple[list[SimulatedRater], int]:
+def take_part(
+    settings: RehearseSettings, folder: StudyFolder, database: Database, out: Path
+) -> tuple[list[SimulatedRater], int]:
     """Let all raters take part, `at_once` at a time, while the server is killed and started again.
 
     Returns:
         The raters, and how often the server was killed: as often as asked, unless they were done before.
     """
-    from mixlab.study.manifest import StudyFolder
-    from mixlab.study.raters import Raters, Truth
+    from mixlab.study.raters import Raters
     from mixlab.study.rehearsal import SimulatedRater
     from mixlab.study.sessions import Sessions
 
-    folder = StudyFolder(options.study)
-    truth = Truth(options.effects, careless_share=options.careless_share, **options.truth.model_dump())
-    population = Raters(truth, options.seed)
-    invitations = Sessions(folder, database).invite(options.raters)
-    with _server(options, str(database.engine.url.render_as_string(hide_password=False)), out) as (address, killed):
+    truth = Truth(effects=settings.effects, careless_share=settings.careless_share, **dict(settings.truth))
+    population = Raters(truth, settings.seed)
+    invitations = Sessions(folder, database).invite(settings.raters)
+    with _server(settings, str(database.engine.url.render_as_string(hide_password=False)), out) as (address, killed):
         kinds = ("headphones", "loudspeakers")
         people = [
             SimulatedRater(address, folder, database, population, f"r{number:03d}", kinds[number % 2])
-            for number in range(options.raters)
+            for number in range(settings.raters)
         ]
-        with ThreadPoolExecutor(options.at_once) as pool:
+        with ThreadPoolExecutor(settings.at_once) as pool:
             raters = list(pool.map(lambda person, token: person.take_part(token), people, invitations))
     return raters, len(killed)
 
 
 @contextmanager
-def _server(options: RehearseSchema, url: str, out: Path) -> Iterator[tuple[str, list[int]]]:
+def _server(settings: RehearseSettings, url: str, out: Path) -> Iterator[tuple[str, list[int]]]:
     """The study's server in a process of its own: its address, and the processes that were killed so far.
 
     It is killed and started again `kills` times, or until the block ends.
@@ -111,8 +132,8 @@ def _server(options: RehearseSchema, url: str, out: Path) -> Iterator[tuple[str,
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     address = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "mixlab.study", "serve", f"study='{options.study}'", f"database='{url}'",
-               f"port={port}", f"connections_per_address={2 * options.at_once + 10}", "simulated=true",
+    command = [sys.executable, "-m", "mixlab", "study", "serve", f"study='{settings.study}'", f"database='{url}'",
+               f"port={port}", f"connections_per_address={2 * settings.at_once + 10}", "simulated=true",
                "backup_minutes=null"]  # fmt: skip
     done = threading.Event()
     killed: list[int] = []
@@ -120,8 +141,8 @@ def _server(options: RehearseSchema, url: str, out: Path) -> Iterator[tuple[str,
         running = [subprocess.Popen(command, stdout=log, stderr=log)]
 
         def kill() -> None:
-            for _ in range(options.kills):
-                if done.wait(options.kill_every_s):
+            for _ in range(settings.kills):
+                if done.wait(settings.kill_every_s):
                     return
                 running[0].kill()
                 running[0].wait()
@@ -159,42 +180,34 @@ def missing(raters: Sequence[SimulatedRater], database: Database) -> list[tuple[
     from mixlab.study.database import Participant, Rating, Trial
 
     with database.reading() as db:
-        rows = db.execute(
-            select(Participant.link, Trial.position, Rating.criterion, Rating.rating)
-            .join(Trial, Trial.participant_id == Participant.id)
-            .join(Rating, Rating.trial_id == Trial.id)
-        )
-        stored = Counter((link, int(number), name, int(point)) for link, number, name, point in rows)
-    return [
-        (rater.name, number, criterion, point)
-        for rater in raters
-        for number, criterion, point in rater.acknowledged
-        if stored[rater.link, number, criterion, point] != 1
-    ]
+        asked = select(Participant.link, Trial.position, Rating.criterion, Rating.rating)
+        asked = asked.join(Trial, Trial.participant_id == Participant.id).join(Rating, Rating.trial_id == Trial.id)
+        stored = Counter((link, int(number), name, int(point)) for link, number, name, point in db.execute(asked))
+    return [(r.name, *said) for r in raters for said in r.acknowledged if stored[r.link, *said] != 1]
 
 
-def found_again(analysis: Analysis, options: RehearseSchema) -> str:
+def found_again(analysis: Analysis, settings: RehearseSettings) -> str:
     """A table: each planted difference between systems, and whether the interval of the analysis holds it."""
-    lines = ["| criterion | systems | planted | found | 95 % | held |", "|---|---|---:|---:|---:|---|"]
-    inside = 0
+    from mixlab.reports.sheets import Line, Sheet, alone
+
+    lines, inside = [], 0
     for name, fit in analysis.kept.fits.items():
-        planted = options.effects[name]
         for c in fit.contrasts:
-            truth = planted[c.a] - planted[c.b]
-            held = c.low <= truth <= c.high
+            planted = settings.effects[name][c.a] - settings.effects[name][c.b]
+            held = c.low <= planted <= c.high
             inside += held
-            lines.append(
-                f"| {name} | {c.a} - {c.b} | {truth:+.2f} | {c.estimate:+.2f} | {c.low:+.2f} to {c.high:+.2f} | "
-                f"{'yes' if held else 'no'} |"
-            )
-    kinds = sorted({fit.kind for fit in analysis.kept.fits.values()})
-    unit = "" if kinds == ["clmm"] else " (the fallback estimates points, so that planted log odds do not compare)"
-    return "\n".join([f"{inside} of {len(lines) - 2} planted differences lie in their intervals{unit}.", "", *lines])
+            found = {"planted_difference": alone(planted), "difference": (c.estimate, c.low, c.high)}
+            lines.append(Line(f"{name}: {c.a} - {c.b}", {**found, "held": "yes" if held else "no"}))
+    kinds = {fit.kind for fit in analysis.kept.fits.values()}
+    unit = "" if kinds == {Kind.CLMM} else " (the fallback estimates points, so that planted log odds do not compare)"
+    columns = {"planted_difference": "planted", "difference": "found", "held": "held"}
+    table = Sheet("found_again", "", columns, lines, "systems").markdown()
+    return f"{inside} of {len(lines)} planted differences lie in their intervals{unit}.\n\n{table.rstrip()}"
 
 
-def _check(options: RehearseSchema, systems: Sequence[str], criteria: Iterable[str]) -> None:
+def _check(settings: RehearseSettings, systems: Sequence[str], criteria: Iterable[str]) -> None:
     for name in criteria:
-        if name not in options.effects:
+        if name not in settings.effects:
             raise ConfigError(f"The key 'effects' lacks the criterion '{name}' of the study; add it.")
-        if absent := [system for system in systems if system not in options.effects[name]]:
+        if absent := [system for system in systems if system not in settings.effects[name]]:
             raise ConfigError(f"The key 'effects.{name}' lacks the study's system '{absent[0]}'; add it, as in 0.0.")

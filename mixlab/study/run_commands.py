@@ -1,46 +1,71 @@
-"""Room study: `invite`, `backup` and `export`: what is done beside the server, also while it runs."""
+"""What is done beside the server of a study, also while it runs."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from omegaconf import DictConfig
-
-from mixlab.study.schema import BackupSchema, ExportSchema, InviteSchema, settings
+from mixlab.settings import PositiveCount
 from mixlab.study.serve_command import open_database
+from mixlab.study.settings import StudyPlace, Words
 
 KEEPS = "participants who have their data deleted later stay in it: look after it yourself."
 
 
-def invite(cfg: DictConfig) -> None:
-    """Print new invitation links, one a line."""
-    options = settings(cfg, InviteSchema)
-    folder, database = open_database(options)
+class InviteSettings(StudyPlace):
+    """The whole configuration of `mixlab study invite`."""
+
+    count: PositiveCount
+    address: str
+
+
+class BackupSettings(StudyPlace):
+    """The whole configuration of `mixlab study backup`."""
+
+    out: str | None
+
+
+class ExportSettings(StudyPlace):
+    """The whole configuration of `mixlab study export`."""
+
+    out: Words
+
+
+def invite(settings: InviteSettings) -> None:
+    """Print links, each of which lets one participant in.
+
+    mixlab study invite study=studies/first count=20 address=https://study.example.org
+    """
+    folder, database = open_database(settings)
     from mixlab.study.sessions import Sessions
 
-    for token in Sessions(folder, database).invite(options.count):
-        print(f"{options.address.rstrip('/')}/i/{token}")
+    for token in Sessions(folder, database).invite(settings.count):
+        print(f"{settings.address.rstrip('/')}/i/{token}")
 
 
-def backup(cfg: DictConfig) -> None:
-    """Copy the database, and say where to."""
-    options = settings(cfg, BackupSchema)
-    folder, database = open_database(options)
+def backup(settings: BackupSettings) -> None:
+    """Copy an SQLite database while the study is served; for PostgreSQL there is pg_dump.
+
+    mixlab study backup study=studies/first
+    """
+    folder, database = open_database(settings)
     from mixlab.study.backups import Backups
     from mixlab.study.manifest import BACKUPS
 
-    if options.out is None:
+    if settings.out is None:
         print(f"Copied to {Backups(database, folder.path / BACKUPS).make()}")
     else:
-        print(f"Copied to {database.backup(Path(options.out).expanduser())}; {KEEPS}")
+        print(f"Copied to {database.backup(Path(settings.out).expanduser())}; {KEEPS}")
 
 
-def export(cfg: DictConfig) -> None:
-    """Write what people said, and say where to."""
-    options = settings(cfg, ExportSchema)
-    folder, database = open_database(options)
+def export(settings: ExportSettings) -> None:
+    """Write ratings.csv, participants.csv, comments.csv, codes.csv, preferences.csv, items.csv, webmushra.csv and
+    codebook.md; of a study with mode=annotate, annotations.jsonl.
+
+    mixlab study export study=studies/first out=results/first
+    """
+    folder, database = open_database(settings)
     from mixlab.study.exporting import export_study
 
-    counts = export_study(folder, database, Path(options.out).expanduser())
-    print(f"Written to {options.out}: " + ", ".join(f"{name} ({count} rows)" for name, count in counts.items()))
+    counts = export_study(folder, database, Path(settings.out).expanduser())
+    print(f"Written to {settings.out}: " + ", ".join(f"{name} ({count} rows)" for name, count in counts.items()))
     print(KEEPS.capitalize())

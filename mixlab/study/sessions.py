@@ -1,4 +1,4 @@
-"""Room study: who takes part: invitations, joining, the questions before the first trial, deletion; without HTTP."""
+"""Who takes part: invitations, joining, the questions before the first trial, deletion; without HTTP."""
 
 from __future__ import annotations
 

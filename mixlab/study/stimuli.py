@@ -1,4 +1,4 @@
-"""Room study: what is heard, from the songs' own files: mixes of one loudness, the anchor as loud as in them."""
+"""What is heard, from the songs' own files: mixes of one loudness, the anchor as loud as in them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from mixlab.audio.levels import amplitude_to_db, apply_gain, db_to_amplitude
 from mixlab.audio.loudness import integrated_lufs, k_weighted_power
-from mixlab.evaluation.listening import PEAK_DBFS, mix
 from mixlab.multitrack.song import LoadedSong
+from mixlab.reports.players import PEAK_DBFS, mix
 from mixlab.scoring.closed_loop import applied
 from mixlab.study.systems import Said
 from mixlab.synthesis.problem import Problem

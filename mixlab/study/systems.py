@@ -1,4 +1,4 @@
-"""Room study: the systems whose advice is rated: what each says of an item, and in which words."""
+"""The systems whose advice is rated: what each says of an item, and in which words."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from mixlab.errors import InputFileError
-from mixlab.judging.annotations import Annotation, predictions_file, read_annotations
-from mixlab.judging.controls import wrong_advice
+from mixlab.judging.annotations import Annotation, read_annotations
+from mixlab.judging.controls import Control, wrong_advice
 from mixlab.language.advice import Advice, Move
 from mixlab.language.parse import parse
 from mixlab.language.templates import render_response
-from mixlab.scoring.prediction import Prediction, read_predictions
+from mixlab.runs.folder import predictions_at, predictions_file
+from mixlab.scoring.prediction import Prediction
+from mixlab.study.settings import StudyControl
 from mixlab.synthesis.problem import Problem
 
 PLANTED_DB = 9.0
@@ -37,13 +39,12 @@ def common_items(runs: Mapping[str, str]) -> dict[str, dict[str, Prediction]]:
     """
     found: dict[str, dict[str, Prediction]] = {}
     for name, path in runs.items():
-        file = predictions_file(Path(path).expanduser())
-        for prediction in read_predictions(file):
+        for prediction in predictions_at(path):
             answers = found.setdefault(prediction.problem.item_id, {})
             if any(other.problem != prediction.problem for other in answers.values()):
                 raise InputFileError(
-                    f"{file} has another mix as item {prediction.problem.item_id} than the runs before it; "
-                    "evaluate all runs with the same evaluation.seed and protocol."
+                    f"{predictions_file(path)} has another mix as item {prediction.problem.item_id} than the runs "
+                    "before it; evaluate all runs with the same evaluation.seed and protocol."
                 )
             answers[name] = prediction
     common = {item: answers for item, answers in found.items() if len(answers) == len(runs)}
@@ -63,7 +64,7 @@ def read_people(path: str | None) -> dict[str, list[Annotation]]:
 def say(
     answers: Mapping[str, Prediction],
     people: Sequence[Annotation],
-    controls: Sequence[str],
+    controls: Sequence[StudyControl],
     rng: np.random.Generator,
 ) -> dict[str, Said]:
     """System -> what it says of one item: the runs', a person's where there are any, then the controls'.
@@ -76,21 +77,17 @@ def say(
         text = people[int(rng.integers(len(people)))].text
         said["human"] = Said(text, parse(text, problem.stems).advice)
     right = Advice(tuple(Move.of(stem, gain_db) for stem, gain_db in problem.needed_gains_db.items()))
-    made = {
-        "do_nothing": Advice(),
-        "low_anchor": planted(problem, right, rng),
-        "original": right,
-    }
+    wrong = planted(problem, right, rng)
+    made = {StudyControl.DO_NOTHING: Advice(), StudyControl.LOW_ANCHOR: wrong, StudyControl.ORIGINAL: right}
     for name in controls:
-        advice = made[name]
-        whole = Advice(tuple(_whole_db(move) for move in advice.moves))
-        said[name] = Said(render_response(whole, problem.anchor, None, rng), advice)
+        whole = Advice(tuple(_whole_db(move) for move in made[name].moves))
+        said[str(name)] = Said(render_response(whole, problem.anchor, None, rng), made[name])
     return said
 
 
 def planted(problem: Problem, right: Advice, rng: np.random.Generator) -> Advice:
     """Advice that is plainly wrong: the needed moves the other way, or where none is needed, a stem `PLANTED_DB` up."""
-    wrong = wrong_advice(right, "wrong_direction", problem.candidates, rng)
+    wrong = wrong_advice(right, Control.WRONG_DIRECTION, problem.candidates, rng)
     if wrong is not None:
         return wrong
     stems = sorted(problem.candidates)

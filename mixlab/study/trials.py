@@ -1,12 +1,16 @@
-"""Room study: what a participant may do in a trial and when: the rules of trials, on the database, without HTTP."""
+"""What a participant may do in a trial and when: the rules of trials, on the database, without HTTP."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
 
 from sqlalchemy.orm import Session
 
 from mixlab.study.database import Participant, Rating, Trial, now
 from mixlab.study.manifest import Item
 from mixlab.study.sessions import Refused, Sessions, find
+from mixlab.study.settings import When
 
 NEITHER = 2
 """What `preferred` is in a pair where neither advice is."""
@@ -32,14 +36,13 @@ class Trials:
         if criterion not in self.instrument.criteria or not self.rates:
             raise Refused(404, "There is no such scale.")
 
-        def do(db: Session, person: Participant) -> None:
-            trial = open_trial(person, number)
+        def do(trial: Trial) -> None:
             if trial.kind == "pair":
                 raise Refused(409, "A comparison has no scales.")
             when = self.instrument.criteria[criterion].when
-            if when == "advice" and trial.locked is not None:
+            if when is When.ADVICE and trial.locked is not None:
                 raise Refused(409, "This rating is locked, since the mix after the advice can be heard.")
-            if when == "after" and trial.locked is None:
+            if when is When.AFTER and trial.locked is None:
                 raise Refused(409, "Rate the advice first; this scale comes once the mix after it can be heard.")
             found = next((given for given in trial.ratings if given.criterion == criterion), None)
             if found is None:
@@ -47,26 +50,21 @@ class Trials:
             else:
                 found.rating, found.at = rating, now()
 
-        self.act(link, key, ["rate", number, criterion, rating], do)
+        self._change(link, key, number, ["rate", criterion, rating], do)
 
     def comment(self, link: str, key: str, number: int, text: str) -> None:
         """Store the comment on a trial, or an expert's own advice; it may be changed until the trial is final."""
-
-        def do(db: Session, person: Participant) -> None:
-            open_trial(person, number).comment = text
-
-        self.act(link, key, ["comment", number, text], do)
+        self._change(link, key, number, ["comment", text], lambda trial: setattr(trial, "comment", text))
 
     def prefer(self, link: str, key: str, number: int, preferred: int) -> None:
         """Store which of two is preferred: 0, 1 or `NEITHER`."""
 
-        def do(db: Session, person: Participant) -> None:
-            trial = open_trial(person, number)
+        def do(trial: Trial) -> None:
             if trial.kind != "pair":
                 raise Refused(409, "This trial compares nothing.")
             trial.preferred = preferred
 
-        self.act(link, key, ["prefer", number, preferred], do)
+        self._change(link, key, number, ["prefer", preferred], do)
 
     def lock(self, link: str, key: str, number: int) -> None:
         """Lock what was rated by the advice alone; from now on the mix after the advice is served.
@@ -75,14 +73,13 @@ class Trials:
             Refused: if a rating is missing.
         """
 
-        def do(db: Session, person: Participant) -> None:
-            trial = open_trial(person, number)
+        def do(trial: Trial) -> None:
             if not self.rates or trial.kind == "pair":
                 raise Refused(409, "This trial has nothing to lock.")
-            self._need(trial, "advice")
+            self._need(trial, When.ADVICE)
             trial.locked = trial.locked or now()
 
-        self.act(link, key, ["lock", number, None], do)
+        self._change(link, key, number, ["lock", None], do)
 
     def finish_trial(self, link: str, key: str, number: int) -> None:
         """Make a trial final.
@@ -91,21 +88,19 @@ class Trials:
             Refused: if something is missing in it.
         """
 
-        def do(db: Session, person: Participant) -> None:
-            trial = open_trial(person, number)
-            if trial.kind == "pair":
-                if trial.preferred is None:
-                    raise Refused(409, "Say which one you would rather have first.")
-            elif not self.rates:
-                if not trial.comment.strip():
-                    raise Refused(409, "Write your advice first.")
-            else:
-                if trial.locked is None:
-                    raise Refused(409, "Rate and lock the advice first.")
-                self._need(trial, "after")
+        def do(trial: Trial) -> None:
+            is_rated = trial.kind != "pair" and self.rates
+            if trial.kind == "pair" and trial.preferred is None:
+                raise Refused(409, "Say which one you would rather have first.")
+            if trial.kind != "pair" and not self.rates and not trial.comment.strip():
+                raise Refused(409, "Write your advice first.")
+            if is_rated and trial.locked is None:
+                raise Refused(409, "Rate and lock the advice first.")
+            if is_rated:
+                self._need(trial, When.AFTER)
             trial.final = now()
 
-        self.act(link, key, ["finish", number, None], do)
+        self._change(link, key, number, ["finish", None], do)
 
     def open(self, link: str, number: int) -> None:
         """Note that a trial is shown for the first time.
@@ -140,9 +135,14 @@ class Trials:
         """The item of a trial."""
         return self.folder.manifest.items[trial.item]
 
-    def _need(self, trial: Trial, when: str) -> None:
+    def _change(self, link: str, key: str, number: int, what: list[Any], do: Callable[[Trial], None]) -> None:
+        """Do something with a trial that may be changed, once for a key."""
+        named = [what[0], number, *what[1:]]
+        self.act(link, key, named, lambda _, person: do(open_trial(person, number)))
+
+    def _need(self, trial: Trial, when: When) -> None:
         given = {rating.criterion for rating in trial.ratings}
-        if any(c.when == when and name not in given for name, c in self.instrument.criteria.items()):
+        if any(c.when is when and name not in given for name, c in self.instrument.criteria.items()):
             raise Refused(409, "Choose a point on every scale first.")
 
 

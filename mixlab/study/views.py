@@ -1,4 +1,4 @@
-"""Room study: what a participant may see and hear of a session at a moment; names of systems never leave this file."""
+"""What a participant may see and hear of a session at a moment; names of systems never leave this file."""
 
 from __future__ import annotations
 
@@ -52,11 +52,8 @@ def trial_view(trials: Trials, person: Participant, trial: Trial) -> dict[str, A
         for name, c in trials.instrument.criteria.items()
         if rates and trial.kind != "pair" and (c.when == "advice" or trial.locked is not None)
     ]
-    return {
-        "number": trial.position,
-        "of": len(person.trials),
-        "training": trial.kind == "training",
-        "stage": now,
+    place = {"number": trial.position, "of": len(person.trials), "training": trial.kind == "training", "stage": now}
+    return place | {
         "anchor": sentence_name(item.anchor),
         "prompt": item.prompt,
         "advice": _advice(trials, trial, item) if rates else [],
@@ -88,10 +85,8 @@ def _versions(trials: Trials, trial: Trial, item: Item) -> list[tuple[str, str]]
     name = sentence_name(item.anchor)
     heard = [("Mix as it is", item.before), (f"{name[0].upper()}{name[1:]} alone", item.anchor_alone)]
     if trial.kind == "pair":
-        return heard + [
-            (f"After advice {letter}", item.systems[system].after)
-            for letter, system in zip("AB", trial.systems, strict=True)
-        ]
+        pair = zip("AB", trial.systems, strict=True)
+        return heard + [(f"After advice {letter}", item.systems[system].after) for letter, system in pair]
     if trial.locked is None:
         return heard
     # Who was told what to choose hears the same mix again.

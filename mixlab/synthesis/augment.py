@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import Annotated
 
 import numpy as np
+from pydantic import Field
 
 from mixlab.multitrack.segments import Segment
 from mixlab.multitrack.store import FRAME_S, SongStore
-from mixlab.synthesis.draw import LevelProtocol
+from mixlab.settings import Settings, Share
 from mixlab.synthesis.problem import BorrowedStem, Problem
+from mixlab.synthesis.protocol import LevelProtocol
 
 REFERENCE_STEM = "bass"
 """The stem that a genre's balance is relative to; a cross-song mix keeps its own."""
 
 
-@dataclass(frozen=True)
-class Augmentation:
-    """How often training examples are changed, and how far.
+class Augmentation(Settings):
+    """How often training examples are changed, and how far: the group `data.augmentation`.
 
     Attributes:
         polarity_probability: that the sign of a stem is flipped, for each stem. It changes how stems interfere where
@@ -28,9 +30,9 @@ class Augmentation:
         cross_song_probability: that the stems come from several songs (see `CrossSong`).
     """
 
-    polarity_probability: float = 0.0
-    start_jitter_s: float = 0.0
-    cross_song_probability: float = 0.0
+    polarity_probability: Share
+    start_jitter_s: Annotated[float, Field(ge=0.0, le=1.0)]
+    cross_song_probability: Share
 
     def apply(self, problem: Problem, song_s: float, cross_song: CrossSong | None, rng: np.random.Generator) -> Problem:
         """A problem with its own draws of what is turned on.

@@ -2,28 +2,76 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mixlab.audio.levels import apply_gain, db_to_amplitude
+from mixlab.errors import ConfigError
 from mixlab.language.advice import Advice
+from mixlab.language.banks import Banks, default_banks
 from mixlab.language.templates import clip_label, render_prompt, render_response
+from mixlab.registry import Registry
 from mixlab.synthesis.problem import Problem, PromptCategory
 
+Groups = Sequence[tuple[str, ...]]
 
-class Inputs(StrEnum):
-    """Which clips the model hears."""
 
-    STEMS = "stems"
-    """The anchor's clip, then one for each other track."""
-    ANCHOR_REST = "anchor_rest"
-    """The anchor's clip, then the sum of the other tracks."""
-    MIXTURE = "mixture"
-    """One clip, the sum of all tracks; the anchor is only named."""
+@dataclass(frozen=True)
+class Layout:
+    """A way to lay out the stems of an example as the clips that the model hears, of the group `inputs`.
+
+    It travels to the processes that make examples, so its functions are those of a module.
+
+    Attributes:
+        label: what the model hears, in a few words.
+        groups: from the stems, the anchor first, to those of each clip, in the order of the prompt.
+        introduce: the words that stand before a clip in the prompt, from its stems and the anchor.
+    """
+
+    name: str
+    label: str
+    groups: Callable[[tuple[str, ...]], Groups]
+    introduce: Callable[[Sequence[str], str], str] = clip_label
+
+    def most_clips(self, stems: int) -> int:
+        """How many clips an example has at most where songs have so many stems.
+
+        Raises:
+            ConfigError: if a clip is empty, or holds what is no stem.
+        """
+        counts = []
+        for count in range(2, max(2, stems) + 1):
+            order = tuple(f"stem_{number}" for number in range(count))
+            groups = self.groups(order)
+            if not groups or not all(group and set(group) <= set(order) for group in groups):
+                raise ConfigError(f"The input layout '{self.name}' makes of the stems {order} the clips {groups}.")
+            counts.append(len(groups))
+        return max(counts)
+
+
+def _each(order: tuple[str, ...]) -> Groups:
+    return [(stem,) for stem in order]
+
+
+def _anchor_rest(order: tuple[str, ...]) -> Groups:
+    return [order[:1], order[1:]]
+
+
+def _all(order: tuple[str, ...]) -> Groups:
+    return [order]
+
+
+LAYOUTS: Registry[Layout] = Registry("input layout", __name__)
+"""Input layouts by the name that ``inputs.layout`` gives."""
+for _layout in (
+    Layout("stems", "the anchor, then each other track", _each),
+    Layout("anchor_rest", "the anchor, then the sum of the other tracks", _anchor_rest),
+    Layout("mixture", "the sum of all tracks; the anchor is only named", _all),
+):
+    LAYOUTS.add(_layout)
 
 
 @dataclass(frozen=True)
@@ -55,7 +103,7 @@ def make_clips(
     stems: Mapping[str, NDArray[np.float32]],
     order: tuple[str, ...],
     anchor: str,
-    inputs: Inputs,
+    layout: Layout,
     gains_db: Mapping[str, float],
 ) -> tuple[Clip, ...]:
     """Lay out stems as clips.
@@ -65,15 +113,9 @@ def make_clips(
         order: the stems to use, the anchor first.
         gains_db: applied to each stem, in float32 and without clipping.
     """
-    if inputs is Inputs.MIXTURE:
-        groups: list[tuple[str, ...]] = [order]
-    elif inputs is Inputs.ANCHOR_REST:
-        groups = [order[:1], order[1:]]
-    else:
-        groups = [(stem,) for stem in order]
     return tuple(
-        Clip(clip_label(group, anchor), group, _mixed([(stems[stem], gains_db[stem]) for stem in group]))
-        for group in groups
+        Clip(layout.introduce(group, anchor), group, _mixed([(stems[stem], gains_db[stem]) for stem in group]))
+        for group in layout.groups(order)
     )
 
 
@@ -92,28 +134,25 @@ def _mixed(parts: Sequence[tuple[NDArray[np.float32], float]]) -> NDArray[np.flo
 
 
 def make_example(
-    problem: Problem, stems: Mapping[str, NDArray[np.float32]], inputs: Inputs, reference: Advice
+    problem: Problem, stems: Mapping[str, NDArray[np.float32]], layout: Layout, banks: Banks | None = None
 ) -> Example:
     """Make a problem audible and readable.
 
     Args:
         stems: unmodified samples of the problem's stems, each of shape (samples,), float32.
-        reference: the right advice, which the response puts into words.
+        banks: of what is said; None for those that come with the package.
     """
+    banks, reference = banks or default_banks(), problem.right_advice
     heard = {**stems, **{stem: -stems[stem] for stem in problem.flipped}}
     gains_db = {stem: problem.heard_gain_db(stem) for stem in problem.stems}
     # One generator for each text, so that a change of the prompt bank does not reword the responses.
     prompt_rng = np.random.default_rng([problem.wording_seed, 0])
     response_rng = np.random.default_rng([problem.wording_seed, 1])
-    prompt = (
-        ""
-        if problem.prompt_category is PromptCategory.AUDIO_ONLY
-        else render_prompt(problem.claim, problem.anchor, prompt_rng)
-    )
+    asks = problem.prompt_category is not PromptCategory.AUDIO_ONLY
     return Example(
         problem=problem,
-        clips=make_clips(heard, problem.stems, problem.anchor, inputs, gains_db),
-        prompt=prompt,
-        response=render_response(reference, problem.anchor, problem.claim, response_rng),
+        clips=make_clips(heard, problem.stems, problem.anchor, layout, gains_db),
+        prompt=render_prompt(problem.claim, problem.anchor, prompt_rng, banks.prompts) if asks else "",
+        response=render_response(reference, problem.anchor, problem.claim, response_rng, banks.responses),
         reference=reference,
     )

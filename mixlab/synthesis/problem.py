@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from mixlab.language.advice import Claim, Direction, State
+import numpy as np
+
+from mixlab.language.advice import Advice, Claim, Move, State, Verdict
 
 
 class PromptCategory(StrEnum):
@@ -26,14 +28,48 @@ class PromptCategory(StrEnum):
         return self in (PromptCategory.INCORRECT_DESCRIPTION, PromptCategory.CORRECT_DESCRIPTION)
 
 
+class AnswerForm(StrEnum):
+    """How advice names an amount."""
+
+    VALUE = "value"
+    """A rounded number of dB."""
+    RANGE = "range"
+    """The range of the error's category."""
+
+
 @dataclass(frozen=True)
 class GainError:
-    """A gain error injected into a stem: `gain_db` above (positive) or below its true level."""
+    """A gain error injected into a stem: `error_db` above (positive) or below its true level.
+
+    Attributes:
+        category: its name in the configuration, such as ``very_loud``; empty for what some earlier advice left.
+        range_db: the ends of the category's range; None where the error has no category.
+    """
+
+    stem: str
+    error_db: float
+    category: str = ""
+    range_db: tuple[float, float] | None = field(default=None, compare=False)
+
+    @classmethod
+    def from_json(cls, record: dict[str, Any]) -> GainError:
+        """From a row of predictions.jsonl; older ones call the error ``gain_db`` and have no range."""
+        error_db = record["error_db"] if "error_db" in record else record["gain_db"]
+        range_db = record.get("range_db")
+        return cls(record["stem"], error_db, record["category"], None if range_db is None else tuple(range_db))
+
+
+@dataclass(frozen=True)
+class NeededGain:
+    """The gain in dB that a stem out of balance needs, and the range that its error's category puts it in.
+
+    The range has no width where a category is not known.
+    """
 
     stem: str
     gain_db: float
-    category: str = ""
-    """Name of its category in the configuration, such as ``very_loud``."""
+    low_db: float
+    high_db: float
 
 
 @dataclass(frozen=True)
@@ -76,6 +112,10 @@ class Problem:
     """Stems whose polarity is flipped, sorted by name."""
     borrowed: tuple[BorrowedStem, ...] = ()
     """Stems that come from other songs; all others are the song's own."""
+    answer: AnswerForm = field(default=AnswerForm.VALUE, compare=False)
+    """How the right advice names its amounts."""
+    rounding_db: float = field(default=1.0, compare=False)
+    """Its values are multiples of this."""
 
     @property
     def candidates(self) -> tuple[str, ...]:
@@ -84,25 +124,57 @@ class Problem:
 
     def error_db(self, stem: str) -> float:
         """The error injected into `stem` in dB, 0 where there is none: what its sound has too much."""
-        return next((error.gain_db for error in self.errors if error.stem == stem), 0.0)
+        return next((error.error_db for error in self.errors if error.stem == stem), 0.0)
 
     def relative_error_db(self, stem: str) -> float:
         """How far `stem` is from its balance with the anchor in dB; 0 for the anchor itself."""
         return self.error_db(stem) - self.error_db(self.anchor)
 
     @property
-    def needed_gains_db(self) -> dict[str, float]:
-        """The gain in dB that each stem out of balance needs, since the anchor stays where it is; empty where balanced.
+    def needed(self) -> tuple[NeededGain, ...]:
+        """What each stem out of balance needs, since the anchor stays where it is; empty where the mix is balanced.
 
         This is the truth that advice is judged by. Where the anchor has no error it is minus the injected error.
         """
-        return {stem: -error_db for stem in self.candidates if (error_db := self.relative_error_db(stem)) != 0}
+        anchor_low_db, anchor_high_db = self._range_db(self.anchor)
+        found = []
+        for stem in self.candidates:
+            if (error_db := self.relative_error_db(stem)) != 0:
+                low_db, high_db = self._range_db(stem)
+                found.append(NeededGain(stem, -error_db, anchor_low_db - high_db, anchor_high_db - low_db))
+        return tuple(found)
+
+    @property
+    def needed_gains_db(self) -> dict[str, float]:
+        """The exact gain in dB of each of `needed`, by stem."""
+        return {gain.stem: gain.gain_db for gain in self.needed}
+
+    @property
+    def right_advice(self) -> Advice:
+        """The advice that brings the stems into balance, in the form of the protocol, with the claim's verdict."""
+        moves = []
+        for gain in self.needed:
+            if self.answer is AnswerForm.RANGE and self._has_category(gain.stem) and self._has_category(self.anchor):
+                moves.append(Move(gain.stem, gain.low_db, gain.high_db))
+            else:
+                steps = max(1, round(abs(gain.gain_db) / self.rounding_db))
+                moves.append(Move.of(gain.stem, float(np.sign(gain.gain_db)) * steps * self.rounding_db))
+        verdict = None if self.claim is None else Verdict.of(self.holds(self.claim))
+        return Advice(tuple(moves), verdict)
 
     def holds(self, claim: Claim) -> bool:
         """Whether a claim is true of the mix; "balanced" is false where any stem needs a move."""
-        if claim.stem is None:
-            return not self.needed_gains_db
-        return Direction.of(self.needed_gains_db.get(claim.stem, 0.0)) is claim.direction
+        return claim.holds(self.needed_gains_db)
+
+    def _range_db(self, stem: str) -> tuple[float, float]:
+        """The ends of the range that a stem's error is known to lie in."""
+        error = next((error for error in self.errors if error.stem == stem), None)
+        if error is None:
+            return 0.0, 0.0
+        return (error.error_db, error.error_db) if error.range_db is None else error.range_db
+
+    def _has_category(self, stem: str) -> bool:
+        return all(error.range_db is not None or not error.error_db for error in self.errors if error.stem == stem)
 
     def heard_gain_db(self, stem: str) -> float:
         """All gain in dB between a stem in its song and the stem as heard."""
@@ -130,16 +202,23 @@ class Problem:
             "wording_seed": self.wording_seed,
             "flipped": list(self.flipped),
             "borrowed": [asdict(loan) for loan in self.borrowed],
+            "answer": str(self.answer),
+            "rounding_db": self.rounding_db,
         }
 
     @classmethod
     def from_json(cls, record: dict[str, Any]) -> Problem:
         """The inverse of `to_json`; keys of a larger record (a prediction) that are not the problem's are ignored."""
-        fields = {name: record[name] for name in cls.__dataclass_fields__}
+        older = {"answer": AnswerForm.VALUE, "rounding_db": 1.0}
+        fields = {name: record.get(name, older[name]) if name in older else record[name]
+                  for name in cls.__dataclass_fields__}  # fmt: skip
         claim = fields["claim"]
         fields["claim"] = None if claim is None else Claim(State(claim["state"]), claim["stem"])
-        fields["errors"] = tuple(GainError(**error) for error in fields["errors"])
+        fields["errors"] = tuple(GainError.from_json(error) for error in fields["errors"])
         fields["stems"], fields["flipped"] = tuple(fields["stems"]), tuple(fields["flipped"])
         fields["borrowed"] = tuple(BorrowedStem(**loan) for loan in fields["borrowed"])
-        fields["prompt_category"] = PromptCategory(fields["prompt_category"])
+        fields["prompt_category"], fields["answer"] = (
+            PromptCategory(fields["prompt_category"]),
+            AnswerForm(fields["answer"]),
+        )
         return cls(**fields)

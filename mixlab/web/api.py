@@ -26,8 +26,8 @@ from typing import Any
 
 import gradio as gr
 
-from mixlab.connections import address_of
 from mixlab.errors import MixlabError
+from mixlab.serving.connections import address_of
 from mixlab.web.arrival import file_field
 from mixlab.web.desk import Desk
 from mixlab.web.sessions import Folder

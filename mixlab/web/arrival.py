@@ -15,8 +15,8 @@ from gradio.routes import file_upload_statuses
 from gradio_client.utils import strip_invalid_filename_characters  # type: ignore[import-untyped]
 from starlette.requests import ClientDisconnect
 
-from mixlab.connections import address_of
 from mixlab.errors import StorageError
+from mixlab.serving.connections import address_of
 from mixlab.web.sessions import Arrival, Folders
 from mixlab.web.uploads import Limits
 

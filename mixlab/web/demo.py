@@ -10,7 +10,7 @@ import numpy as np
 from mixlab.audio.files import write_audio
 from mixlab.audio.levels import apply_gain
 from mixlab.multitrack.demo.source import DemoSource
-from mixlab.multitrack.store import as_float32
+from mixlab.multitrack.song import as_float32
 from mixlab.web.uploads import Limits, Upload, check_audio
 
 RATE_HZ = 44_100

@@ -74,7 +74,7 @@ class Desk:
             check_together([*(track.upload for track in work.tracks), *new], self.limits)
             outlines = [self._outline(upload) for upload in new]
         except BaseException:
-            for path in set(folder.path.iterdir()) - {track.path for track in work.tracks}:
+            for path in set(folder.path.iterdir()) - {track.upload.path for track in work.tracks}:
                 if path.is_file() and path not in folder.served.values():
                     path.unlink()
             raise
@@ -198,12 +198,12 @@ class Desk:
             raise MixlabError("There is no advice to apply yet; ask for it first.")
         gains_db = work.total_db(ignore_below_db)
         # 24-bit files, and their mix as long as the longest of them.
-        sizes = [track.upload.header.frames * track.channels * 3 for track in work.heard]
+        sizes = [track.header.frames * track.header.channels * 3 for track in work.heard]
         room_mb = 2 * (sum(sizes) + 2 * max(sizes)) / 1e6
         out = folder.path / "out"
         outputs, taken = {}, [MIX_NAME]
         for track in work.heard:
-            name = unique_name(f"{safe_name(Path(track.upload.name).stem)}.wav", taken)
+            name = unique_name(f"{safe_name(Path(track.name).stem)}.wav", taken)
             taken.append(name)
             outputs[track.path] = out / name
         archive = folder.path / "rebalanced.zip"

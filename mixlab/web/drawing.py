@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from mixlab.advising.consultation import REASONS
 from mixlab.advising.usual import usual
-from mixlab.audio.files import read_audio, to_mono
+from mixlab.audio.blocks import in_steps
+from mixlab.audio.files import read_blocks, read_header, to_mono
 from mixlab.web.preview import Preview
 from mixlab.web.work import Advised, Work
 
@@ -43,8 +44,12 @@ def peaks(path: Path) -> list[float]:
     Raises:
         InputFileError: if it cannot be decoded.
     """
-    samples: NDArray[np.float32] = np.abs(to_mono(read_audio(path)[0]))
-    parts = np.array_split(samples, PEAKS)
+    step = max(1, read_header(path).frames // (100 * PEAKS))
+    highest: list[NDArray[np.float32]] = []
+    for block in in_steps(read_blocks(path), step):
+        samples = np.abs(to_mono(block))
+        highest.append(np.maximum.reduceat(samples, np.arange(0, samples.size, step)))
+    parts = np.array_split(np.concatenate(highest), PEAKS)
     return [round(min(1.0, float(part.max(initial=0.0))), 3) for part in parts]
 
 

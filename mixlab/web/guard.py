@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs
 
-from mixlab.connections import address_of
-from mixlab.serving import Application, Message, Receive, Scope, Send, answer
+from mixlab.serving.connections import address_of
+from mixlab.serving.server import Application, Message, Receive, Scope, Send, answer
 from mixlab.web.sessions import Folders
 from mixlab.web.uploads import Limits
 

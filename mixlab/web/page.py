@@ -8,8 +8,8 @@ from typing import Any
 import gradio as gr
 
 from mixlab.advising.usual import usual
-from mixlab.connections import address_of
 from mixlab.errors import MixlabError
+from mixlab.serving.connections import address_of
 from mixlab.web import api, demo, drawing
 from mixlab.web.arrival import file_field
 from mixlab.web.desk import HIGHEST_IGNORED_DB, LONGEST_WORDS, Desk
@@ -203,14 +203,14 @@ class Page:
         """What the list of tracks shows."""
         return [
             {
-                "key": f"{folder.taken}-{number}-{track.path.name}",
+                "key": f"{folder.taken}-{number}-{track.upload.path.name}",
                 "role": track.role,
                 "shown": {
                     "name": track.upload.name,
                     "length": drawing.clock(track.upload.header.duration_s),
-                    "rate": f"{track.sample_rate / 1000:g}",
-                    "channels": track.channels,
-                    "path": drawing.waveform(folder.outlines[track.path]),
+                    "rate": f"{track.upload.header.sample_rate / 1000:g}",
+                    "channels": track.upload.header.channels,
+                    "path": drawing.waveform(folder.outlines[track.upload.path]),
                 },
             }
             for number, track in enumerate(self.desk.work_of(folder).tracks)

@@ -10,10 +10,9 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from mixlab.advising.apply import add_to_mix
-from mixlab.audio.files import read_part, resample
 from mixlab.audio.levels import amplitude_to_db, apply_gain
 from mixlab.audio.loudness import integrated_lufs, k_weighted_power
+from mixlab.multitrack.tracks import RoleSums, channel_count, mixed
 from mixlab.web.work import Work
 
 WINDOW_S = 30.0
@@ -39,23 +38,20 @@ class Preview:
 
 def write_stems(work: Work, folder: Path, start_s: float) -> dict[str, Path]:
     """Write each role's part as the files have it, all with one gain where one would exceed `PEAK_DBFS`."""
-    rate = min(max(track.sample_rate for track in work.heard), HIGHEST_RATE)
-    channels = max(track.channels for track in work.heard)
-    stems: dict[str, NDArray[np.float32]] = {
-        role: np.zeros((channels, round(WINDOW_S * rate)), dtype=np.float32) for role in work.roles
-    }
-    longest = 0
-    for track in work.heard:
-        samples, file_rate = read_part(track.path, start_s, WINDOW_S)
-        part = resample(samples, file_rate, rate)[:, : round(WINDOW_S * rate)]
-        longest = max(longest, part.shape[1])
-        stems[track.role] = add_to_mix(stems[track.role], part)
+    sums = RoleSums(work.heard)
+    rate, channels = min(sums.sample_rate, HIGHEST_RATE), channel_count(sums.tracks)
+    stems: dict[str, NDArray[np.float32]] = {}
+    for role in sorted(sums):
+        blocks = mixed(sums.of(role), rate, None, start_s, WINDOW_S, channels)
+        stems[role] = np.concatenate([np.zeros((channels, 0), dtype=np.float32), *blocks], axis=1)
+    longest = min(max(samples.shape[1] for samples in stems.values()), round(WINDOW_S * rate))
     peak = max(float(np.max(np.abs(samples), initial=0.0)) for samples in stems.values())
     trim_db = min(0.0, PEAK_DBFS - float(amplitude_to_db(peak)))
     files = {}
     for role, samples in stems.items():
         files[role] = folder / f"play-{role}.flac"
-        soundfile.write(files[role], apply_gain(samples[:, :longest], trim_db).T, rate, subtype="PCM_24")
+        whole = np.pad(samples, ((0, 0), (0, max(0, longest - samples.shape[1]))))[:, :longest]
+        soundfile.write(files[role], apply_gain(whole, trim_db).T, rate, subtype="PCM_24")
     return files
 
 

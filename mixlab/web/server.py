@@ -13,14 +13,14 @@ import gradio as gr
 from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, PlainTextResponse, Response
 
-from mixlab.connections import address_of
-from mixlab.serving import Application, ends_in_order, listen, make_server
+from mixlab.serving.connections import address_of
+from mixlab.serving.server import Application, ends_in_order, listen, make_server
 from mixlab.web.arrival import receive
 from mixlab.web.desk import Desk
 from mixlab.web.guard import Guard
 from mixlab.web.page import HEAD, Page
-from mixlab.web.schema import AppSchema
 from mixlab.web.sessions import Folders
+from mixlab.web.settings import AppSettings
 from mixlab.web.uploads import Limits
 from mixlab.web.work import Advisor
 
@@ -41,7 +41,7 @@ READABLE = {
 FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]
 
 
-def serve(settings: AppSchema) -> None:
+def serve(settings: AppSettings) -> None:
     """Load the model, then answer until Ctrl-C or a signal; what people uploaded is deleted at the end.
 
     Raises:
@@ -95,8 +95,8 @@ def make_application(desk: Desk, host: str, port: int) -> Application:
         if path is None or not path.is_file():
             return PlainTextResponse("There is no such file, or not any more.", status_code=404)
         kind = TYPES.get(path.suffix, "application/octet-stream")
-        shown = {} if path.suffix == ".flac" else {"filename": name}
-        return FileResponse(path, media_type=kind, headers={"cache-control": "no-store"}, **shown)  # type: ignore[arg-type]
+        shown = None if path.suffix == ".flac" else name
+        return FileResponse(path, media_type=kind, headers={"cache-control": "no-store"}, filename=shown)
 
     @app.get("/page/{name}")
     def asset(name: str) -> Response:

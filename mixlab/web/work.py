@@ -8,9 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from mixlab.advising.consultation import Consultation, counted
 from mixlab.advising.exchange import TrackGain
 from mixlab.advising.listener import ModelListener, read_encoder
@@ -18,12 +15,11 @@ from mixlab.advising.session import Answer, Session
 from mixlab.advising.summary import SegmentAnswer, Summary
 from mixlab.advising.usual import above_anchor_lu, rule_advice, segment_lufs
 from mixlab.advising.words import summary_text
-from mixlab.audio.files import read_audio, resample, to_mono
-from mixlab.audio.levels import apply_gain
+from mixlab.audio.hearing import Heard
 from mixlab.errors import MixlabError
 from mixlab.models.checkpoints import Description, find_trained, load_trained, read_description
 from mixlab.multitrack.roles import is_mixture, role_of
-from mixlab.multitrack.tracks import LENGTH_TOLERANCE_S, check_together, delay_notes
+from mixlab.multitrack.tracks import LENGTH_TOLERANCE_S, RoleSums, Track, check_together, delay_notes, hear_role
 from mixlab.web.uploads import Upload, nameless
 
 LEFT_OUT = "left out"
@@ -52,23 +48,11 @@ class Advisor:
 
 
 @dataclass
-class Track:
+class Given:
     """A file with its role, `LEFT_OUT` where it has none."""
 
     upload: Upload
     role: str
-
-    @property
-    def path(self) -> Path:
-        return self.upload.path
-
-    @property
-    def sample_rate(self) -> int:
-        return self.upload.header.sample_rate
-
-    @property
-    def channels(self) -> int:
-        return self.upload.header.channels
 
 
 @dataclass(frozen=True)
@@ -104,7 +88,7 @@ class Work:
         is_applied: whether the gains advised now are among them.
     """
 
-    tracks: list[Track] = field(default_factory=list)
+    tracks: list[Given] = field(default_factory=list)
     genre: str | None = None
     known_db: Mapping[str, float] | None = None
     applied_db: dict[str, float] = field(default_factory=dict)
@@ -113,7 +97,7 @@ class Work:
 
     def add(self, uploads: Sequence[Upload], allowed: Sequence[str]) -> None:
         """Add files with the roles that their names tell."""
-        self.tracks += [Track(upload, guessed_role(upload.name, allowed)) for upload in uploads]
+        self.tracks += [Given(upload, guessed_role(upload.name, allowed)) for upload in uploads]
         self.forget_advice()
 
     def forget_advice(self) -> None:
@@ -123,7 +107,11 @@ class Work:
     @property
     def heard(self) -> list[Track]:
         """The tracks that have a role."""
-        return [track for track in self.tracks if track.role != LEFT_OUT]
+        return [
+            Track(given.upload.path, given.role, given.upload.header, given.upload.name)
+            for given in self.tracks
+            if given.role != LEFT_OUT
+        ]
 
     @property
     def roles(self) -> list[str]:
@@ -138,8 +126,7 @@ class Work:
         """The gain of every file that is heard."""
         total_db = self.total_db(ignore_below_db)
         return [
-            TrackGain(track.upload.name, track.role, total_db[track.role], track.upload.header.duration_s)
-            for track in self.heard
+            TrackGain(track.name, track.role, total_db[track.role], track.header.duration_s) for track in self.heard
         ]
 
 
@@ -176,17 +163,15 @@ def advise(work: Work, advisor: Advisor, anchor: str, words: str, genre: str | N
         MixlabError: one sentence for the page.
     """
     check_ready(work, anchor, advisor.description)
-    headers = {track.upload.name: track.upload.header for track in work.heard}
-    check_together(headers, LENGTH_TOLERANCE_S)
+    sums = RoleSums(work.heard)
+    check_together(sums.tracks, LENGTH_TOLERANCE_S)
     work.advised, work.is_applied = None, False
-    signals: dict[str, NDArray[np.float32]] = {}
-    for number, track in enumerate(work.heard):
-        yield 0.3 * number / len(work.heard), f"Reading {track.upload.name}"
-        _add_signal(signals, track, work.applied_db.get(track.role, 0.0), advisor.sample_rate)
-    longest = max(signal.size for signal in signals.values())
-    padded = {role: np.pad(signal, (0, longest - signal.size)) for role, signal in signals.items()}
-    session = Session(padded, advisor.sample_rate, anchor)
-    anchor_name = next(track.upload.name for track in work.heard if track.role == anchor)
+    heard: dict[str, Heard] = {}
+    for number, role in enumerate(sums):
+        yield 0.3 * number / len(sums), f"Reading {', '.join(track.name for track in sums.of(role))}"
+        heard[role] = _hear(sums.of(role), advisor.sample_rate, work.applied_db)
+    session = Session.of(heard, advisor.sample_rate, anchor)
+    anchor_name = sums.of(anchor)[0].name
     consultation = Consultation.of(session, anchor_name, advisor.description, words.strip() or None)
     count, answers = len(consultation.segments), list[SegmentAnswer]()
     yield 0.3, f"Listening to {count} segment{'s' if count > 1 else ''}"
@@ -202,22 +187,21 @@ def advise(work: Work, advisor: Advisor, anchor: str, words: str, genre: str | N
         summary=summary,
         rule=rule_advice(session, consultation.segments, lufs, genre, consultation.claim),
         text=summary_text(summary, with_sections=False),
-        notes=(*delay_notes(headers), *consultation.notes(summary), *left_out),
+        notes=(*delay_notes(sums.tracks), *consultation.notes(summary), *left_out),
         above_lu=above_anchor_lu(lufs, anchor),
         window_s=_window_start(answers),
     )
 
 
-def _add_signal(signals: dict[str, NDArray[np.float32]], track: Track, gain_db: float, sample_rate: int) -> None:
-    """Add a file to its role's sum at the model's rate."""
+def _hear(tracks: Sequence[Track], sample_rate: int, applied_db: Mapping[str, float]) -> Heard:
+    """What is heard of the files of one role."""
     try:
-        samples, rate = read_audio(track.path)
+        return hear_role(tracks, sample_rate, applied_db)
     except MixlabError as error:
-        raise MixlabError(nameless(str(error), track.path, track.upload.name)) from error
-    mono = apply_gain(resample(to_mono(samples), rate, sample_rate), gain_db)
-    known = signals.get(track.role, np.zeros(0, dtype=np.float32))
-    length = max(known.size, mono.size)
-    signals[track.role] = np.pad(known, (0, length - known.size)) + np.pad(mono, (0, length - mono.size))
+        sentence = str(error)
+        for track in tracks:
+            sentence = nameless(sentence, track.path, track.name)
+        raise MixlabError(sentence) from error
 
 
 def _window_start(answers: Sequence[SegmentAnswer], window_s: float = 30.0) -> float:

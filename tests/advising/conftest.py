@@ -1,16 +1,17 @@
 """Untrained checkpoints, tracks of tones as files, and a model that says what the test wants."""
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import soundfile
 
-from mixlab.advising.schema import AdviseSchema
+from mixlab.advising.advise_command import AdviseSettings
+from mixlab.audio.files import read_header
 from mixlab.models.adapters import LANGUAGE_MODEL_LINEARS, lora
 from mixlab.models.backbones.tiny import Tiny
 from mixlab.models.checkpoints import Description, save_trained
+from mixlab.multitrack.tracks import Track
 
 DESCRIPTION = Description(
     builder="tiny",
@@ -35,7 +36,7 @@ def save_checkpoint(tmp_path_factory):
 
     def save(**changes):
         folder = tmp_path_factory.mktemp("run")
-        save_trained(folder / "adapter", replace(base, model=model), replace(DESCRIPTION, **changes))
+        save_trained(folder / "adapter", replace(base, model=model), DESCRIPTION.but(**changes))
         return folder
 
     return save
@@ -91,7 +92,7 @@ def settings(checkpoint):
             "min_segments": 2,
             "min_agreement": 0.6,
         }
-        return AdviseSchema.model_validate(values | {key: value for key, value in changes.items()})
+        return AdviseSettings.model_validate(values | {key: value for key, value in changes.items()})
 
     return make
 
@@ -124,7 +125,6 @@ def track_of():
     """What rendering needs to know of a track."""
 
     def make(path, role):
-        info = soundfile.info(path)
-        return SimpleNamespace(path=path, role=role, sample_rate=info.samplerate, channels=info.channels)
+        return Track(path, role, read_header(path))
 
     return make

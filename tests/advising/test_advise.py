@@ -4,34 +4,31 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
 
-import mixlab.advising
-from mixlab.advising import command
-from mixlab.advising.schema import settings as checked
+from mixlab.advising import advise_command
 from mixlab.errors import ConfigError
 
-FOLDER = os.path.dirname(mixlab.advising.__file__)
+from ..conftest import composed
+
 REQUIRED = ["checkpoint=run", "anchor=bass.wav", "tracks=[vocals.wav]"]
 
 
-def composed(*overrides):
-    with initialize_config_dir(FOLDER, version_base="1.3"):
-        return compose("advise", list(overrides))
+def checked(*overrides):
+    """The settings that a command line gives."""
+    return advise_command.settings(composed(*overrides, name="advising/advise"), overrides)
 
 
 def advise(*arguments, cwd=None):
-    environment = {**os.environ, "PYTHONPATH": os.path.dirname(os.path.dirname(FOLDER)), "OMP_NUM_THREADS": "1"}
     return subprocess.run(
-        [sys.executable, "-m", "mixlab.advise", *arguments],
+        [sys.executable, "-m", "mixlab", "advise", *arguments],
         capture_output=True,
         text=True,
         timeout=120,
         cwd=cwd,
-        env=environment,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1"},
     )
 
 
@@ -39,10 +36,10 @@ def advise(*arguments, cwd=None):
     ("written", "key", "value"),
     [
         ("anchor=my bass.wav", "anchor", "my bass.wav"),
-        ("tracks=[my vocals.wav,drums.wav]", "tracks", ["my vocals.wav", "drums.wav"]),
-        ("tracks=vocals.wav", "tracks", ["vocals.wav"]),
+        ("tracks=[my vocals.wav,drums.wav]", "tracks", ("my vocals.wav", "drums.wav")),
+        ("tracks=vocals.wav", "tracks", ("vocals.wav",)),
         ("anchor='bass (1).wav'", "anchor", "bass (1).wav"),
-        ("tracks=['vocals, lead.wav',drums.wav]", "tracks", ["vocals, lead.wav", "drums.wav"]),
+        ("tracks=['vocals, lead.wav',drums.wav]", "tracks", ("vocals, lead.wav", "drums.wav")),
         ("prompt=I think the vocals are too quiet", "prompt", "I think the vocals are too quiet"),
         ("prompt='The vocals are too quiet, right?'", "prompt", "The vocals are too quiet, right?"),
         ('prompt="I don\'t hear the vocals"', "prompt", "I don't hear the vocals"),
@@ -51,7 +48,7 @@ def advise(*arguments, cwd=None):
     ],
 )
 def test_what_the_help_says_about_quoting_works(written, key, value):
-    assert getattr(checked(composed(*REQUIRED, written)), key) == value
+    assert getattr(checked(*REQUIRED, written), key) == value
 
 
 @pytest.mark.parametrize(
@@ -68,23 +65,23 @@ def test_what_the_help_says_about_quoting_works(written, key, value):
 )
 def test_a_wrong_key_gets_a_sentence(overrides, message):
     with pytest.raises(ConfigError, match=message):
-        checked(composed(*overrides))
+        checked(*overrides)
 
 
 def test_nothing_but_the_advice_goes_to_stdout(settings, write_tone, monkeypatch, capsys):
-    made = command.make_report
+    made = advise_command.make_report
 
     def chatty(chosen):
         print("a library chats")
         return made(chosen, lambda questions: ["Lower the drums by 6 dB."] * len(questions))
 
-    monkeypatch.setattr(command, "make_report", chatty)
+    monkeypatch.setattr(advise_command, "make_report", chatty)
     files = (write_tone("bass.wav", 5.0), write_tone("drums.wav", 5.0))
-    command.advise(settings(*files))
+    advise_command.main(settings(*files))
     out, err = capsys.readouterr()
     assert json.loads(out)["text"].startswith("Lower the drums by 6 dB.")
     assert "a library chats" in err
-    command.advise(settings(*files, format="text"))
+    advise_command.main(settings(*files, format="text"))
     assert capsys.readouterr().out.startswith("Lower the drums by 6 dB.\nAgreement (not certainty): drums 100%")
 
 
@@ -113,4 +110,4 @@ def test_the_whole_command_runs_on_an_untrained_checkpoint(checkpoint, write_ton
 
 
 def test_the_configuration_has_every_key_of_the_schema():
-    assert set(OmegaConf.to_container(composed())) == set(checked(composed(*REQUIRED)).model_dump())
+    assert set(composed(name="advising/advise")) == set(advise_command.AdviseSettings.model_fields)

@@ -1,5 +1,7 @@
 """Rebalanced files sound as advised, keep their rate and channels, and replace nothing."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import soundfile
@@ -100,3 +102,31 @@ def test_a_file_is_no_folder_to_write_to(tmp_path, write_tone, folder):
     path = write_tone("bass.wav", 1.0)
     with pytest.raises(InputFileError, match="cannot be written to"):
         plan_outputs(tmp_path / folder, [path], overwrite=False)
+
+
+def test_long_files_are_rendered_in_little_memory(tmp_path, track_of):
+    with soundfile.SoundFile(tmp_path / "drums.flac", "w", 96_000, 2, "PCM_16", format="FLAC") as file:
+        for _ in range(60):
+            file.write(np.full((96_000, 2), 0.9, dtype=np.float32))
+    whole_mb = 60 * 96_000 * 2 * 4 / 1e6
+    tracemalloc.start()
+    result = rebalance(tmp_path / "out", [track_of(tmp_path / "drums.flac", "drums")], {"drums": 6.0})
+    peak_mb = tracemalloc.get_traced_memory()[1] / 1e6
+    tracemalloc.stop()
+    assert peak_mb < 30 < whole_mb / 1.5
+    assert result.trim_db == pytest.approx(-5.1)
+
+
+def test_what_cannot_be_written_leaves_nothing_behind(tmp_path, write_tone, track_of, monkeypatch):
+    tracks = [track_of(write_tone(name, 2.0), name[:4]) for name in ("bass.wav", "drum.wav")]
+    written = []
+
+    def full(self, samples):
+        written.append(samples)
+        if len(written) == 3:
+            raise AssertionError  # as soundfile does on a full disk
+
+    monkeypatch.setattr(soundfile.SoundFile, "write", full)
+    with pytest.raises(InputFileError, match=r"out cannot be written to \(no space is left\)"):
+        rebalance(tmp_path / "out", tracks, {})
+    assert list((tmp_path / "out").iterdir()) == []

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from mixlab.advising.command import make_report
+from mixlab.advising.advise_command import make_report
 from mixlab.errors import CheckpointError, ConfigError, InputFileError, MixlabError
 
 from .conftest import DESCRIPTION

@@ -5,6 +5,7 @@ import pytest
 
 from mixlab.advising.listener import ModelListener
 from mixlab.advising.session import Question
+from mixlab.chat.encoder import EncodedExample
 from mixlab.models.checkpoints import load_trained
 from mixlab.synthesis.example import Clip
 
@@ -26,7 +27,8 @@ def question(seconds, clips=2, prompt=""):
 
 @pytest.mark.parametrize(("seconds", "audio_tokens"), [(3.0, 2), (5.0, 4), (10.0, 8)])
 def test_a_shorter_clip_has_fewer_audio_tokens(listener, seconds, audio_tokens):
-    encoded = listener._encode(question(seconds, clips=1))
+    asked = question(seconds, clips=1)
+    encoded = EncodedExample.of_question(listener.encoder, asked.clips, asked.prompt)
     assert int(np.sum(encoded.text.input_ids == listener.encoder.chat.audio_token_id)) == audio_tokens
     assert [clip.size for clip in encoded.waveforms] == [round(seconds * 16000)]
 

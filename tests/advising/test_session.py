@@ -5,7 +5,7 @@ import pytest
 
 from mixlab.advising.session import Session
 from mixlab.audio.levels import rms_dbfs
-from mixlab.synthesis.example import Inputs
+from mixlab.synthesis.example import LAYOUTS
 
 from .conftest import TONES_HZ, tone
 
@@ -42,7 +42,7 @@ def test_a_remainder_below_three_seconds_is_counted_and_not_judged():
 def test_a_short_file_is_judged_as_it_is_without_padding(seconds):
     session = Session(signals(seconds), RATE, "bass")
     (segment,), _ = session.segments(10.0, -32.0)
-    assert [clip.samples.size for clip in session.clips(segment, Inputs.STEMS)] == [round(seconds * RATE)] * 3
+    assert [clip.samples.size for clip in session.clips(segment, LAYOUTS["stems"])] == [round(seconds * RATE)] * 3
 
 
 def test_segments_without_the_anchor_or_without_another_stem_are_counted():
@@ -82,7 +82,7 @@ def test_silence_has_no_segments():
 def test_one_gain_brings_the_segments_mixture_to_the_headroom_and_keeps_the_balance():
     session = Session(signals(10.0, drums=0.4), RATE, "bass")
     (segment,), _ = session.segments(10.0, -32.0)
-    bass, drums, vocals = (clip.samples for clip in session.clips(segment, Inputs.STEMS))
+    bass, drums, vocals = (clip.samples for clip in session.clips(segment, LAYOUTS["stems"]))
     assert rms_dbfs(bass + drums + vocals) == pytest.approx(-32.0, abs=0.01)
     assert rms_dbfs(drums) - rms_dbfs(bass) == pytest.approx(20 * np.log10(4), abs=0.01)
 
@@ -90,9 +90,9 @@ def test_one_gain_brings_the_segments_mixture_to_the_headroom_and_keeps_the_bala
 @pytest.mark.parametrize(
     ("inputs", "labels"),
     [
-        (Inputs.STEMS, ["Anchor, bass:", "Drums:", "Vocals:"]),
-        (Inputs.ANCHOR_REST, ["Anchor, bass:", "The rest, drums and vocals:"]),
-        (Inputs.MIXTURE, ["Mixture, anchor bass:"]),
+        (LAYOUTS["stems"], ["Anchor, bass:", "Drums:", "Vocals:"]),
+        (LAYOUTS["anchor_rest"], ["Anchor, bass:", "The rest, drums and vocals:"]),
+        (LAYOUTS["mixture"], ["Mixture, anchor bass:"]),
     ],
 )
 def test_the_clips_are_laid_out_as_the_checkpoint_was_trained(inputs, labels):

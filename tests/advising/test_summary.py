@@ -1,17 +1,15 @@
 """What answers on single segments say together, in numbers and in words."""
 
-from importlib import resources
-
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mixlab.advising.schema import AdviseSchema
+from mixlab.advising.advise_command import AdviseSettings
 from mixlab.advising.summary import Quorum, SegmentAnswer, read_claim, summarise
 from mixlab.advising.words import summary_text
 from mixlab.language.advice import Claim, Direction, State, Verdict
 from mixlab.language.parse import parse
+from tests.conftest import composed
 
 STEMS = ("bass", "drums", "vocals")
 BALANCED = "The mix is balanced. Leave everything as it is."
@@ -130,9 +128,9 @@ def test_a_stem_that_no_segment_held_is_unheard_and_one_that_was_not_understood_
 
 
 def test_what_advice_needs_is_the_same_for_the_page_and_the_command():
-    defaults = yaml.safe_load(resources.files("mixlab.advising").joinpath("advise.yaml").read_text("utf-8"))
+    defaults = composed(name="advising/advise")
     assert (Quorum().min_segments, Quorum().min_agreement) == (defaults["min_segments"], defaults["min_agreement"])
-    assert {"min_segments", "min_agreement"} <= AdviseSchema.model_fields.keys()
+    assert {"min_segments", "min_agreement"} <= AdviseSettings.model_fields.keys()
 
 
 YES = "You are right, the drums are too loud. " + lower_drums(6)

@@ -6,9 +6,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import Wav2Vec2FeatureExtractor, WhisperFeatureExtractor
+from transformers.audio_utils import mel_filter_bank
 
 from mixlab.audio.levels import apply_gain
-from mixlab.audio.log_mel import LogMel, shift_gain
+from mixlab.audio.log_mel import LogMel, _constants, shift_gain
 from mixlab.errors import ConfigError
 
 SAMPLE_RATE = 16000
@@ -71,6 +72,13 @@ def test_a_clip_of_any_length_ends_in_the_silence_that_transformers_pads_it_with
 def test_a_clip_that_ends_just_before_the_window_is_reflected_there_with_its_silence(samples):
     sound = clip("noise", 30.0)[:samples]
     np.testing.assert_allclose(features_of(QWEN2_AUDIO_7B, sound)[0], extracted(QWEN2_AUDIO_7B, sound), atol=1e-4)
+
+
+@pytest.mark.parametrize(("n_fft", "mels"), [(400, 80), (400, 128), (8192, 64)])
+def test_the_mel_filters_are_those_of_whisper_to_the_bit(n_fft, mels):
+    bank = _constants(SAMPLE_RATE, n_fft, mels, torch.device("cpu"))[1]
+    expected = mel_filter_bank(1 + n_fft // 2, mels, 0.0, 8000.0, SAMPLE_RATE, norm="slaney", mel_scale="slaney")
+    np.testing.assert_array_equal(bank.numpy(), expected.astype(np.float32))
 
 
 def test_past_a_clips_end_there_is_one_value_80_db_below_its_maximum():

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mixlab.evaluation.baselines import ListenedItem
+from mixlab.baselines.base import ListenedItem
 from mixlab.language.advice import Advice, Move, State, Verdict
 from mixlab.language.parse import parse
 from mixlab.language.templates import render_prompt, render_response

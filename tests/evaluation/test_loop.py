@@ -9,10 +9,10 @@ import pytest
 from mixlab.evaluation.loop import close_loop
 from mixlab.language.advice import Advice, Move
 from mixlab.scoring import Prediction
-from mixlab.synthesis.draw import LevelProtocol
 from mixlab.synthesis.problem import PromptCategory
+from mixlab.synthesis.protocol import LevelProtocol
 
-LEVEL = LevelProtocol(-32.0, 18.0)
+LEVEL = LevelProtocol(headroom_dbfs=-32.0, master_range_db=18.0)
 
 
 def half_way(problems):

@@ -9,13 +9,12 @@ from urllib.parse import unquote
 
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
+import yaml
 
-from mixlab.cli import config_folder, register_resolvers
 from mixlab.models.adapters import LANGUAGE_MODEL_LINEARS, lora
 from mixlab.models.backbones.tiny import Tiny
 from mixlab.models.checkpoints import Description, fingerprint, save_trained
+from tests.conftest import composed
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 DESCRIPTION = Description(
@@ -47,10 +46,7 @@ METRICS = {
 @pytest.fixture(scope="session")
 def run_config():
     """The resolved configuration of a run over a few demo songs."""
-    register_resolvers()
-    with initialize_config_dir(config_folder(), version_base="1.3"):
-        cfg = compose("train", ["+experiment=bass_anchor", "dataset=demo_small"])
-    return OmegaConf.to_container(cfg, resolve=True)
+    return composed("+experiment=bass_anchor", "dataset=demo_small")
 
 
 @pytest.fixture(scope="session")
@@ -58,7 +54,7 @@ def run_folder(tmp_path_factory, run_config):
     """A run folder: an adapter with a trained projector on the shipped base, a configuration and figures."""
     folder = tmp_path_factory.mktemp("runs") / "run"
     base = Tiny(base="listener").build()
-    description = replace(DESCRIPTION, base_fingerprint=fingerprint(base.model))
+    description = DESCRIPTION.but(base_fingerprint=fingerprint(base.model))
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = lora(base, 2, 4, 0.0, LANGUAGE_MODEL_LINEARS, train_projector=True)
@@ -66,7 +62,7 @@ def run_folder(tmp_path_factory, run_config):
             if "lora_B" in name:
                 torch.nn.init.normal_(weight, std=0.02)
     save_trained(folder / "adapter", replace(base, model=model), description)
-    (folder / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(run_config)))
+    (folder / "config.yaml").write_text(yaml.safe_dump(run_config))
     (folder / "metrics.json").write_text(json.dumps(METRICS))
     return folder
 

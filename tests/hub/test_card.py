@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from mixlab.data.manifest import read_manifest
 from mixlab.hub.card import card
+from mixlab.items.manifest import read_manifest
 
 UNFREE = {"Ärger - Lied": {"split": "test", "genre": None, "licence": None, "free": False}}
 
@@ -33,7 +33,7 @@ def test_demo_songs_are_called_what_they_are(manifest):
 def test_a_set_with_audio_left_out_tells_how_to_rebuild_it(manifest):
     text = card(replace(manifest, songs={**manifest.songs, **UNFREE}, withheld={"test": 2}))
     assert "Clips of 2 items are left out" in text
-    assert "python -m mixlab.export rebuild=" in text
+    assert "mixlab export rebuild=" in text
     assert "| unknown | 1 | left out |" in text
     assert "license: other" in text
 

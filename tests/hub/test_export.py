@@ -11,14 +11,16 @@ import numpy as np
 import pytest
 import soundfile
 
-from mixlab.data.exported import ExportedDataModule, ExportedSet
-from mixlab.data.manifest import MANIFEST, check_file, read_manifest
 from mixlab.errors import ConfigError, InputFileError
 from mixlab.hub import export as writing
 from mixlab.hub.export import clip_bytes
 from mixlab.hub.rebuild import rebuild
+from mixlab.items.exported import ExportedSet, deciding_settings
+from mixlab.items.manifest import MANIFEST, check_file, read_manifest
 from mixlab.multitrack.demo.source import DemoSource
-from mixlab.synthesis.example import Clip, Inputs
+from mixlab.synthesis.example import Clip
+
+ANCHOR_REST = "inputs.layout=anchor_rest"
 
 
 class Licensed(DemoSource):
@@ -31,9 +33,9 @@ class Licensed(DemoSource):
 
 @pytest.fixture(scope="module")
 def licensed(build_small):
-    """A data module over songs of several licences."""
+    """A bank over songs of several licences."""
     source = Licensed(train_songs=8, validation_songs=2, test_songs=6, shifted_songs=0, duration_s=12.0)
-    return build_small(source, Inputs.ANCHOR_REST)
+    return build_small(source, ANCHOR_REST)
 
 
 def records(folder, split):
@@ -52,6 +54,14 @@ def test_the_manifest_lists_every_file_as_it_is(exported):
         check_file(exported, path, manifest)
 
 
+def test_the_manifest_says_how_items_were_made_and_no_place_on_a_disk(demo_source, build_small, exported):
+    manifest, bank = read_manifest(exported), build_small(demo_source)
+    assert manifest.settings == json.loads(json.dumps(deciding_settings(bank.settings)))
+    assert tuple(manifest.roles) == bank.roles
+    assert "root" not in manifest.dataset
+    assert str(bank.cache_dir) not in (exported / MANIFEST).read_text()
+
+
 def test_two_exports_of_the_same_are_the_same_bytes(demo_source, build_small, write_export, exported):
     again = write_export(build_small(demo_source))
     for path in (MANIFEST, *read_manifest(exported).files):
@@ -59,14 +69,17 @@ def test_two_exports_of_the_same_are_the_same_bytes(demo_source, build_small, wr
 
 
 def test_nothing_is_normalised_or_clipped_on_the_way_to_disk(demo_source, build_small, exported):
-    example = build_small(demo_source).training_dataset()[0, 1].example
+    bank = build_small(demo_source)
+    example = bank.examples.example(bank.training().problem(0, 1))
     samples, rate = soundfile.read(exported / records(exported, "train")[1]["audios"][0], dtype="float32")
     assert rate == 16000
     assert samples.tobytes() == example.clips[0].samples.tobytes()
 
 
-def test_24_bit_clips_are_rounded_to_24_bits(demo_source, build_small, write_export, exported):
-    rounded = write_export(build_small(demo_source), clips="pcm24")
+def test_24_bit_clips_are_rounded_to_24_bits(demo_source, build_small, write_export):
+    # Quiet enough that no clip exceeds full scale, which 24-bit clips refuse.
+    quiet = build_small(demo_source, "data.level.headroom_dbfs=-60", "evaluation.level.headroom_dbfs=-60")
+    exported, rounded = (write_export(quiet, clips=clips) for clips in ("float32", "pcm24"))
     clip = records(rounded, "test")[0]["audios"][0]
     assert soundfile.info(rounded / clip).subtype == "PCM_24"
     as_float, as_pcm = (soundfile.read(folder / clip)[0] for folder in (exported, rounded))
@@ -83,9 +96,9 @@ def test_24_bit_clips_refuse_to_clip():
 def test_labels_say_what_was_injected_and_what_undoes_it(exported):
     for record in records(exported, "train") + records(exported, "test"):
         problem = json.loads(record["provenance"])["problem"]
-        injected = [{"stem": error["stem"], "gain_db": error["gain_db"]} for error in problem["errors"]]
+        injected = [{"stem": error["stem"], "error_db": error["error_db"]} for error in problem["errors"]]
         assert record["labels"]["errors"] == injected
-        needed = {error["stem"]: -np.sign(error["gain_db"]) for error in problem["errors"]}
+        needed = {error["stem"]: -np.sign(error["error_db"]) for error in problem["errors"]}
         assert {move["stem"]: np.sign(move["gain_db"]) for move in record["labels"]["advice"]} == needed
 
 
@@ -101,23 +114,25 @@ def test_audio_of_songs_without_a_free_licence_is_left_out_and_named(licensed, w
             withheld[split] += record["audios"] is None
     assert set(sounds(folder)) == listed
     assert withheld == manifest.withheld
+    assert "The songs came from `demo` with `train_songs: 12`" in (folder / "README.md").read_text(encoding="utf-8")
     assert {song["free"] for song in manifest.songs.values() if song["licence"] is None} == {False}
 
 
-def test_training_on_a_set_without_its_audio_says_how_to_rebuild_it(licensed, write_export, build_small):
+def test_training_on_a_set_without_its_audio_says_how_to_rebuild_it(licensed, write_export, serve):
     folder = write_export(licensed, train_items=8)
     with pytest.raises(InputFileError, match=r"jsonl, line \d+: the licence of demo-\S+ keeps .* rebuild=.*\.$"):
-        build_small(ExportedSet(folder), Inputs.ANCHOR_REST, ExportedDataModule)
+        serve(folder, ANCHOR_REST)
 
 
-def test_a_rebuilt_set_is_the_one_that_all_audio_would_have_given(licensed, write_export, build_small):
+def test_a_rebuilt_set_is_the_one_that_all_audio_would_have_given(licensed, write_export, serve):
     folder, everything = (write_export(licensed, train_items=8, audio=audio) for audio in ("free", "all"))
     rebuild(ExportedSet(folder), licensed)
     assert sounds(folder) == sounds(everything)
     for split in read_manifest(folder).items:
         assert records(folder, split) == records(everything, split)
     assert read_manifest(folder).audio == "rebuilt"
-    assert build_small(ExportedSet(folder), Inputs.ANCHOR_REST, ExportedDataModule).training_dataset()[0, 0]
+    bank = serve(folder, ANCHOR_REST)
+    assert bank.examples.example(bank.training().problem(0, 0)).clips
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
     rebuild(ExportedSet(folder), licensed)
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
@@ -145,10 +160,10 @@ def test_a_rebuilding_that_was_stopped_goes_on(licensed, write_export, monkeypat
 def test_songs_that_sound_different_are_not_taken_for_the_exported_ones(licensed, write_export, build_small):
     folder = write_export(licensed, train_items=2)
     sizes = {"train_songs": 8, "validation_songs": 2, "test_songs": 6, "shifted_songs": 0}
-    others = build_small(Licensed(**sizes, duration_s=12.0, seed=9), Inputs.ANCHOR_REST)
+    others = build_small(Licensed(**sizes, duration_s=12.0, seed=9), ANCHOR_REST)
     with pytest.raises(InputFileError, match=r"Your copy of 'demo-.*' does not sound like the one"):
         rebuild(ExportedSet(folder), others)
-    fewer = build_small(DemoSource(8, 2, 2, 0, 12.0), Inputs.ANCHOR_REST)
+    fewer = build_small(DemoSource(8, 2, 2, 0, 12.0), ANCHOR_REST)
     with pytest.raises(
         InputFileError, match=r"test\.jsonl, line \d+ needs 'demo-test-.*', which is not among your songs"
     ):
@@ -229,12 +244,12 @@ def test_a_folder_with_other_content_is_left_alone(demo_source, build_small, wri
 
 
 def test_a_finished_export_is_checked_and_left_alone(demo_source, build_small, write_export, copied):
-    module = build_small(demo_source)
+    bank = build_small(demo_source)
     before = {path: path.stat().st_mtime_ns for path in copied.rglob("*")}
-    write_export(module, copied)
+    write_export(bank, copied)
     assert {path: path.stat().st_mtime_ns for path in copied.rglob("*")} == before
     with pytest.raises(InputFileError, match="an export already, which differs in 'train_items'"):
-        write_export(module, copied, train_items=4)
+        write_export(bank, copied, train_items=4)
     next(copied.rglob("*.wav")).write_bytes(b"broken")
     with pytest.raises(InputFileError, match="is not as it was exported"):
-        write_export(module, copied)
+        write_export(bank, copied)

@@ -7,7 +7,7 @@ import huggingface_hub
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
-from mixlab.data.manifest import read_manifest
+from mixlab.items.manifest import read_manifest
 
 AUDIO_TAG = "<audio>"
 
@@ -112,9 +112,9 @@ def test_hugging_face_datasets_reads_a_set_whose_audio_is_left_out(exported, tmp
 
 
 def test_the_users_message_is_the_models_own_layout(exported, encoder, build_small, demo_source):
-    module = build_small(demo_source)
+    bank = build_small(demo_source)
     for index, record in enumerate(records(exported, "train")):
-        example = module.training_dataset()[0, index].example
+        example = bank.examples.example(bank.training().problem(0, index))
         text = encoder.prompt_text(example.clips, example.prompt)
         user = record["messages"][0]["content"]
         pieces = [piece.strip() for piece in user.split(AUDIO_TAG)]

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from mixlab.hub.schema import PublishSchema
+from mixlab.hub.settings import PublishSettings
 
 CHECKOUT = Path(__file__).parent.parent.parent
 REPO = "someone/balance"
@@ -29,7 +29,7 @@ def environment(tmp_path, **more):
 
 def mixlab(entry, *overrides, cwd, **more):
     return subprocess.run(
-        [sys.executable, "-m", f"mixlab.{entry}", *overrides],
+        [sys.executable, "-m", "mixlab", entry, *overrides],
         capture_output=True, text=True, timeout=280, cwd=cwd, env=environment(cwd, **more), check=False,
     )  # fmt: skip
 
@@ -42,7 +42,7 @@ def settings():
         "base_revision": None, "base_licence": None, "licence": None, "exported": None, "train_items": 4, "cache": None,
         "commit_message": "Publish with mixlab",
     }  # fmt: skip
-    return lambda checkpoint, out, **changes: PublishSchema.model_validate(
+    return lambda checkpoint, out, **changes: PublishSettings.model_validate(
         values | {"checkpoint": str(checkpoint), "out": str(out)} | changes
     )
 
@@ -50,7 +50,7 @@ def settings():
 @pytest.fixture(scope="module")
 def made(settings, run_folder, tmp_path_factory):
     """The published folders of the run, by form."""
-    from mixlab.publishing import publish
+    from mixlab.hub.publishing import publish
 
     out = tmp_path_factory.mktemp("release")
     for form in ("adapter", "merged"):
@@ -97,9 +97,10 @@ def test_the_code_of_the_card_gives_the_advice_without_mixlab(form, made, run_fo
     """The very code block, in a process that cannot import mixlab, says what mixlab's own listener says."""
     from mixlab.advising.listener import ModelListener
     from mixlab.advising.session import Question, Session
-    from mixlab.advising.tracks import read_track, sum_by_role
+    from mixlab.audio.files import read_header
     from mixlab.models.checkpoints import load_trained
-    from mixlab.synthesis.example import Inputs
+    from mixlab.multitrack.tracks import Track, hear_role
+    from mixlab.synthesis.example import LAYOUTS
 
     folder = made / form / "model"
     put_into_cache(folder, tracks)
@@ -110,11 +111,12 @@ def test_the_code_of_the_card_gives_the_advice_without_mixlab(form, made, run_fo
         capture_output=True, text=True, timeout=280, cwd=tracks, env=environment(tracks, PYTHONPATH=""), check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
-    heard = sum_by_role([read_track(tracks / f"{role}.wav", role) for role in ("bass", "drums", "vocals")], 16_000)
-    session = Session(heard, 16_000, "bass")
+    paths = {role: tracks / f"{role}.wav" for role in ("bass", "drums", "vocals")}
+    files = [Track(path, role, read_header(path)) for role, path in paths.items()]
+    session = Session.of({track.role: hear_role([track], 16_000) for track in files}, 16_000, "bass")
     (segment,), _ = session.segments(10.0, -32.0)
     listener = ModelListener(load_trained(run_folder))
-    assert done.stdout.strip() == listener([Question(session.clips(segment, Inputs.STEMS), "")])[0]
+    assert done.stdout.strip() == listener([Question(session.clips(segment, LAYOUTS["stems"]), "")])[0]
     assert done.stdout.strip()
 
 

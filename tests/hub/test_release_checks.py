@@ -9,15 +9,17 @@ from unittest.mock import create_autospec
 
 import httpx2
 import pytest
+import yaml
 from huggingface_hub import HfApi, ModelCard
 from huggingface_hub.errors import HfHubHTTPError
 
 from mixlab.errors import CheckpointError, ConfigError, InputFileError, MixlabError
 from mixlab.hub.checks import check_card, check_private
-from mixlab.hub.record import read_run
+from mixlab.hub.record import RunRecord, read_run
 from mixlab.hub.space import _settings, requirements
 from mixlab.hub.upload import Upload, check_token, upload
 from mixlab.models.remote import locate_checkpoint
+from mixlab.runs.folder import RunFolder
 
 CHECKOUT = Path(__file__).parent.parent.parent
 CARD = "---\nlicense: apache-2.0\n---\n\n# A card\n"
@@ -77,7 +79,7 @@ def test_without_a_token_the_way_to_one_is_said(monkeypatch):
 def test_a_run_without_figures_gets_no_card(run_folder, tmp_path):
     copy = shutil.copytree(run_folder, tmp_path / "run")
     (copy / "metrics.json").unlink()
-    with pytest.raises(InputFileError, match=r"mixlab\.evaluate"):
+    with pytest.raises(InputFileError, match="mixlab evaluate"):
         read_run(copy)
 
 
@@ -113,14 +115,14 @@ def test_the_results_in_a_card_come_back_as_they_are_in_the_figures(run_folder):
     assert all(row in text for row in ("| text alone |", "| loudness rule by genre |", "| oracle |"))
 
 
-def test_songs_that_forbid_commercial_use_make_a_model_that_forbids_it(run_folder):
-    from dataclasses import replace
-
+def test_songs_that_forbid_commercial_use_make_a_model_that_forbids_it(run_folder, tmp_path):
     from mixlab.hub.model_card import licence_text, model_licences
     from mixlab.hub.model_folder import Base
 
     record = read_run(run_folder)
-    musdb = replace(record, config={**record.config, "dataset": {"_target_": "mixlab.multitrack.musdb.Musdb18HQ"}})
+    config = yaml.safe_load((run_folder / "config.yaml").read_text()) | {"dataset": {"kind": "musdb18hq"}}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    musdb = RunRecord(RunFolder(tmp_path))
     base = Base("Qwen/Qwen2-Audio-7B-Instruct", "abc", "bfloat16", True)
     assert model_licences(record, base, "apache-2.0", None).name == "apache-2.0"
     licences = model_licences(musdb, base, "apache-2.0", None)

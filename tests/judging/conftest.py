@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mixlab.judging.schema import RubricSchema
+from mixlab.judging.questions import Rubric
 from mixlab.language.advice import Advice, Move
 from mixlab.scoring import Prediction
 from mixlab.synthesis.problem import GainError, Problem, PromptCategory
@@ -56,11 +56,11 @@ def answered() -> Callable[..., Prediction]:
 
 
 @pytest.fixture(scope="session")
-def rubric() -> RubricSchema:
+def rubric() -> Rubric:
     """Two criteria in few words."""
     points = {point: f"worth {point}" for point in range(1, 6)}
     criteria = {name: {"question": f"Is it of {name}?", "points": points} for name in ("effectiveness", "helpfulness")}
-    return RubricSchema.model_validate({"task": "Judge.", "criteria": criteria})
+    return Rubric.model_validate({"task": "Judge.", "criteria": criteria})
 
 
 @pytest.fixture(scope="session")

@@ -47,7 +47,7 @@ def test_a_bad_line_is_named_with_its_field(tmp_path, row, says):
 
 
 def test_a_missing_and_an_empty_file_are_named(tmp_path):
-    with pytest.raises(InputFileError, match=r"nowhere\.jsonl cannot be read \(No such file"):
+    with pytest.raises(InputFileError, match=r"cannot read annotations from .*nowhere\.jsonl: No such file"):
         read_annotations(tmp_path / "nowhere.jsonl")
     with pytest.raises(InputFileError, match="holds no lines"):
         read_annotations(lines(tmp_path / "empty.jsonl", ""))

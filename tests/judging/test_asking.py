@@ -10,7 +10,7 @@ from mixlab.errors import MixlabError
 from mixlab.judging.asking import Judge
 from mixlab.judging.call_log import CallLog
 from mixlab.judging.endpoint import Endpoint
-from mixlab.judging.forms import Preference
+from mixlab.judging.forms import FormAsked, Preference
 from mixlab.judging.questions import Question
 
 from .scripted_server import Scripted
@@ -32,7 +32,7 @@ def log(tmp_path):
 @pytest.fixture
 def judge(log):
     def make(server, attempts=3, **request):
-        return Judge(log, server.url, "m", request, "json_schema", attempts)
+        return Judge(log, server.url, "m", request, FormAsked.JSON_SCHEMA, attempts)
 
     return make
 

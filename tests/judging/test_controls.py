@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mixlab.judging.controls import CONTROLS, render_controls, wrong_advice
+from mixlab.judging.controls import Control, render_controls, wrong_advice
 from mixlab.language.advice import Advice, Move, Verdict
 from mixlab.language.parse import parse
 
@@ -71,4 +71,4 @@ def test_a_wrong_stem_takes_the_largest_move_and_never_a_named_stem():
     both = Advice((Move.of("vocals", 3.0), Move.of("drums", -9.0)))
     rng = np.random.default_rng(0)
     assert wrong_advice(both, "wrong_stem", CANDIDATES, rng) == Advice((Move.of("vocals", 3.0), Move.of("other", -9.0)))
-    assert all(wrong_advice(Advice(), control, CANDIDATES, rng) is None for control in CONTROLS)
+    assert all(wrong_advice(Advice(), control, CANDIDATES, rng) is None for control in Control)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from mixlab.judging.discrimination import auc, auc_figure, mean_figure
+from mixlab.judging.discrimination import Figures, auc
 from mixlab.scoring.bootstrap import SongBootstrap
 
 points = st.lists(st.integers(1, 5), min_size=1, max_size=30)
@@ -24,7 +24,7 @@ def test_each_resample_is_the_area_of_the_songs_that_it_drew():
     rng = np.random.default_rng(0)
     songs = [f"song{index // 3}" for index in range(21)]
     right, wrong = rng.integers(2, 6, 21).astype(float), rng.integers(1, 5, 21).astype(float)
-    found = auc_figure(right, wrong, songs, resamples=200, seed=5)
+    found = Figures(songs, resamples=200, seed=5).auc(right, wrong)
     drawn = SongBootstrap(songs, 200, 5).means(np.eye(7)[np.repeat(np.arange(7), 3)])
     areas = []
     for shares in drawn:
@@ -38,14 +38,14 @@ def test_each_resample_is_the_area_of_the_songs_that_it_drew():
 
 def test_chance_perfect_and_reversed_scores():
     songs = [str(index) for index in range(6)]
-    assert auc_figure(np.ones(6), np.ones(6), songs).value == 0.5
-    assert auc_figure(np.full(6, 5.0), np.ones(6), songs).value == 1.0
-    assert auc_figure(np.ones(6), np.full(6, 5.0), songs).value == 0.0
+    assert Figures(songs).auc(np.ones(6), np.ones(6)).value == 0.5
+    assert Figures(songs).auc(np.full(6, 5.0), np.ones(6)).value == 1.0
+    assert Figures(songs).auc(np.ones(6), np.full(6, 5.0)).value == 0.0
 
 
 def test_an_item_counts_where_both_texts_have_a_score():
-    found = auc_figure([5, np.nan, 4, 1], [1, 1, np.nan, 5], ["a", "b", "c", "d"])
+    found = Figures(["a", "b", "c", "d"]).auc([5, np.nan, 4, 1], [1, 1, np.nan, 5])
     assert (found.items, found.value) == (2, 0.5)
-    assert auc_figure([np.nan], [1.0], ["a"]).flat("x") == {}
-    assert mean_figure([np.nan, 3.0], ["a", "b"]).items == 1
-    assert np.isnan(mean_figure([np.nan], ["a"]).value)
+    assert Figures(["a"]).auc([np.nan], [1.0]).flat("x") == {}
+    assert Figures(["a", "b"]).mean([np.nan, 3.0]).items == 1
+    assert np.isnan(Figures(["a"]).mean([np.nan]).value)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mixlab.judging.forms import Malformed, Preference, form_words, read_form, response_format, scores_form
+from mixlab.judging.forms import FormAsked, Malformed, Preference, form_words, read_form, response_format, scores_form
 
 SCORES = scores_form(["effectiveness", "helpfulness"])
 GOOD = {"reason": "Right stem.", "effectiveness": 4, "helpfulness": 2}
@@ -60,8 +60,8 @@ def test_the_form_is_asked_for_in_words_and_as_a_schema():
         '{"reason": "<one short sentence>", "effectiveness": <1, 2, 3, 4 or 5>, "helpfulness": <1, 2, 3, 4 or 5>}'
     )
     assert '"better": <"first", "second" or "tie">' in form_words(Preference)
-    schema = response_format(SCORES, "json_schema")["json_schema"]["schema"]
+    schema = response_format(SCORES, FormAsked.JSON_SCHEMA)["json_schema"]["schema"]
     assert schema["required"] == ["reason", "effectiveness", "helpfulness"]
     assert schema["additionalProperties"] is False
-    assert response_format(SCORES, "json_object") == {"type": "json_object"}
-    assert response_format(SCORES, "none") is None
+    assert response_format(SCORES, FormAsked.JSON_OBJECT) == {"type": "json_object"}
+    assert response_format(SCORES, FormAsked.NONE) is None

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mixlab.errors import InputFileError
-from mixlab.judging.questions import choose, make_cases, preference_questions, rating_questions
-from mixlab.judging.truth import describe
+from mixlab.judging.questions import choose, describe, make_cases, preference_questions, rating_questions
 from mixlab.language.advice import Claim, State
 from mixlab.language.parse import parse
 from mixlab.synthesis.problem import PromptCategory

@@ -74,14 +74,14 @@ def test_annotators_alone_have_their_row_and_controls():
     found = compare_texts(items, same_advice, STEMS, counts, 100, 0)
     assert list(found.means) == ["annotators"]
     assert {item.category for item in items} == {"all", "drums"}
-    assert found.grids()[0].title == "Similarity"
+    assert found.sheets()[0].title == "Similarity"
 
 
 def test_one_annotator_and_no_predictions_leave_only_what_measures_tell_apart():
     items, counts = match(None, ANNOTATIONS[:1])
     found = compare_texts(items, same_advice, STEMS, counts, 100, 0)
     assert found.means == {}
-    assert len(found.grids()) == 1
+    assert len(found.sheets()) == 1
     assert found.aucs["wrong_stem"]["advice"].value == 1.0
 
 

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mixlab.language.advice import Advice, Claim, Direction, Move, State, Verdict
+from mixlab.language.banks import response_bank
 from mixlab.language.parse import parse
 from mixlab.language.templates import (
     PartWording,
@@ -15,7 +16,6 @@ from mixlab.language.templates import (
     check_verdict,
     fill_response,
     render_response,
-    response_bank,
 )
 from mixlab.language.wording import STEM_NAMES, RangeForm
 

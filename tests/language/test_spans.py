@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from mixlab.language.advice import Advice, Claim, Direction, Move, State, Verdict
+from mixlab.language.banks import response_bank
 from mixlab.language.spans import decisive_spans
-from mixlab.language.templates import PartWording, ResponseWording, fill_response, render_response, response_bank
+from mixlab.language.templates import PartWording, ResponseWording, fill_response, render_response
 
 
 def words(text: str) -> list[str]:

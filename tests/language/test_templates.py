@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from mixlab.language.advice import Advice, Claim, Direction, Move, State, Verdict
+from mixlab.language.banks import prompt_bank, response_bank
 from mixlab.language.templates import (
     PartWording,
     ResponseWording,
@@ -16,10 +17,8 @@ from mixlab.language.templates import (
     draw_response,
     fill_prompt,
     fill_response,
-    prompt_bank,
     render_prompt,
     render_response,
-    response_bank,
 )
 
 LOWER_VOCALS = Advice((Move.of("vocals", -6),))

@@ -1,11 +1,16 @@
 import pytest
 
-from mixlab.data.collate import Collator
-from mixlab.data.dataset import ExampleMaker, ProblemDataset
-from mixlab.data.encoder import ChatEncoder
+from mixlab.chat.collate import Collator
+from mixlab.chat.datasets import HeldoutExamples
+from mixlab.chat.encoder import ChatEncoder
+from mixlab.items.drawn import SongExamples
+from mixlab.language.banks import default_banks
+from mixlab.models.adapters import LANGUAGE_MODEL_LINEARS, lora
 from mixlab.models.backbones.tiny import Tiny
-from mixlab.synthesis.draw import ErrorCategory, ErrorProtocol, LevelProtocol, ProblemProtocol, PromptProtocol
-from mixlab.synthesis.example import Inputs
+from mixlab.models.loss import ResponseLoss
+from mixlab.models.optim import AdamWCosine
+from mixlab.models.settings import LossSettings
+from mixlab.synthesis.example import LAYOUTS
 from mixlab.synthesis.problem import GainError, Problem, PromptCategory
 
 
@@ -20,12 +25,7 @@ class SineStore:
         return {stem: (0.1 * np.sin(2 * np.pi * tones[stem] * time)).astype(np.float32) for stem in stems}
 
 
-PROTOCOL = ProblemProtocol(
-    anchor="bass",
-    error=ErrorProtocol({"loud": ErrorCategory(1.0, 3.0, 6.0)}),
-    prompt=PromptProtocol({"audio_only": 1.0}),
-    level=LevelProtocol(),
-)
+ROLES = ("bass", "drums", "vocals", "other")
 
 
 def make_problem(number: int, gain_db: float = 5.0, stems: tuple[str, ...] = ("bass", "drums", "vocals")) -> Problem:
@@ -38,7 +38,7 @@ def make_problem(number: int, gain_db: float = 5.0, stems: tuple[str, ...] = ("b
         duration_s=10.0,
         anchor="bass",
         stems=stems,
-        errors=(GainError(stems[-1], gain_db),),
+        errors=(GainError(stems[-1], gain_db, "loud"),),
         error_category="loud",
         prompt_category=PromptCategory.ADVICE_SEEKING if number % 2 else PromptCategory.AUDIO_ONLY,
         claim=None,
@@ -54,15 +54,40 @@ def base():
     return Tiny(base=None).build()
 
 
-@pytest.fixture
-def make_batch(base):
+def examples_of(layout: str = "stems") -> SongExamples:
+    """Makes examples of tones."""
+    return SongExamples(SineStore(), LAYOUTS[layout], default_banks())
+
+
+def batches_of(backbone, layout: str = "stems"):
     """Collates problems for training, or for generation."""
-    encoder = ChatEncoder(base.chat)
-    maker = ExampleMaker(SineStore(), PROTOCOL, Inputs.STEMS, encoder)
+    encoder = ChatEncoder(backbone.chat)
 
     def make(problems, generation=False, features=True):
-        dataset = ProblemDataset(maker, problems, with_response=not generation)
-        collate = Collator(encoder, features, left=generation, keep_examples=generation)
+        dataset = HeldoutExamples(problems, examples_of(layout), encoder, with_response=not generation)
+        collate = Collator(encoder, features, left=generation, keep_examples=generation, roles=ROLES)
         return collate([dataset[index] for index in range(len(problems))])
 
     return make
+
+
+@pytest.fixture
+def make_batch(base):
+    """Collates problems with the clip of each stem."""
+    return batches_of(base)
+
+
+def response_loss(backbone, **settings):
+    """The loss of the default roles."""
+    return ResponseLoss(LossSettings(**settings), backbone, ROLES)
+
+
+def adamw(lr=1e-3, weight_decay=0.01, lora_b_factor=4.0):
+    """The optimizer that trainings of a few steps use."""
+    return AdamWCosine(lr=lr, weight_decay=weight_decay, warmup_steps=1, lora_b_factor=lora_b_factor)
+
+
+def small_lora(base, adapter=lora, **changes):
+    """A LoRA adapter of rank 4 on the linear layers of the language model."""
+    usual = {"r": 4, "scale": 2.0, "dropout": 0.0, "target_modules": LANGUAGE_MODEL_LINEARS, "train_projector": True}
+    return adapter(base, **(usual | changes))

@@ -6,16 +6,14 @@ import torch
 from mixlab.errors import ConfigError
 from mixlab.models import adapters
 from mixlab.models.footprint import footprint
-from mixlab.models.loss import LossSettings, ResponseLoss
 
-from .conftest import make_problem
+from .conftest import make_problem, response_loss, small_lora
 
 TARGETS = adapters.LANGUAGE_MODEL_LINEARS
 
 
 def adapted(base, **changes):
-    settings = {"r": 4, "scale": 2.0, "dropout": 0.0, "target_modules": TARGETS, "train_projector": True} | changes
-    return replace(base, model=adapters.lora(base, **settings))
+    return replace(base, model=small_lora(base, **changes))
 
 
 def counts(backbone):
@@ -80,7 +78,7 @@ def test_the_tower_is_adapted_where_its_modules_are_named(base):
 def test_an_adapted_tower_learns(base, make_batch):
     backbone = adapted(base, tower_modules=r".*audio_tower\.layers\..*\.q_proj")
     model = backbone.model
-    loss, _ = ResponseLoss(LossSettings(), backbone)(model, make_batch([make_problem(0)]))
+    loss, _ = response_loss(backbone)(model, make_batch([make_problem(0)]))
     loss.backward()
     in_tower = [p for name, p in model.named_parameters() if "audio_tower" in name and "lora_B" in name]
     assert in_tower
@@ -125,7 +123,7 @@ def test_dora_trains_a_length_for_every_row_of_an_adapted_weight(base):
 
 
 def test_with_none_nothing_trains(base):
-    assert adapters.trainable_state(adapters.none(base.model)) == {}
+    assert adapters.trainable_state(adapters.none(base)) == {}
 
 
 def test_full_training_is_in_float32_whatever_the_weights_came_in(base):

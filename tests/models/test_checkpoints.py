@@ -1,5 +1,7 @@
 import json
 from dataclasses import replace
+from importlib import resources
+from pathlib import Path
 
 import pytest
 import torch
@@ -7,10 +9,16 @@ from peft import PeftModel
 from safetensors.torch import load_file, save_file
 
 from mixlab.errors import CheckpointError
-from mixlab.models import adapters
+from mixlab.models import adapters, checkpoints
 from mixlab.models.backbones.pretrained import Pretrained
 from mixlab.models.backbones.tiny import Tiny
 from mixlab.models.checkpoints import DESCRIPTION, Description, load_trained, save_trained
+from mixlab.models.recipes import located
+from mixlab.models.settings import ModelSettings
+from mixlab.settings import parse
+
+from ..conftest import composed
+from .conftest import small_lora
 
 MEAN, DEVIATION = [0.1] * 64, 0.4
 
@@ -35,7 +43,7 @@ def describe(**changes):
 def trained(tmp_path):
     """An adapter whose weights are not those it starts with, saved."""
     base = describe().build()
-    model = adapters.lora(base, 4, 2.0, 0.0, adapters.LANGUAGE_MODEL_LINEARS, train_projector=True)
+    model = small_lora(base)
     with torch.no_grad():
         for tensor in adapters.trainable_state(model).values():
             tensor.normal_(std=0.1)
@@ -142,3 +150,131 @@ def test_a_real_qwen2_audio_folder_goes_through_the_hub_loader(tmp_path):
         torch.equal(a, b)
         for a, b in zip(base.model.state_dict().values(), loaded.model.state_dict().values(), strict=True)
     )
+
+
+@pytest.fixture
+def spoiled(trained):
+    """The adapter folder with keys of one of its JSON files changed; None takes a key away."""
+    _, folder = trained
+
+    def spoil(file, **changes):
+        values = json.loads((folder / file).read_text()) | changes
+        (folder / file).write_text(json.dumps({key: value for key, value in values.items() if value != "gone"}))
+        return folder
+
+    return spoil
+
+
+def one_sentence(raised):
+    return "\n" not in str(raised.value) and len(str(raised.value)) < 1500
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("segment_s", 0), ("segment_s", -1.0), ("segment_s", 1e9), ("segment_s", "10"), ("segment_s", float("nan")),
+        ("anchors", []), ("anchors", "bass"), ("stems", [3]), ("stems", ["x" * 10_000]), ("max_new_tokens", 10**9),
+        ("max_new_tokens", True), ("headroom_dbfs", 500.0), ("arguments", ["tiny"]), ("feature_deviation", 0.0),
+        ("feature_mean", [float("inf")]), ("quantization", "int1"), ("builder", {}), ("surprise", 1),
+        ("inputs", "gone"), ("arguments", {"base": 3}), ("arguments", {"base": None, "unknown": 1}),
+        ("arguments", {"base": "./../../elsewhere"}),
+    ],
+)  # fmt: skip
+def test_a_description_with_a_wrong_value_is_refused_in_one_sentence(spoiled, key, value):
+    folder = spoiled(DESCRIPTION, **{key: value})
+    with pytest.raises(CheckpointError, match=rf"{key}|leads out of its folder") as raised:
+        load_trained(folder)
+    assert one_sentence(raised)
+
+
+@pytest.mark.parametrize("file", [DESCRIPTION, "adapter_config.json"])
+@pytest.mark.parametrize(
+    "content", [b"\xff\xfe{}", b"[" * 100_000, b"[1]", b"", b"{", b'{"a": ' * 5000, b" " * 2_000_000]
+)
+def test_files_that_are_no_description_are_refused_in_one_sentence(trained, file, content):
+    _, folder = trained
+    (folder / file).write_bytes(content)
+    with pytest.raises(CheckpointError, match=rf"{file} cannot be read") as raised:
+        load_trained(folder)
+    assert one_sentence(raised)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("r", 0), ("r", 10**9), ("r", "4"), ("lora_alpha", -1), ("lora_dropout", 1.5), ("use_dora", 1),
+        ("target_modules", 3), ("target_modules", "("), ("target_modules", ""), ("target_modules", ["nothing"]),
+        ("modules_to_save", ["(a+)+$"]), ("peft_type", "IA3"), ("peft_type", ["LORA"]), ("init_lora_weights", "pissa"),
+        ("rank_pattern", {"(a+)+$": 4}), ("alpha_pattern", {"q_proj": 1}), ("exclude_modules", "(a+)+$"),
+        ("layer_replication", [[0, 4]]), ("megatron_config", {"x": 1}), ("megatron_core", "os"), ("bias", "all"),
+        ("layers_to_transform", [0]), ("target_parameters", ["x"]), ("trainable_token_indices", [1]),
+    ],
+)  # fmt: skip
+def test_an_adapter_config_that_asks_for_more_than_its_kind_is_refused(spoiled, key, value):
+    with pytest.raises(CheckpointError, match=key) as raised:
+        load_trained(spoiled("adapter_config.json", **{key: value}))
+    assert one_sentence(raised)
+
+
+def test_an_expression_that_never_ends_is_ended(spoiled, monkeypatch):
+    monkeypatch.setattr(checkpoints, "MATCHING_S", 1.0)
+    with pytest.raises(CheckpointError, match="takes more than 1 s to match"):
+        load_trained(spoiled("adapter_config.json", target_modules=r"(([\w.])+)+(([\w.])+)+!"))
+
+
+@pytest.mark.parametrize("targets", [r".*\.language_model\.layers\..*_proj", ["q_proj", "k_proj", "v_proj"]])
+def test_modules_may_be_named_in_other_ways_that_come_to_the_same(spoiled, trained, targets):
+    folder = spoiled("adapter_config.json", target_modules=targets)
+    if isinstance(targets, list):  # which names the tower's as well
+        with pytest.raises(CheckpointError, match=r"lacks 'base_model\.model\.model\.audio_tower"):
+            load_trained(folder)
+    else:
+        expected, loaded = dict(trained[0].named_parameters()), load_trained(folder).backbone.model
+        assert all(torch.equal(tensor, expected[name]) for name, tensor in loaded.named_parameters())
+        assert loaded.peft_config["default"].target_modules == targets
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_refused(trained, value):
+    _, folder = trained
+    weights = load_file(folder / "adapter_model.safetensors")
+    first = sorted(weights)[0]
+    weights[first][0, 0] = value
+    save_file(weights, folder / "adapter_model.safetensors")
+    with pytest.raises(CheckpointError, match=rf"'{first}' in .* holds values that are no finite numbers"):
+        load_trained(folder)
+
+
+def test_weights_of_whole_numbers_are_refused(trained):
+    _, folder = trained
+    weights = load_file(folder / "adapter_model.safetensors")
+    first = sorted(weights)[0]
+    save_file(weights | {first: weights[first].to(torch.int8)}, folder / "adapter_model.safetensors")
+    with pytest.raises(CheckpointError, match=r"is of torch\.int8"):
+        load_trained(folder)
+
+
+@pytest.mark.parametrize("file", ["config.json", "tokenizer_config.json", "processor_config.json"])
+def test_code_of_a_folder_is_neither_run_nor_asked_about(tmp_path, file, monkeypatch):
+    monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("somebody was asked on the terminal"))
+    Tiny(base=None).build().save(tmp_path)
+    values = json.loads((tmp_path / file).read_text())
+    own = {name: f"evil.{name}" for name in ("AutoConfig", "AutoModel", "AutoProcessor", "AutoFeatureExtractor")}
+    values["auto_map"] = own | {"AutoTokenizer": ["evil.Slow", "evil.Fast"]}
+    (tmp_path / file).write_text(json.dumps(values))
+    (tmp_path / "evil.py").write_text("raise SystemExit('remote code ran')\n")
+    assert Pretrained(str(tmp_path)).build().chat.tokenizer is not None
+
+
+def test_the_advisor_that_comes_with_the_package_loads():
+    loaded = load_trained(Path(str(resources.files("mixlab.models"))) / "tiny_advisor")
+    assert loaded.description.anchors == ("bass",)
+    assert loaded.description.stems == ("bass", "drums", "vocals", "other")
+
+
+def test_what_is_known_of_the_shapes_is_no_part_of_what_a_backbone_is_known_by():
+    settings = parse(composed("model=qwen2_audio_7b")["model"], ModelSettings)
+    assert "architectures" in settings.arguments
+    assert located(settings.arguments) == {
+        "name": "Qwen/Qwen2-Audio-7B-Instruct", "revision": None, "dtype": "bfloat16",
+    }  # fmt: skip

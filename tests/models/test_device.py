@@ -11,14 +11,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.data import DataLoader
 from transformers.models.qwen2_audio.modeling_qwen2_audio import Qwen2AudioModel
 
-from mixlab.models.adapters import LANGUAGE_MODEL_LINEARS, lora
 from mixlab.models.backbones.base import Backbone
-from mixlab.models.compute import Compute
-from mixlab.models.loss import LossSettings
+from mixlab.models.backbones.qwen2_audio import taken_over
+from mixlab.models.compute import apply_compute
 from mixlab.models.module import AdviceModule
-from mixlab.models.optim import AdamWCosine
+from mixlab.models.settings import Compute, LossSettings
 
-from .conftest import make_problem
+from .conftest import ROLES, adamw, make_problem, small_lora
 
 READ = {"_local_scalar_dense", "is_nonzero", "nonzero", "masked_select", "unique_dim", "_unique2", "equal"}
 """Operations whose answer, or the shape of it, a program has to know before it goes on."""
@@ -70,10 +69,11 @@ def reads_of(base, make_batch):
 
     def count(settings, recompute=False):
         torch.manual_seed(0)
-        model = lora(base, 4, 2.0, 0.0, LANGUAGE_MODEL_LINEARS, train_projector=True)
+        model = small_lora(base)
         backbone = Backbone(model, base.processor, base.family)
-        Compute("sdpa", compile=False, recompute_activations=recompute).apply(backbone)
-        module = AdviceModule(backbone, settings, AdamWCosine(1e-3, 0.01, 1, 4.0), max_new_tokens=2)
+        compute = Compute(attention="sdpa", compile=False, recompute_activations=recompute)
+        apply_compute(compute, backbone)
+        module = AdviceModule(backbone, settings, adamw(), 2, ROLES)
         batches = [make_batch([make_problem(0), make_problem(1, stems=("bass", "other"))], features=False)] * 3
         reads = Reads()
         trainer = lightning.Trainer(
@@ -127,7 +127,7 @@ def test_as_many_audio_tokens_as_states_are_needed(base, make_batch):
 @pytest.mark.parametrize("trains", [False, True])
 def test_texts_with_filled_slots_and_gradients_are_those_of_transformers(base, make_batch, trains):
     theirs = copy.deepcopy(base.model)
-    theirs.model.__class__ = Qwen2AudioModel
+    theirs.model = taken_over(theirs.model, Qwen2AudioModel)
     batch = make_batch([make_problem(0), make_problem(1, stems=("bass", "other"))])
     outputs = []
     for model in (base.model, theirs):

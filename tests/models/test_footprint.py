@@ -7,30 +7,27 @@ import torch
 
 from mixlab.errors import ConfigError
 from mixlab.models import adapters
-from mixlab.models.backbones.pretrained import Pretrained
 from mixlab.models.backbones.tiny import Tiny
 from mixlab.models.footprint import check_memory, footprint, free_host_bytes, readable
+from mixlab.models.recipes import outline
+from mixlab.models.settings import ModelSettings
+from mixlab.settings import parse
+
+from ..conftest import composed
+from .conftest import small_lora
 
 
 @pytest.fixture
 def seven_billion():
     """Qwen2-Audio 7B on the meta device."""
-    outline = Pretrained("Qwen/Qwen2-Audio-7B-Instruct").outline()
-    outline.model.to(torch.bfloat16)
-    return outline
+    backbone = outline(parse(composed("model=qwen2_audio_7b")["model"], ModelSettings))
+    backbone.model.to(torch.bfloat16)
+    return backbone
 
 
 def on_meta(adapter, base, **settings):
     with torch.device("meta"):
-        model = adapter(
-            base,
-            scale=2.0,
-            dropout=0.0,
-            target_modules=adapters.LANGUAGE_MODEL_LINEARS,
-            train_projector=False,
-            **settings,
-        )
-        return replace(base, model=model)
+        return replace(base, model=small_lora(base, adapter, train_projector=False, **settings))
 
 
 def test_the_table_of_the_7b_has_its_known_parts(seven_billion):
@@ -58,8 +55,7 @@ def test_qlora_needs_about_a_quarter_of_the_memory_for_the_layers_of_the_languag
 
 def test_the_estimate_before_loading_is_what_is_there_after_it(base):
     def qlora(backbone):
-        settings = (4, 2.0, 0.0, adapters.LANGUAGE_MODEL_LINEARS, True)
-        return replace(backbone, model=adapters.qlora(backbone, *settings))
+        return replace(backbone, model=small_lora(backbone, adapters.qlora))
 
     assert footprint(qlora(base)) == footprint(qlora(Tiny(base=None).outline()))
 

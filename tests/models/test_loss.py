@@ -4,17 +4,16 @@ from math import nan
 import torch
 import torch.nn.functional as F
 
-from mixlab.data.collate import MOVES
-from mixlab.data.encoder import IGNORED
+from mixlab.chat.collate import MOVES
+from mixlab.chat.encoder import IGNORED
 from mixlab.language.advice import Direction
-from mixlab.models.loss import LossSettings, ResponseLoss
 
-from .conftest import make_problem
+from .conftest import make_problem, response_loss
 
 
 def loss_of(base, batch, **settings):
     torch.manual_seed(0)
-    return ResponseLoss(LossSettings(**settings), base)(base.model, batch)
+    return response_loss(base, **settings)(base.model, batch)
 
 
 def test_the_loss_is_the_mean_cross_entropy_of_response_tokens(base, make_batch):

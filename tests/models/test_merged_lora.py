@@ -9,18 +9,20 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from peft.tuners import lora as peft_lora
 from torch import nn
 
-from mixlab.models.adapters import LANGUAGE_MODEL_LINEARS, lora
 from mixlab.models.generate import generate_texts
 from mixlab.models.merged_lora import MergedLoraLinear, merge_where_cheaper
 
-from .conftest import make_problem
+from .conftest import make_problem, small_lora
 
 
-def adapted(width=64, rank=32, dtype=torch.float32, **settings):
+def adapted(width=64, rank=32, dtype=torch.float32, merging=True, **settings):
     """A linear layer under a LoRA adapter that has learnt something."""
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(width, width)).to(dtype)
-    model = get_peft_model(model, LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=["0"], **settings))
+    config = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=["0"], **settings)
+    if merging:
+        merge_where_cheaper(config)
+    model = get_peft_model(model, config)
     nn.init.normal_(model.base_model.model[0].lora_B["default"].weight)
     return model
 
@@ -38,9 +40,7 @@ def outputs_and_gradients(model, tokens):
 
 @pytest.mark.parametrize("tokens", [4, 1000])
 def test_merging_changes_neither_outputs_nor_gradients(tokens):
-    plain = adapted()
-    merging = copy.deepcopy(plain)
-    merge_where_cheaper(merging)
+    plain, merging = adapted(merging=False), adapted()
     assert isinstance(layers(merging)[0], MergedLoraLinear)
     for ours, theirs in zip(outputs_and_gradients(merging, tokens), outputs_and_gradients(plain, tokens), strict=True):
         assert (ours - theirs).norm() <= 1e-5 * theirs.norm()
@@ -49,7 +49,6 @@ def test_merging_changes_neither_outputs_nor_gradients(tokens):
 @pytest.mark.parametrize("fused", [False, True])
 def test_a_kept_weight_follows_the_optimizer(fused):
     model = adapted()
-    merge_where_cheaper(model)
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=0.1, fused=fused)
     x = torch.randn(3, 64)
     with torch.no_grad():
@@ -57,7 +56,7 @@ def test_a_kept_weight_follows_the_optimizer(fused):
         assert torch.equal(before, model(x))
     model(x).square().sum().backward()
     optimizer.step()
-    plain = adapted()
+    plain = adapted(merging=False)
     plain.load_state_dict(model.state_dict())
     with torch.no_grad():
         after = model(x)
@@ -67,7 +66,6 @@ def test_a_kept_weight_follows_the_optimizer(fused):
 
 def test_a_kept_weight_follows_loaded_weights_and_a_switched_off_adapter():
     model = adapted()
-    merge_where_cheaper(model)
     x = torch.randn(3, 64)
     state = {
         name: torch.zeros_like(tensor) if "lora_B" in name else tensor for name, tensor in model.state_dict().items()
@@ -94,14 +92,11 @@ def test_a_kept_weight_follows_loaded_weights_and_a_switched_off_adapter():
 )
 def test_layers_that_would_not_gain_or_are_not_plain_stay_as_they_are(settings):
     model = adapted(**settings)
-    merge_where_cheaper(model)
     assert type(layers(model)[0]) is peft_lora.Linear
 
 
 def test_in_bfloat16_the_update_keeps_a_path_of_its_own():
-    plain = adapted()
-    merging = copy.deepcopy(plain)
-    merge_where_cheaper(merging)
+    plain, merging = adapted(merging=False), adapted()
     x = torch.randn(1000, 64)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert torch.equal(merging(x), plain(x))
@@ -109,7 +104,7 @@ def test_in_bfloat16_the_update_keeps_a_path_of_its_own():
 
 def test_the_folder_of_a_merging_adapter_is_plain_peft(base, make_batch, tmp_path):
     untouched = copy.deepcopy(base.model)
-    model = lora(base, 32, 2.0, 0.0, LANGUAGE_MODEL_LINEARS, train_projector=True)
+    model = small_lora(base, r=32)
     assert any(isinstance(layer, MergedLoraLinear) for layer in layers(model))
     for name, parameter in model.named_parameters():
         if "lora_B" in name:

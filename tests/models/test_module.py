@@ -1,5 +1,7 @@
 """Training through Lightning: what a batch brings, and what becomes of it on the device."""
 
+import copy
+
 import lightning
 import pytest
 import torch
@@ -7,12 +9,12 @@ from torch.utils.data import DataLoader
 
 from mixlab.errors import CheckpointError
 from mixlab.models.adapters import trainable_state
+from mixlab.models.backbones.base import Backbone
 from mixlab.models.checkpoints import fingerprint
-from mixlab.models.loss import LossSettings
 from mixlab.models.module import AdviceModule
-from mixlab.models.optim import AdamWCosine
+from mixlab.models.settings import LossSettings
 
-from .conftest import make_problem
+from .conftest import ROLES, adamw, make_problem
 
 
 @pytest.fixture
@@ -20,7 +22,8 @@ def loss_after_a_step(base, make_batch):
     """The training loss of one step on two examples."""
 
     def loss(features):
-        module = AdviceModule(base, LossSettings(), AdamWCosine(0.0, 0.0, 1, 1.0), max_new_tokens=2)
+        own = Backbone(copy.deepcopy(base.model), base.processor, base.family)
+        module = AdviceModule(own, LossSettings(), adamw(), 2, ROLES)
         trainer = lightning.Trainer(max_steps=1, barebones=True, accelerator="cpu")
         batch = make_batch([make_problem(0), make_problem(1)], features=features)
         losses = []
@@ -38,7 +41,7 @@ def test_a_step_is_the_same_with_features_from_the_worker_and_with_waveforms(los
 def test_a_run_does_not_go_on_over_other_weights_of_its_backbone(base):
     def module():
         identity = {"base": fingerprint(base.model)}
-        return AdviceModule(base, LossSettings(), AdamWCosine(1e-3, 0.0, 1, 1.0), 2, identity)
+        return AdviceModule(base, LossSettings(), adamw(), 2, ROLES, identity)
 
     checkpoint = {"identity": module().identity, "state_dict": trainable_state(module())}
     module().on_load_checkpoint(checkpoint)

@@ -4,6 +4,8 @@ from torch import nn
 
 from mixlab.models.optim import AdamWCosine, MuonCosine, Together
 
+from .conftest import adamw
+
 
 class Model(nn.Module):
     """A layer, and a head outside of the layers."""
@@ -33,7 +35,8 @@ def train(model, optimizer, schedule, steps):
 
 @pytest.mark.parametrize(("step", "factor"), [(0, 0.5), (1, 1.0), (2, 1.0), (6, 0.5), (10, 0.0)])
 def test_the_rate_warms_up_and_falls_to_zero(step, factor):
-    assert AdamWCosine(1e-3, 0.0, 2, 1.0).factor(step, 10) == pytest.approx(factor)
+    optim = AdamWCosine(lr=1e-3, weight_decay=0.0, warmup_steps=2, lora_b_factor=1.0)
+    assert optim.factor(step, 10) == pytest.approx(factor)
 
 
 def test_muon_turns_the_matrices_inside_layers_and_adamw_all_else():
@@ -83,6 +86,6 @@ def test_the_second_matrix_of_lora_has_a_rate_of_its_own():
     parameters = [
         (name, torch.nn.Parameter(torch.zeros(2, 2)[: 1 + (number < 2)].squeeze())) for number, name in enumerate(names)
     ]
-    optimizer, _ = AdamWCosine(1e-3, 0.01, 1, 4.0).build(parameters, 10)
+    optimizer, _ = adamw().build(parameters, 10)
     rates = {id(p): group["initial_lr"] for group in optimizer.param_groups for p in group["params"]}
     assert [rates[id(p)] for _, p in parameters] == pytest.approx([1e-3, 4e-3, 1e-3])

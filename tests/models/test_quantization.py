@@ -11,16 +11,14 @@ from mixlab.models import adapters
 from mixlab.models.checkpoints import load_trained, save_trained
 from mixlab.models.footprint import footprint
 from mixlab.models.generate import generate_texts
-from mixlab.models.loss import LossSettings, ResponseLoss
 from mixlab.models.quantization import is_quantized, quantize_language_model
 
-from .conftest import make_problem
+from .conftest import make_problem, response_loss, small_lora
 from .test_checkpoints import describe
 
 
 def qlora(base):
-    model = adapters.qlora(base, 4, 2.0, 0.0, adapters.LANGUAGE_MODEL_LINEARS, train_projector=True)
-    return replace(base, model=model)
+    return replace(base, model=small_lora(base, adapters.qlora))
 
 
 @pytest.fixture
@@ -31,7 +29,7 @@ def step(make_batch):
         trained = [parameter for parameter in backbone.model.parameters() if parameter.requires_grad]
         optimizer = torch.optim.AdamW(trained, lr=3e-3)
         batch = make_batch([make_problem(0), make_problem(1)])
-        loss, _ = ResponseLoss(LossSettings(), backbone)(backbone.model, batch)
+        loss, _ = response_loss(backbone)(backbone.model, batch)
         loss.backward()
         optimizer.step()
         return float(loss.detach())

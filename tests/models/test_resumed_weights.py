@@ -7,15 +7,14 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from mixlab.checkpointing import SaveLast
 from mixlab.models import adapters
 from mixlab.models.backbones.tiny import Tiny
 from mixlab.models.checkpoints import fingerprint
-from mixlab.models.loss import LossSettings
 from mixlab.models.module import AdviceModule
-from mixlab.models.optim import AdamWCosine
+from mixlab.models.settings import LossSettings
+from mixlab.training.callbacks import SaveLast
 
-from .conftest import make_problem
+from .conftest import ROLES, adamw, make_problem, small_lora
 
 STEPS = 4
 
@@ -44,9 +43,9 @@ def train(make_batch, tmp_path):
         base = Tiny("listener").build()
         identity = {"base": fingerprint(base.model)}
         torch.manual_seed(0)
-        model = adapter(base, 4, 2.0, 0.0, adapters.LANGUAGE_MODEL_LINEARS, True)
+        model = small_lora(base, adapter)
         loss = LossSettings(gain_weight=1.0, move_weight=1.0, number_sigma_db=1.0)
-        module = AdviceModule(replace(base, model=model), loss, AdamWCosine(1e-3, 0.01, 1, 4.0), 2, identity)
+        module = AdviceModule(replace(base, model=model), loss, adamw(), 2, ROLES, identity)
         trainer = lightning.Trainer(
             accelerator="cpu",
             max_steps=STEPS,

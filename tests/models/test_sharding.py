@@ -8,13 +8,11 @@ import torch
 from lightning.pytorch.strategies import ModelParallelStrategy
 from torch.utils.data import DataLoader
 
-from mixlab.models import adapters
 from mixlab.models.backbones.tiny import Tiny
-from mixlab.models.loss import LossSettings
 from mixlab.models.module import AdviceModule
-from mixlab.models.optim import AdamWCosine
+from mixlab.models.settings import LossSettings
 
-from .conftest import make_problem
+from .conftest import ROLES, adamw, make_problem, small_lora
 
 
 @pytest.fixture
@@ -25,9 +23,9 @@ def trained(make_batch, tmp_path):
     def train(strategy, name):
         base = Tiny("listener").build()
         torch.manual_seed(0)
-        model = adapters.lora(base, 4, 2.0, 0.0, adapters.LANGUAGE_MODEL_LINEARS, train_projector=True)
+        model = small_lora(base)
         loss = LossSettings(gain_weight=1.0, move_weight=1.0)
-        module = AdviceModule(replace(base, model=model), loss, AdamWCosine(1e-3, 0.01, 1, 4.0), max_new_tokens=2)
+        module = AdviceModule(replace(base, model=model), loss, adamw(), 2, ROLES)
         trainer = lightning.Trainer(
             accelerator="cpu",
             devices=1,

@@ -11,7 +11,7 @@ from transformers import Qwen2AudioConfig, Qwen2AudioForConditionalGeneration, W
 from transformers.models.qwen2_audio.modeling_qwen2_audio import Qwen2AudioEncoder
 
 from mixlab.audio.log_mel import LogMel
-from mixlab.data.collate import Batch, with_features
+from mixlab.chat.collate import Batch, with_features
 from mixlab.models.backbones.qwen2_audio import Qwen2Audio
 
 from .conftest import make_problem

@@ -30,8 +30,8 @@ def write(path: Path, samples: np.ndarray, rate: int = RATE) -> None:
 @pytest.fixture
 def root(tmp_path):
     """Four songs with bass and drums."""
-    for song in ("Abend", "Morgen", "Mittag", "Nacht"):
-        write(tmp_path / "songs" / song / "bass.wav", tone(100))
+    for number, song in enumerate(("Abend", "Morgen", "Mittag", "Nacht")):
+        write(tmp_path / "songs" / song / "bass.wav", tone(100 + number))
         write(tmp_path / "songs" / song / "drums.wav", tone(300))
     return tmp_path / "songs"
 
@@ -61,7 +61,7 @@ def test_every_folder_is_a_song_named_after_it(root):
 
 
 def test_listing_reads_no_audio(root, monkeypatch):
-    monkeypatch.setattr("mixlab.multitrack.folder.read_audio", None)
+    monkeypatch.setattr("mixlab.multitrack.tracks.read_blocks", None)
     FolderSource(root).entries()
 
 
@@ -234,7 +234,7 @@ def test_songs_of_an_artist_are_in_one_split_where_folders_name_the_artist(root)
         ({"songs": "../*"}, "dataset.songs is '../*'"),
         ({"songs": "**"}, "dataset.songs is '**'"),
         ({"songs": "Album*"}, "holds no song folders that match dataset.songs ('Album*')"),
-        ({"stems": {"flute": ["*"]}}, "dataset.stems names the role 'flute'"),
+        ({"stems": {"Flute": ["*"]}}, "dataset.stems names the role 'Flute'"),
         ({"stems": {"bass": []}}, "dataset.stems.bass is an empty list"),
         ({"metadata": {"file": "x.json"}}, "holds no file of the name 'x.json'"),
         ({"metadata": {"name": "x"}}, "dataset.metadata.file has no value"),

@@ -10,8 +10,9 @@ from mixlab.audio.loudness import integrated_lufs, k_weighted_power
 from mixlab.multitrack.index import index_path, segment_index
 from mixlab.multitrack.preparation import prepare
 from mixlab.multitrack.segments import Gates
-from mixlab.multitrack.song import LoadedSong, SongEntry
+from mixlab.multitrack.song import STEMS, LoadedSong, SongEntry
 from mixlab.multitrack.statistics import statistics
+from mixlab.multitrack.store import SongStore
 
 RATE, SOURCE_RATE = 16000, 44100
 GRID = (10.0, 1.0, -60.0)
@@ -19,6 +20,8 @@ GRID = (10.0, 1.0, -60.0)
 
 class Songs:
     """Songs of noise at 44.1 kHz in stereo, from a level in dBFS of each stem; the channels are not alike."""
+
+    roles = STEMS
 
     def __init__(self, songs, genres=None, split="train"):
         self.songs, self.genres, self.split = songs, genres or {}, split
@@ -113,3 +116,27 @@ def test_statistics_are_json_and_percentiles_ascend(store):
     for name in ("lufs", "lufs_source", "level_dbfs", "active_ratio"):
         values = list(measures[name].values())
         assert values == sorted(values)
+
+
+def test_a_data_set_with_roles_of_its_own_has_its_own_columns_pairs_and_file(store, tmp_path):
+    roles = ("bass", "other_keys", "wind")
+    own = Songs({"a": {"bass": -20.0, "other_keys": -14.0}, "b": {"wind": -18.0, "bass": -20.0}})
+    own.roles = roles
+    index = segment_index(prepare(own, tmp_path / "own", RATE, workers=1), *GRID)
+    assert index.roles == roles
+    assert [name for name in index.table.schema.names if name.endswith("_lufs")] == [f"{role}_lufs" for role in roles]
+    assert set(next(iter(index.of_song("b"))).stems) == {"bass", "wind"}
+    found = statistics(index, Gates())
+    assert found["roles"] == list(roles)
+    assert set(found["relative_lufs"]["train"]["all"]) == {"other_keys-bass", "wind-bass"}
+    assert found["relative_lufs"]["train"]["all"]["other_keys-bass"]["p50"] == pytest.approx(6.0, abs=0.1)
+    assert found["gates"]["train"]["stems"]["wind"]["songs_without"] == 1
+
+
+def test_the_roles_are_part_of_an_indexs_name_unless_they_are_the_usual_four(store):
+    songs = list(store.songs.values())
+    usual, own = SongStore(store.cache_dir, songs), SongStore(store.cache_dir, songs, ("drums", "bass", "vocals"))
+    assert index_path(usual, *GRID) == index_path(store, *GRID) != index_path(own, *GRID)
+    names = segment_index(usual, *GRID).table.schema.names
+    assert names[:7] == ["song_id", "split", "genre", "licence", "start_s", "mixture_dbfs", "bass_lufs"]
+    assert len(names) == 6 + 16

@@ -6,6 +6,7 @@ import pytest
 
 from mixlab.errors import ConfigError, InputFileError
 from mixlab.multitrack.metadata import ArtistPattern, Metadata, SongFacts, same_artist
+from mixlab.multitrack.patterns import Patterns
 
 FLAT = {"file": "data.json", "tracks": "stems/*", "path": "stems/{entry}.*", "name": "{kind}"}
 NESTED = {
@@ -137,6 +138,35 @@ def test_no_file_or_several_are_named(song):
 def test_a_description_that_cannot_work_is_named_by_its_key(keys, says):
     with pytest.raises(ConfigError, match=says):
         Metadata.of(keys)
+
+
+# --- what is listed and not there ---
+
+
+def test_a_listed_track_that_the_folder_lacks_is_told(song):
+    folder = song({"stems": {"S00": {"kind": "Bass"}, "S01": {"kind": "Drums"}, "S02": {}}})
+    assert Metadata.of(FLAT).read(folder, ["stems/S00.wav"]).missing == ("'stems/S01.*'", "'stems/S02.*'")
+
+
+def test_a_track_that_is_ignored_or_was_never_rendered_is_not_missing(song):
+    document = {
+        "S00": {"kind": "Click"},
+        "S01": {"kind": "Bass", "there": False},
+        "S02": {"kind": "Drums", "there": "false"},
+    }
+    folder = song({"stems": {**document, "S03": {"kind": "Keys", "there": True}, "S04": {"kind": "Pad"}}})
+    (folder / "stems").mkdir()
+    (folder / "stems" / "S04.wav").touch()
+    ignore = Patterns(("click", "stems/s04*"))
+    facts = Metadata.of({**FLAT, "rendered": "there"}).read(folder, [], ignore)
+    assert facts.missing == ("'stems/S03.*'",)
+
+
+def test_a_missing_track_of_any_name_is_one_short_line(song):
+    folder = song({"stems": {"a\n\x1b[31m" + "b" * 999: {"kind": "Bass"}}})
+    (name,) = Metadata.of(FLAT).read(folder, []).missing
+    assert name.isprintable()
+    assert len(name) < 80
 
 
 # --- artists in folder names ---

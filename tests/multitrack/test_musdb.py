@@ -86,6 +86,9 @@ def test_a_song_is_stored_anew_when_one_of_its_files_changes(hq_root, tmp_path):
     def keys():
         return {song.song_id: song.key for song in prepare(Musdb18HQ(str(hq_root)), tmp_path, RATE, 1).songs.values()}
 
+    for number, file in enumerate(sorted(hq_root.glob("*/*/drums.wav"))):
+        tone = np.sin(np.arange(RATE) * 0.02 * (number + 1))
+        soundfile.write(file, 0.1 * np.stack([tone, tone], axis=1), RATE, subtype="FLOAT")
     before = keys()
     changed = SONGS["test"][0]
     soundfile.write(hq_root / "test" / changed / "bass.wav", np.zeros((RATE, 2)), RATE)

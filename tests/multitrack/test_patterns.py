@@ -97,7 +97,11 @@ def test_a_label_is_shown_on_one_line_and_cut():
 @pytest.mark.parametrize(
     ("stems", "ignore", "says"),
     [
-        ({"flute": ["*"]}, [], r"dataset\.stems names the role 'flute'; the roles are bass, drums"),
+        ({"Flute": ["*"]}, [], r"role 'Flute', which is not lower-case words joined by '_'; choose another name"),
+        ({"lead guitar": ["*"]}, [], r"names the role 'lead guitar', which is not lower-case words"),
+        ({3: ["*"]}, [], r"names the role 3, which is not lower-case words"),
+        ({"bass": ["*"], "up": ["*up*"]}, [], r"with which '.* Turn the bass up by 3 to 6 dB\.' cannot be read"),
+        ({"rest": ["*"], "bass": ["*bass*"]}, [], r"names the role 'rest' among rest, bass, with which 'The rest is"),
         ({"bass": []}, [], r"dataset\.stems\.bass is an empty list; add a pattern"),
         ({"bass": "*bass*"}, [], r"dataset\.stems\.bass is '\*bass\*'; set it to a list"),
         ({"bass": None}, [], r"dataset\.stems\.bass is None; set it to a list"),

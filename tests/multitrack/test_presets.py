@@ -5,11 +5,12 @@ import pickle
 
 import pytest
 import yaml
-from hydra import compose, initialize_config_dir
-from hydra.utils import instantiate
 
-from mixlab.cli import config_folder
 from mixlab.errors import ConfigError, InputFileError
+from mixlab.items.build import open_dataset
+from mixlab.registry import Choice
+from mixlab.settings import parse
+from tests.conftest import composed
 
 
 @pytest.fixture
@@ -17,9 +18,8 @@ def source_of():
     """Builds the source of a preset as a command does."""
 
     def build(preset, root, *overrides):
-        with initialize_config_dir(config_folder(), version_base="1.3"):
-            cfg = compose("train", overrides=[f"dataset={preset}", f"dataset.root={root}", *overrides])
-        return instantiate(cfg.dataset)
+        values = composed(f"dataset={preset}", f"dataset.root={root}", *overrides)
+        return open_dataset(parse(values["dataset"], Choice, "dataset"))
 
     return build
 
@@ -87,6 +87,28 @@ def test_moisesdb_tells_genre_and_licence_and_keeps_artists_in_one_split(moisesd
     assert set(splits.values()) == {"train", "validation", "test"}
 
 
+def test_moisesdb_can_keep_its_own_eleven_stems(moisesdb, source_of, stems_of):
+    source = source_of("moisesdb_11", moisesdb, *ALL_TO_TRAIN)
+    assert source.roles == (
+        "bass", "drums", "vocals", "other", "guitar", "other_plucked", "percussion", "piano", "other_keys",
+        "bowed_strings", "wind",
+    )  # fmt: skip
+    stems = stems_of(source, "5c1d-0001")
+    assert set(stems) == {"vocals", "bass", "other", "percussion"}
+    assert stems["percussion"] == {2000}
+    assert source_of("moisesdb", moisesdb, *ALL_TO_TRAIN).roles == ("bass", "drums", "vocals", "other")
+
+
+def test_tracks_that_moisesdbs_metadata_list_and_the_disk_lacks_are_named(moisesdb, source_of):
+    assert all(not entry.notes for entry in source_of("moisesdb", moisesdb).entries())
+    (moisesdb / "5c1d-0001" / "vocals" / "a2.wav").unlink()
+    (moisesdb / "5c1d-0001" / "other" / "c1.wav").unlink()  # the click track, which is ignored in any case
+    first, *others = source_of("moisesdb", moisesdb).entries()
+    (note,) = first.notes
+    assert note == f"{moisesdb / '5c1d-0001'} lacks 'vocals/a2.wav', which its metadata list: it is served without."
+    assert all(not entry.notes for entry in others)
+
+
 def test_a_presets_source_travels_to_other_processes_and_keeps_nothing_of_its_configuration(moisesdb, source_of):
     source = source_of("moisesdb", moisesdb)
     pickled = pickle.dumps(source)
@@ -121,6 +143,14 @@ def slakh(tmp_path, write_tone):
         stems["S04"] = {"audio_rendered": False, "inst_class": "Sound Effects", "is_drum": False, "program_num": 127}
         (song / "metadata.yaml").write_text(yaml.safe_dump({"UUID": "1a81", "overall_gain": 0.18, "stems": stems}))
     return tmp_path
+
+
+def test_slakh2100_lacks_no_stem_that_was_never_rendered_and_is_told_of_others(slakh, source_of):
+    assert all(not entry.notes for entry in source_of("slakh2100", slakh).entries())
+    (slakh / "train" / "Track00000" / "stems" / "S01.flac").unlink()
+    notes = {entry.song_id: entry.notes for entry in source_of("slakh2100", slakh).entries()}
+    assert "lacks 'stems/S01.*'" in notes["train/Track00000"][0]
+    assert notes["test/Track00002"] == ()
 
 
 def test_slakh2100_has_its_official_splits_and_leaves_the_omitted_songs_out(slakh, source_of):
@@ -213,6 +243,8 @@ def test_medleydb_names_a_stem_of_instruments_of_two_roles(medleydb, source_of):
 
 # --- a workstation's bounces ---
 
+VERSIONS = ["no_vocals.wav", "Minus Drums.wav", "Instrumental.wav", "Drums off.wav", "Karaoke.wav", "Vocal Up Mix.wav"]
+
 BOUNCED = {
     "drums": ["Drums/01 Kick In.wav", "Drums/OH L.wav", "HiHat.wav", "Bass Drum.wav", "Tom 2.wav", "Percussion.wav"],
     "bass": ["Bass DI.wav", "03-Sub.wav", "Bass_Gtr.wav", "Synth Bass.wav", "Bass Synth.wav"],
@@ -222,8 +254,8 @@ BOUNCED = {
 
 
 def test_a_bounce_maps_track_names_in_group_folders_or_not(tmp_path, source_of, write_tone):
-    for track in sum(BOUNCED.values(), ["Song_Mix.wav", "Click.wav"]):
-        write_tone(tmp_path / "Song" / track)
+    for number, track in enumerate(sum(BOUNCED.values(), ["Song_Mix.wav", "Click.wav", *VERSIONS])):
+        write_tone(tmp_path / "Song" / track, 100 + 10 * number)
     (entry,) = source_of("daw_bounce", tmp_path, *ALL_TO_TRAIN).entries()
     found = {role: set() for role in BOUNCED}
     for path, role in entry.details["tracks"]:

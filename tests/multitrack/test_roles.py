@@ -47,6 +47,54 @@ def test_an_unknown_name_tells_nothing(name):
     assert not is_mixture(name)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "no_vocals.wav", "no lead vocals.wav", "NoDrums.wav", "novox.wav", "without bass.wav", "minus bass.wav",
+        "Song (-drums).wav", "-drums.wav", "everything but drums.wav", "Drums Minus One.wav", "ohne Gesang.wav",
+        "drums off.wav", "drums (off).wav", "drumless.wav", "vox muted.wav", "voxoff.wav", "guitars removed.wav",
+        "Vocals Up.wav", "Vocals +1dB.wav", "Vox -2 dB.wav", "Guitar Turned Up.wav", "with vocals.wav", "No FX.wav",
+        "instrumental.wav", "Instrumental Drums.wav", "TV track.wav", "Vocals TV Track.wav", "minus one.wav",
+        "karaoke.wav", "Bass Play-Along.wav", "Drum Backing Track.wav", "Drum Mix minus Kick.wav",
+    ],
+)  # fmt: skip
+def test_a_file_named_after_what_it_lacks_or_has_turned_is_not_that_stem(name):
+    assert role_of(name) is None
+    assert not is_mixture(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Mix minus Drums.wav", "Mix -drums.wav", "MixMinusVox.wav", "mix_no_bass.wav", "Vocal Up Mix.wav",
+        "Vocal Down Mix.wav", "Lead Vox +1 Mix.wav", "Mix with vocals.wav", "Less Vocals Mix.wav", "Bassless Mix.wav",
+        "Instrumental Mix.wav", "TV Mix.wav", "Karaoke Mix.wav", "Full Band minus drums.wav", "Mix ohne Gesang.wav",
+    ],
+)  # fmt: skip
+def test_another_version_of_the_mix_is_a_mixture(name):
+    assert role_of(name) is None
+    assert is_mixture(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "role"),
+    [
+        ("Drum Mix.wav", "drums"), ("DrumMix.wav", "drums"), ("Vocal Master.wav", "vocals"),
+        ("drums only.wav", "drums"),
+        ("A Cappella.wav", "vocals"), ("acapella.wav", "vocals"), ("Song - Drums.wav", "drums"),
+        ("song-drums.wav", "drums"), ("Vocals no FX.wav", "vocals"), ("Vocals (no reverb).wav", "vocals"),
+        ("Vocal No 2.wav", "vocals"), ("Vocals-1.wav", "vocals"), ("Snare Up.wav", "drums"), ("Kick Out.wav", "drums"),
+        ("hihat off axis.wav", "drums"), ("OffBeat HiHat.wav", "drums"), ("upright bass.wav", "bass"),
+        ("Bass Octave Down.wav", "bass"), ("Guitar muted.wav", "other"), ("Muted Trumpet.wav", "other"),
+        ("muted bass.wav", "bass"), ("Overheads with room.wav", "drums"), ("No Woman No Cry - Vocals.wav", "vocals"),
+        ("Don't Bring Me Down - Drums.wav", "drums"), ("Less Is More (Vocals).wav", "vocals"),
+        ("Without You - Drums.wav", "drums"), ("TV on the Radio - bass.wav", "bass"), ("backing track.wav", "other"),
+    ],
+)  # fmt: skip
+def test_words_that_only_look_like_that_leave_the_role(name, role):
+    assert role_of(name) == role
+
+
 @pytest.mark.parametrize("name", ["drums and bass.wav", "Guitar+Vocals.wav", "kick_snare_bass.wav"])
 def test_a_name_of_two_roles_tells_none(name):
     assert role_of(name) is None

@@ -10,7 +10,7 @@ from mixlab.audio.levels import rms_dbfs
 from mixlab.audio.loudness import integrated_lufs, k_weighted_power
 from mixlab.multitrack.preparation import prepare
 from mixlab.multitrack.segments import Gates, list_segments
-from mixlab.multitrack.song import LoadedSong, SongEntry
+from mixlab.multitrack.song import STEMS, LoadedSong, SongEntry
 
 RATE = 8000
 
@@ -20,6 +20,7 @@ class OneSong:
     """A song of noise; each stem has a level in dBFS for every 5 s."""
 
     levels_dbfs: dict[str, list[float]]
+    roles = STEMS
 
     def identity(self, entry):
         return self.levels_dbfs

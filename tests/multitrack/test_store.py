@@ -12,7 +12,7 @@ import pytest
 from mixlab.errors import InputFileError, MixlabError
 from mixlab.multitrack.demo.source import DemoSource
 from mixlab.multitrack.preparation import prepare
-from mixlab.multitrack.song import LoadedSong, SongEntry
+from mixlab.multitrack.song import STEMS, LoadedSong, SongEntry
 from mixlab.multitrack.store import FRAME_S
 
 RATE = 16000
@@ -31,6 +31,7 @@ class Shelf:
     split: str = "train"
     version: int = 1
     loads: list[str] = field(default_factory=list)
+    roles = STEMS
 
     def identity(self, entry):
         return {"shelf": self.version, "song": entry.song_id}
@@ -49,7 +50,14 @@ class Shelf:
 
 
 def shelf(*song_ids: str) -> Shelf:
-    return Shelf({song_id: LoadedSong({"bass": noise(seed=1), "drums": noise(seed=2)}, RATE) for song_id in song_ids})
+    """Songs of noise; each of its own."""
+    seeds = dict(zip(song_ids, range(1, 99, 2), strict=False))
+    return Shelf(
+        {
+            name: LoadedSong({"bass": noise(seed=seed), "drums": noise(seed=seed + 1)}, RATE)
+            for name, seed in seeds.items()
+        }
+    )
 
 
 def bytes_of(folder) -> dict[str, str]:

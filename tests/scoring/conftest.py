@@ -28,7 +28,7 @@ def _problem(
         duration_s=10.0,
         anchor="bass",
         stems=("bass", "drums", "vocals", "other"),
-        errors=tuple(GainError(stem, gain_db) for stem, gain_db in errors),
+        errors=tuple(GainError(stem, error_db) for stem, error_db in errors),
         error_category=category,
         prompt_category=prompt,
         claim=claim,

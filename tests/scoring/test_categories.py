@@ -8,10 +8,14 @@ import pytest
 
 from mixlab.language.advice import Advice, Move
 from mixlab.scoring import Prediction, score
-from mixlab.scoring.categories import category_confusion, implied_category, needed_ranges_db
+from mixlab.scoring.categories import category_confusion, implied_category
 from mixlab.synthesis.problem import GainError
 
 RANGES = {"very_quiet": (-12.0, -6.0), "quiet": (-6.0, -3.0), "no_error": (0.0, 0.0), "loud": (3.0, 6.0)}
+
+
+def error(stem, error_db, category):
+    return GainError(stem, error_db, category, RANGES[category])
 
 
 @pytest.fixture
@@ -19,7 +23,7 @@ def quiet(problem):
     """Vocals 4 dB too quiet."""
 
     def make(item="a/0"):
-        return replace(problem(item=item), errors=(GainError("vocals", -4.0, "quiet"),), error_category="quiet")
+        return replace(problem(item=item), errors=(error("vocals", -4.0, "quiet"),), error_category="quiet")
 
     return make
 
@@ -43,15 +47,21 @@ def test_an_error_is_of_the_nearest_category_and_at_an_edge_of_the_smaller(error
     ],
 )
 def test_a_magnitude_is_in_range_on_the_faulty_stem_and_nowhere_else(quiet, advice, inside):
-    predictions = [Prediction(quiet(), "", advice)]
-    assert score(predictions, resamples=0, ranges_db=RANGES).headline["magnitude_in_range"] == inside
-    assert "magnitude_in_range" not in score(predictions, resamples=0).headline
+    assert score([Prediction(quiet(), "", advice)], resamples=0).headline["magnitude_in_range"] == inside
+
+
+def test_an_error_of_no_category_has_no_range_to_be_in(problem):
+    said = Prediction(problem(("vocals", -4.0)), "", Advice((Move.of("vocals", 4.0),)))
+    assert "magnitude_in_range" not in score([said], resamples=0).headline
 
 
 def test_an_error_of_the_anchor_shifts_the_range_of_every_other_stem(problem):
-    errors = (GainError("bass", 4.0, "loud"), GainError("vocals", -4.0, "quiet"))
+    errors = (error("bass", 4.0, "loud"), error("vocals", -4.0, "quiet"))
     both = replace(problem(), errors=errors, error_category="quiet_beside_loud")
-    assert needed_ranges_db(both, RANGES) == {"vocals": (6.0, 12.0), "drums": (3.0, 6.0), "other": (3.0, 6.0)}
+    moves = {"vocals": 6.0, "drums": 6.0, "other": 6.0}
+    for vocals_db, inside in ((6.0, 1.0), (12.0, 1.0), (5.0, 2 / 3)):
+        said = Advice(tuple(Move.of(stem, gain_db) for stem, gain_db in (moves | {"vocals": vocals_db}).items()))
+        assert score([Prediction(both, "", said)], resamples=0).headline["magnitude_in_range"] == pytest.approx(inside)
 
 
 def test_confusion_tells_a_wrong_size_from_a_wrong_stem_and_from_nothing(quiet, problem):

@@ -17,10 +17,8 @@ USUAL = UsualBalance({("rock", "bass", stem): Spread(40, 2.0, 1.5) for stem in (
 
 def segments(problems, vocals_lufs=-18.0):
     lufs = {"bass": -20.0, "drums": -18.0, "vocals": vocals_lufs, "other": -18.0}
-    return {
-        (p.song_id, p.start_s): Segment(p.song_id, "test", p.genre, p.start_s, 10.0, p.stems, -15.0, lufs)
-        for p in problems
-    }
+    found = {p.item_id: Segment(p.song_id, "test", p.genre, p.start_s, 10.0, p.stems, -15.0, lufs) for p in problems}
+    return lambda problem: found[problem.item_id]
 
 
 def found(problems, advice, **levels):

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mixlab.errors import ConfigError
 from mixlab.language.advice import Advice, Claim, Direction, Move, State, Verdict
-from mixlab.scoring import METRICS, Prediction, compare, outcomes, score
+from mixlab.scoring import METRICS, Heads, Metric, Prediction, outcomes, score
+from mixlab.scoring.comparison import compare_methods
 from mixlab.synthesis.problem import PromptCategory
 
 
@@ -26,7 +27,7 @@ def test_always_raising_the_vocals_by_6_db(mixed_problems, answers):
     assert headline["joint_accuracy"] == 2 / 8
     assert headline["direction_accuracy"] == 3 / 8
     assert headline["stem_accuracy"] == 3 / 8
-    assert headline["balanced_accuracy"] == 0
+    assert headline["balanced_recall"] == 0
     assert headline["false_alarm_rate"] == 1
     assert headline["missed_error_rate"] == 0
     assert headline["gain_mae_db"] == pytest.approx((0 + 2 + 11 + 9 + 12 + 3) / 6)
@@ -38,7 +39,7 @@ def test_always_raising_the_vocals_by_6_db(mixed_problems, answers):
 
 def test_empty_text_is_wrong_everywhere(mixed_problems, answers):
     headline = score(answers(mixed_problems, None)).headline
-    for metric in ("joint_accuracy", "direction_accuracy", "stem_accuracy", "balanced_accuracy", "parse_rate"):
+    for metric in ("joint_accuracy", "direction_accuracy", "stem_accuracy", "balanced_recall", "parse_rate"):
         assert headline[metric] == 0, metric
     assert headline["missed_error_rate"] == 1
     assert headline["gain_mae_db"] == pytest.approx((6 + 4 + 5 + 9 + 12 + 3) / 6)
@@ -49,7 +50,7 @@ def test_calling_everything_balanced(mixed_problems, answers):
     headline = score(answers(mixed_problems, Advice())).headline
     for metric in ("joint_accuracy", "direction_accuracy", "stem_accuracy"):
         assert headline[metric] == 2 / 8, metric
-    assert headline["balanced_accuracy"] == 1
+    assert headline["balanced_recall"] == 1
     assert headline["false_alarm_rate"] == 0
     assert headline["missed_error_rate"] == 1
     assert headline["gain_mae_db"] == pytest.approx((6 + 4 + 5 + 9 + 12 + 3) / 6)
@@ -57,7 +58,7 @@ def test_calling_everything_balanced(mixed_problems, answers):
 
 def test_the_right_advice_scores_one(mixed_problems):
     right = [
-        Prediction(p, "", Advice(tuple(Move.of(error.stem, -error.gain_db) for error in p.errors)))
+        Prediction(p, "", Advice(tuple(Move.of(error.stem, -error.error_db) for error in p.errors)))
         for p in mixed_problems
     ]
     headline = score(right).headline
@@ -100,7 +101,7 @@ def test_an_anchor_that_is_off_is_put_right_by_moving_the_others(problem):
 
 def test_a_common_gain_on_every_stem_is_balance(problem):
     louder = problem(*((stem, 4.0) for stem in ("bass", "drums", "vocals", "other")))
-    assert one(louder)["balanced_accuracy"] == 1
+    assert one(louder)["balanced_recall"] == 1
     assert one(louder, ("vocals", -4.0))["false_alarm_rate"] == 1
 
 
@@ -205,8 +206,11 @@ def test_nothing_to_score_and_an_item_answered_twice_are_refused(problem):
 
 
 def test_comparing_needs_the_same_items(mixed_problems, answers, problem):
+    def compare(a, b, metric="joint_accuracy"):
+        return compare_methods({"a": [a], "b": [b]}, [metric], 200, 200)[0].difference
+
     a, b = answers(mixed_problems, Advice()), answers(mixed_problems, Advice((Move.of("vocals", 6.0),)))
-    assert compare(a, list(reversed(b)), "balanced_accuracy").difference == 1
+    assert compare(a, list(reversed(b)), "balanced_recall").difference == 1
     assert compare(a, a).low == compare(a, a).high == 0
     with pytest.raises(ValueError, match="different items"):
         compare(a, b[:-1])
@@ -215,6 +219,8 @@ def test_comparing_needs_the_same_items(mixed_problems, answers, problem):
         compare(a, changed)
     with pytest.raises(ValueError, match="cannot compare 'verdict_balanced_accuracy'"):
         compare(a, b, "verdict_balanced_accuracy")
+    with pytest.raises(ValueError, match=r"no metric 'joint_acuracy' \(did you mean 'joint_accuracy'\?\)"):
+        compare(a, b, "joint_acuracy")
 
 
 STEMS = ["drums", "vocals", "other"]
@@ -235,4 +241,51 @@ def test_joint_right_means_stem_and_direction_right(problem, error, said):
         needed = Direction.of(-error[1])
         right = advice is not None and [(m.stem, m.direction) for m in advice.moves] == [(error[0], needed)]
         assert row["joint_accuracy"] == right
-    assert set(np.concatenate([list(parts) for parts in METRICS.values()])) <= set(row)
+    assert {name for metric in METRICS.values() for name in metric.outcomes} == set(row)
+
+
+def test_a_figure_keeps_the_name_that_it_had_for_one_release(mixed_problems, answers):
+    flat = score(answers(mixed_problems, Advice())).flat("test")
+    for end in ("", "_low", "_high"):
+        assert flat[f"test/balanced_accuracy{end}"] == flat[f"test/balanced_recall{end}"]
+
+
+@pytest.fixture
+def registered(monkeypatch):
+    """Registers metrics that are forgotten after the test."""
+    assert "joint_accuracy" in METRICS
+    monkeypatch.setattr(METRICS, "_entries", dict(METRICS._entries))
+    return METRICS.add
+
+
+def test_a_metric_of_ones_own_is_scored_compared_and_put_into_the_tables(registered, mixed_problems, answers):
+    from mixlab.reports.comparison import matrix_sheets
+    from mixlab.reports.run_sheets import group_sheets
+    from mixlab.reports.table import results_sheet, results_table
+    from mixlab.scoring.results import Row
+
+    loudest = Metric("loudest_gain_db", lambda p: max((abs(m.gain_db) for m in p.advice.moves), default=0.0),
+                     label="loudest dB", unit="dB", lower_is_better=True, heads=Heads.SCREEN)  # fmt: skip
+    registered(loudest)
+    registered(Metric("named_vocals", lambda p: "vocals" in p.advised, heads=Heads.RESULTS))
+    methods = {
+        "model": answers(mixed_problems, Advice((Move.of("vocals", 6.0),))),
+        "mute": answers(mixed_problems, Advice()),
+    }
+    scores = score(methods["model"], resamples=50)
+    assert scores.flat("test")["test/genre=rock/loudest_gain_db"] == 6.0
+    assert scores.flat("test")["test/loudest_gain_db_low"] == 6.0
+    sheet = results_sheet([Row("model", "model", scores)])
+    assert (sheet.columns["loudest_gain_db"], sheet.columns["named_vocals"]) == ("loudest dB", "named vocals")
+    assert "loudest_gain_db" in group_sheets(scores)[0].columns
+    assert "loudest dB" in [str(column.header) for column in results_table([Row("model", "model", scores)]).columns]
+    (found,) = compare_methods({name: [said] for name, said in methods.items()}, ["loudest_gain_db"], 50, 50)
+    assert found.difference.difference == 6.0
+    assert matrix_sheets([found])[0].title == "Who beats whom: loudest dB"
+
+
+def test_two_metrics_of_one_name_and_one_in_db_whose_name_does_not_say_so_are_refused(registered):
+    with pytest.raises(ConfigError, match="Two metrics are called 'parse_rate'"):
+        registered(Metric("parse_rate", lambda p: 1.0))
+    with pytest.raises(ValueError, match="has to end in _db"):
+        Metric("loudest", lambda p: 1.0, unit="dB")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
-from mixlab.scoring.paired import all_pairs, holm, paired_difference, permutation_p_values
+from mixlab.scoring.paired import all_pairs, holm, permutation_p_values
 
 
 def song_names(songs, per_song=1):
@@ -73,8 +73,9 @@ def test_seeds_that_differ_widen_the_interval():
     luck = np.random.default_rng(1).random((3, 200))
     poor, good = (luck[0] < 0.4).astype(float), (luck[1] < 0.8).astype(float)
     other = (luck[2] < 0.6).astype(float)
-    one = paired_difference(np.stack([good, good, good]), other, songs)
-    several = paired_difference(np.stack([poor, good, good]), other, songs)
+    methods = {"one": np.stack([good, good, good]), "several": np.stack([poor, good, good]), "other": other}
+    found = all_pairs(methods, songs, permutations=50)
+    one, several = found["one", "other"], found["several", "other"]
     assert one.difference == pytest.approx(good.mean() - other.mean())
     assert several.mean_a == pytest.approx((poor.mean() + 2 * good.mean()) / 3)
     assert several.high - several.low > 1.5 * (one.high - one.low)
@@ -82,4 +83,4 @@ def test_seeds_that_differ_widen_the_interval():
 
 def test_runs_of_other_items_are_refused():
     with pytest.raises(ValueError, match="same items"):
-        paired_difference(np.ones((2, 3)), np.ones((2, 4)), song_names(3))
+        all_pairs({"a": np.ones((2, 3)), "b": np.ones((2, 4))}, song_names(3))

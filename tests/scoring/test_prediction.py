@@ -39,7 +39,7 @@ def test_a_row_holds_the_problem_and_what_was_understood(problem):
     said = Advice((Move("vocals", 5.0, 7.0),), Verdict.CONFIRMED)
     row = Prediction(asked, "Yes. Raise the vocals by 5 to 7 dB.", said).to_json()
     assert row["item_id"] == "song/0"
-    assert row["errors"] == [{"stem": "vocals", "gain_db": -6.2, "category": ""}]
+    assert row["errors"] == [{"stem": "vocals", "error_db": -6.2, "category": "", "range_db": None}]
     assert row["advice"] == [{"stem": "vocals", "direction": "raise", "gain_db": 6.0, "low_db": 5.0, "high_db": 7.0}]
     assert row["verdict"] == "confirmed"
     assert row["parsed"] is True

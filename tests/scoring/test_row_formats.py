@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
 
 import pytest
 
 from mixlab.errors import ConfigError, InputFileError
 from mixlab.language.advice import Advice, Move
 from mixlab.scoring import Prediction, write_predictions
-from mixlab.scoring.formats import RowFormat, read_texts
+from mixlab.scoring.formats import OWN_ROWS, RowFormat, read_texts
 
 FORM = RowFormat(
     text="said.text",
@@ -87,7 +86,7 @@ def test_a_balanced_category_is_balanced_whatever_its_gain(file):
 
 
 def test_a_gain_may_be_the_one_that_is_needed(file):
-    form = replace(FORM, gain_is="needed")
+    form = FORM.but(gain_is="needed")
     assert read_texts(file(ROW), form).predictions[0].problem.needed_gains_db == {"vocals": 4.5}
 
 
@@ -106,7 +105,7 @@ def test_mixlabs_own_texts_are_read_anew(tmp_path, problem):
     path = tmp_path / "predictions.jsonl"
     stale = Prediction(problem(("vocals", -6.0)), "Raise the vocals by 6 dB.", None, "", "Raise the vocals by 6 dB.")
     write_predictions(path, [stale])
-    texts = read_texts(path, None)
+    texts = read_texts(path, OWN_ROWS)
     assert texts.predictions[0].advice == Advice((Move.of("vocals", 6.0),))
     assert texts.references[0].advice == texts.predictions[0].advice
 
@@ -152,6 +151,6 @@ def test_an_empty_or_missing_file_and_a_folder_are_named(tmp_path):
 
 
 def test_rows_of_others_are_no_predictions_of_mixlab(file):
-    sentence = refusal(file(ROW), None)
+    sentence = refusal(file(ROW), OWN_ROWS)
     assert "line 1 is not a prediction of mixlab (lacks the key 'item_id')" in sentence
     assert "format=fields" in sentence

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import secrets
 import shutil
-from importlib import resources
+from collections import Counter
 from itertools import cycle
+from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 
 from mixlab.language.advice import Advice, Move
 from mixlab.scoring import Prediction, write_predictions
-from mixlab.study.schema import BuildSchema
+from mixlab.storage import config_folder
+from mixlab.study.answers import checked
+from mixlab.study.raters import Raters, latin
+from mixlab.study.settings import BuildSettings, Truth
 from mixlab.synthesis.problem import GainError, Problem, PromptCategory
 
 PASSWORD = "a pass word: with a colon"
@@ -36,9 +41,48 @@ def monitor(client, path="", password=PASSWORD, **others):
     return client.get(f"/monitor{path}", auth=("anybody", password), **others)
 
 
+def conf(name):
+    """A file of the study's configuration, as values."""
+    return yaml.safe_load((config_folder() / "study" / f"{name}.yaml").read_text(encoding="utf-8"))
+
+
+def truth(effects, **others):
+    """What is planted: effects, and how raters are assumed to be unless told otherwise."""
+    return Truth(effects=effects, **(conf("truth/usual") | others))
+
+
+def simulated_answers(truth, raters, items, trials, seed, repeats=3):
+    """Answers of a whole study without a server: main trials, the first of them again, two instructed items each."""
+    population, systems = Raters(truth, seed), truth.systems
+    rows: list[dict[str, object]] = []
+    common = {"session_part": "main", "true_gain_db": "", "advised_gain_db": ""}
+
+    def add(rater: str, item: str, system: str, criterion: str, rating: int, again: int, asked: int | str) -> None:
+        rows.append(
+            {"participant": rater, "item": item, "system": system, "criterion": criterion, "rating": rating,
+             "is_repeat": again, "is_instructed": int(asked != ""), "instructed_answer": asked,
+             "playback": ("headphones", "loudspeakers")[int(rater[-1]) % 2], **common}
+        )  # fmt: skip
+
+    done = Counter[int]()
+    for number, item_number, system_number in latin(raters, items, len(systems), trials):
+        rater, item, system = f"p{number:03d}", f"item{item_number:03d}", systems[system_number]
+        for criterion in truth.effects:
+            add(rater, item, system, criterion, population.rate(rater, item, system, criterion), 0, "")
+            if done[number] < repeats:
+                add(rater, item, system, criterion, population.rate(rater, item, system, criterion, True), 1, "")
+            if done[number] == 0:
+                for asked in (2, 4):
+                    point = population.follow(rater, f"{item}{asked}", criterion, asked)
+                    add(rater, item, "", criterion, point, 0, asked)
+        done[number] += 1
+    participants = pd.DataFrame({"participant": [f"p{number:03d}" for number in range(raters)], "simulated": 1})
+    preferences = pd.DataFrame(columns=["participant", "item", "system_a", "system_b", "preferred"])
+    return checked(pd.DataFrame(rows), participants, preferences, Path("simulated"))
+
+
 def instrument(**session):
-    text = resources.files("mixlab.study").joinpath("conf", "instrument", "mixing.yaml").read_text(encoding="utf-8")
-    asked = yaml.safe_load(text)
+    asked = conf("instrument/mixing")
     asked["session"] |= {"trials": 5, "repeats": 1, "instructed": [2], "pairs": 1} | session
     return asked
 
@@ -85,7 +129,7 @@ def request_of(runs):
             "controls": ["do_nothing", "low_anchor", "original"], "dataset": None, "items": 6, "target_lufs": -23.0,
             "seed": 1, "out": str(out),
         }  # fmt: skip
-        return BuildSchema.model_validate(values | others)
+        return BuildSettings.model_validate(values | others)
 
     return make
 
@@ -93,7 +137,7 @@ def request_of(runs):
 @pytest.fixture(scope="session")
 def built(request_of, demo_source, tmp_path_factory):
     """A study with five systems and six items, which tests read and do not write into."""
-    from mixlab.study.build_command import build
+    from mixlab.study.build import build
 
     out = tmp_path_factory.mktemp("study") / "built"
     build(request_of(out), demo_source)

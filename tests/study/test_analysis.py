@@ -7,26 +7,25 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
-from importlib import resources
 
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 
 from mixlab.errors import ConfigError, InputFileError
 from mixlab.language.advice import Advice, Move
 from mixlab.scoring.prediction import Prediction, write_predictions
 from mixlab.study.analysis import analyse
 from mixlab.study.analysis_page import summary, write_analysis
-from mixlab.study.analysis_schema import AnalyseSchema
 from mixlab.study.answers import ORDER, read_answers
 from mixlab.study.averages import krippendorff_alpha
 from mixlab.study.correlations import correlations, prediction_metrics
 from mixlab.study.fits import contrasts, wald_f
 from mixlab.study.ordinal import NoOrdinalModel
 from mixlab.study.power import null_range, simulate
-from mixlab.study.raters import Truth, simulated_answers
+from mixlab.study.settings import Fitting, Kind, Plan
+
+from .conftest import conf, simulated_answers, truth
 
 EFFECTS = {
     "effectiveness": {"fine_tuned": 2.0, "loudness_rule": 0.5, "do_nothing": -0.5, "low_anchor": -2.0},
@@ -38,22 +37,19 @@ NEEDS_R = pytest.mark.skipif(
 
 
 def options(**plan):
-    conf = resources.files("mixlab.study").joinpath("conf")
-    standard = yaml.safe_load(conf.joinpath("plan", "standard.yaml").read_text())
-    fitting = yaml.safe_load(conf.joinpath("fitting", "standard.yaml").read_text())
-    wanted = standard | {"pair": ["fine_tuned", "low_anchor"], "model": "linear"} | plan
-    values = {"plan": wanted, "fitting": fitting | {"resamples": 200, "permutations": 400}}
-    return AnalyseSchema.model_validate(values | {"data": "-", "runs": {}, "judge": {}, "out": None})
+    wanted = conf("plan/standard") | {"pair": ["fine_tuned", "low_anchor"], "model": "linear"} | plan
+    fitting = conf("fitting/standard") | {"resamples": 200, "permutations": 400}
+    return Plan.model_validate(wanted), Fitting.model_validate(fitting)
 
 
 @pytest.fixture(scope="module")
 def answers():
-    return simulated_answers(Truth(EFFECTS, careless_share=0.2), raters=24, items=12, trials=8, seed=1)
+    return simulated_answers(truth(EFFECTS, careless_share=0.2), raters=24, items=12, trials=8, seed=1)
 
 
 @pytest.fixture(scope="module")
 def analysis(answers):
-    return analyse(answers, options())
+    return analyse(answers, *options())
 
 
 def test_a_large_planted_difference_is_found_in_its_direction(analysis):
@@ -84,13 +80,13 @@ def test_careless_raters_are_left_out_and_counted_and_shown_beside_everyone(anal
 def test_nobody_is_left_out_for_liking_the_planted_wrong_advice(answers):
     liked = answers.ratings["system"].eq("low_anchor")
     ratings = answers.ratings.assign(rating=np.where(liked, 5, answers.ratings["rating"]))
-    before, after = (analyse(a, options()).excluded.participants for a in (answers, replace(answers, ratings=ratings)))
+    before, after = (analyse(a, *options()).excluded.participants for a in (answers, replace(answers, ratings=ratings)))
     assert set(after) <= set(before)
 
 
 def test_a_plan_that_names_a_system_that_nobody_rated_is_refused(answers):
     with pytest.raises(ConfigError, match="human"):
-        analyse(answers, options(pair=["fine_tuned", "human"]))
+        analyse(answers, *options(pair=["fine_tuned", "human"]))
 
 
 @pytest.mark.parametrize("column", ["rating", "system", "is_instructed"])
@@ -102,7 +98,7 @@ def test_an_export_that_lacks_a_column_is_refused_by_name(answers, tmp_path, col
 
 
 def test_the_kappa_of_the_coders_is_in_the_report(tmp_path):
-    answers = simulated_answers(Truth(EFFECTS), raters=6, items=8, trials=4, seed=1)
+    answers = simulated_answers(truth(EFFECTS), raters=6, items=8, trials=4, seed=1)
     given = {"anna": (1, 1, 0, 0), "ben": (1, 0, 0, 0)}
     codes = [
         {"participant": "p000", "trial": str(trial), "coder": coder, "code": code}
@@ -113,7 +109,7 @@ def test_the_kappa_of_the_coders_is_in_the_report(tmp_path):
     answers.ratings.to_csv(tmp_path / "ratings.csv", index=False)
     answers.participants.to_csv(tmp_path / "participants.csv", index=False)
     pd.DataFrame(codes).to_csv(tmp_path / "codes.csv", index=False)
-    coding = analyse(read_answers(tmp_path), options()).coding
+    coding = analyse(read_answers(tmp_path), *options()).coding
     assert coding == {"vague": (4, pytest.approx(0.5))}
 
 
@@ -145,7 +141,7 @@ def test_the_command_line_names_runs_and_judges(answers, tmp_path):
     """Names that the shipped configuration does not know have to be accepted."""
     answers.ratings.to_csv(tmp_path / "ratings.csv", index=False)
     answers.participants.to_csv(tmp_path / "participants.csv", index=False)
-    command = [sys.executable, "-m", "mixlab.study", "analyse", f"data='{tmp_path}'", "judge={low_anchor: nowhere}",
+    command = [sys.executable, "-m", "mixlab", "study", "analyse", f"data='{tmp_path}'", "judge={low_anchor: nowhere}",
                "plan.pair=[fine_tuned,low_anchor]", "runs={fine_tuned: nowhere.jsonl}"]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 2
@@ -181,8 +177,8 @@ def test_of_two_systems_the_test_of_all_at_once_is_the_test_of_their_pair():
 
 
 def test_of_twenty_studies_without_an_effect_as_many_are_called_one_as_chance_allows():
-    nothing = Truth({"effectiveness": dict.fromkeys(("a", "b", "c"), 0.0)})
-    outcomes = simulate(nothing, ("a", "b"), (12, 12, 6), 20, "linear", 0, 60.0)
+    nothing = truth({"effectiveness": dict.fromkeys(("a", "b", "c"), 0.0)})
+    outcomes = simulate(nothing, ("a", "b"), (12, 12, 6), 20, Kind.LINEAR, 0, 60.0)
     low, high = null_range(20)
     assert low <= sum(outcome is not None and outcome.p < 0.05 for outcome in outcomes) <= high
 
@@ -191,8 +187,8 @@ def test_of_twenty_studies_without_an_effect_as_many_are_called_one_as_chance_al
 @NEEDS_R
 def test_of_two_hundred_studies_without_an_effect_the_ordinal_model_calls_as_many_one_as_chance_allows():
     """Minutes; the log of such a run is experiments/study/."""
-    nothing = Truth({"effectiveness": dict.fromkeys(ORDER[:4] + ORDER[5:], 0.0)})
-    outcomes = simulate(nothing, ("fine_tuned", "zero_shot"), (12, 12, 12), 200, "clmm", 0, 1800.0)
+    nothing = truth({"effectiveness": dict.fromkeys(ORDER[:4] + ORDER[5:], 0.0)})
+    outcomes = simulate(nothing, ("fine_tuned", "zero_shot"), (12, 12, 12), 200, Kind.CLMM, 0, 1800.0)
     low, high = null_range(200)
     assert None not in outcomes
     assert low <= sum(outcome is not None and outcome.p < 0.05 for outcome in outcomes) <= high
@@ -202,7 +198,7 @@ def test_of_two_hundred_studies_without_an_effect_the_ordinal_model_calls_as_man
 @NEEDS_R
 def test_the_ordinal_model_finds_planted_effects_within_its_intervals(answers):
     try:
-        fit = analyse(answers, options(model="clmm")).kept.fits["effectiveness"]
+        fit = analyse(answers, *options(model="clmm")).kept.fits["effectiveness"]
     except (ConfigError, NoOrdinalModel) as error:
         pytest.skip(str(error))
     planted = EFFECTS["effectiveness"]
@@ -213,6 +209,6 @@ def test_the_ordinal_model_finds_planted_effects_within_its_intervals(answers):
 
 def test_without_r_the_fallback_is_taken_and_the_reason_said(answers, monkeypatch):
     monkeypatch.setitem(os.environ, "PATH", "/nowhere")
-    fit = analyse(answers, options(model="auto")).kept.fits["effectiveness"]
+    fit = analyse(answers, *options(model="auto")).kept.fits["effectiveness"]
     assert fit.kind == "linear"
     assert fit.reason

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mixlab.study.design import draw_evenly, plan, williams_square
+from mixlab.study.settings import Session
 
 SYSTEMS = ("a", "b", "c", "d", "e")
 
@@ -25,9 +26,12 @@ def test_in_a_williams_square_every_number_follows_every_other_one_equally_often
     assert len(set(follows.values())) == 1
 
 
+def session(trials, repeats=0, instructed=(), pairs=0):
+    return Session(trials=trials, repeats=repeats, instructed=instructed, pairs=pairs, minutes="20")
+
+
 def main_trials(number, trials=10, items=11, **others):
-    arguments = {"repeats": 0, "instructed": (), "pairs": 0, "seed": 3} | others
-    return [t for t in plan(number, items, SYSTEMS, trials, **arguments) if t.kind == "main"]
+    return [t for t in plan(number, items, SYSTEMS, session(trials, **others), 3) if t.kind == "main"]
 
 
 def test_a_participant_meets_every_item_once_and_every_system_equally_often():
@@ -71,8 +75,8 @@ def test_instructed_trials_stand_neither_first_nor_last():
 
 
 def test_training_comes_first_and_pairs_last_and_a_plan_is_always_the_same():
-    planned = plan(4, 11, SYSTEMS, 10, 1, (2,), 2, 3)
-    assert planned == plan(4, 11, SYSTEMS, 10, 1, (2,), 2, 3)
+    planned = plan(4, 11, SYSTEMS, session(10, 1, (2,), 2), 3)
+    assert planned == plan(4, 11, SYSTEMS, session(10, 1, (2,), 2), 3)
     assert [t.kind for t in planned] == ["training", *["main"] * 12, "pair", "pair"]
     assert planned[0].item == 10
     assert all(len(set(t.systems)) == 2 for t in planned[-2:])
@@ -80,7 +84,10 @@ def test_training_comes_first_and_pairs_last_and_a_plan_is_always_the_same():
 
 def test_over_participants_all_pairs_of_systems_are_compared():
     pairs = Counter(
-        frozenset(t.systems) for n in range(5) for t in plan(n, 11, SYSTEMS, 10, 0, (), 2, 3) if t.kind == "pair"
+        frozenset(t.systems)
+        for n in range(5)
+        for t in plan(n, 11, SYSTEMS, session(10, pairs=2), 3)
+        if t.kind == "pair"
     )
     assert len(pairs) == 10
 

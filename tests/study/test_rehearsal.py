@@ -9,13 +9,14 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
+
+from .conftest import conf
 
 TIMEOUT_S = 3000.0
 
 
 def rehearse(study: Path, out: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "mixlab.study", "rehearse", f"study='{study}'", f"out='{out}'",
+    command = [sys.executable, "-m", "mixlab", "study", "rehearse", f"study='{study}'", f"out='{out}'",
                "plan.pair=[fine_tuned,loudness_rule]", "plan.model=linear", *overrides]  # fmt: skip
     return subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
 
@@ -90,11 +91,5 @@ def test_effects_that_lack_a_system_of_the_study_are_refused_before_anybody_take
     assert not (tmp_path / "out").exists()
 
 
-@pytest.fixture(scope="module")
-def config():
-    return yaml.safe_load((Path(__file__).parents[2] / "mixlab" / "study" / "conf" / "rehearse.yaml").read_text())
-
-
-def test_the_shipped_effects_are_planted_by_every_criterion_of_the_shipped_instrument(config):
-    text = Path(__file__).parents[2] / "mixlab" / "study" / "conf" / "instrument" / "mixing.yaml"
-    assert set(config["effects"]) == set(yaml.safe_load(text.read_text())["criteria"])
+def test_the_shipped_effects_are_planted_by_every_criterion_of_the_shipped_instrument():
+    assert set(conf("rehearse")["effects"]) == set(conf("instrument/mixing")["criteria"])

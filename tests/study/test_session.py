@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import func, select
 
 from mixlab.study.database import Database, Invitation, Participant, Rating, Trial
-from mixlab.study.schema import QuotaSchema
+from mixlab.study.settings import Quota
 
 TRIALS = 1 + 5 + 1 + 1 + 1
 """Training, main, a repeat, an instructed one, a pair."""
@@ -148,7 +148,7 @@ def test_five_of_six_tones_pass_and_four_fail(join, study):
 
 def test_quotas_close_the_study_and_a_way_to_listen(client, study, join):
     study.instrument = study.instrument.model_copy(
-        update={"quota": QuotaSchema(participants=2, headphones=None, loudspeakers=1)}
+        update={"quota": Quota(participants=2, headphones=None, loudspeakers=1)}
     )
     join().ready()
     late = join()
@@ -244,7 +244,7 @@ def test_experts_write_advice_of_their_own_in_the_other_study(request_of, demo_s
 
     from mixlab.judging.annotations import read_annotations
     from mixlab.study.app import create_app
-    from mixlab.study.build_command import build
+    from mixlab.study.build import build
     from mixlab.study.exporting import export_study
     from mixlab.study.manifest import StudyFolder
     from mixlab.study.sessions import Sessions

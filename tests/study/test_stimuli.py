@@ -12,10 +12,10 @@ import soundfile
 from mixlab.audio.levels import rms_dbfs
 from mixlab.audio.loudness import integrated_lufs, k_weighted_power
 from mixlab.errors import ConfigError, InputFileError
-from mixlab.evaluation.listening import mix
-from mixlab.multitrack.store import as_float32
+from mixlab.multitrack.song import as_float32
+from mixlab.reports.players import mix
 from mixlab.scoring import Prediction, write_predictions
-from mixlab.study.build_command import build, source_of
+from mixlab.study.build import build, source_of
 from mixlab.study.manifest import MANIFEST, StudyFolder
 from mixlab.study.stimuli import TONE_RATE, common_target_lufs, lufs, tones
 from mixlab.study.systems import common_items
@@ -161,7 +161,7 @@ def test_a_run_without_a_configuration_needs_a_source(request_of, tmp_path):
 
 
 def test_a_folder_that_holds_no_study_is_named(tmp_path):
-    with pytest.raises(InputFileError, match=r"`mixlab\.study build`"):
+    with pytest.raises(InputFileError, match=r"`mixlab study build`"):
         StudyFolder(tmp_path)
     (tmp_path / MANIFEST).write_text("{}")
     with pytest.raises(InputFileError, match="build it again"):

@@ -11,15 +11,9 @@ from hypothesis import strategies as st
 
 from mixlab.language.advice import Claim, Direction, State, Verdict
 from mixlab.multitrack.song import STEMS
-from mixlab.synthesis.draw import (
-    ErrorCategory,
-    ErrorProtocol,
-    LevelProtocol,
-    PromptProtocol,
-    draw_problem,
-    right_advice,
-)
+from mixlab.synthesis.draw import draw_problem
 from mixlab.synthesis.problem import Problem, PromptCategory
+from mixlab.synthesis.protocol import ErrorCategory, LevelProtocol, PromptProtocol
 from mixlab.synthesis.seeds import generator
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -50,7 +44,7 @@ def right_claim(problem: Problem) -> Claim:
     if not problem.errors:
         return Claim(State.BALANCED)
     (error,) = problem.errors
-    return Claim(State.TOO_LOUD if error.gain_db > 0 else State.TOO_QUIET, error.stem)
+    return Claim(State.TOO_LOUD if error.error_db > 0 else State.TOO_QUIET, error.stem)
 
 
 @given(SEEDS, active_stems())
@@ -65,7 +59,7 @@ def test_errors_lie_on_an_active_stem_that_is_not_the_anchor_and_in_their_catego
     assert len(problem.errors) == (0 if category.is_balanced else 1)
     for error in problem.errors:
         assert error.stem in problem.candidates
-        assert category.low_db <= error.gain_db <= category.high_db
+        assert category.low_db <= error.error_db <= category.high_db
 
 
 @given(SEEDS, active_stems())
@@ -100,11 +94,10 @@ def test_a_given_prompt_category_changes_the_claim_and_nothing_else(segment, pro
 def test_categories_stems_signs_and_prompts_occur_as_often_as_the_protocol_says(segment, protocol):
     categories = dict(zip(protocol.error.categories, (0.1, 0.2, 0.3, 0.35, 0.05), strict=True))
     weights = dict(zip(PromptCategory, (0.4, 0.3, 0.2, 0.1), strict=True))
-    error = replace(
-        protocol.error,
-        categories={name: replace(protocol.error.categories[name], probability=p) for name, p in categories.items()},
+    error = protocol.error.but(
+        categories={name: protocol.error.categories[name].but(probability=p) for name, p in categories.items()}
     )
-    problems = drawn(segment(), replace(protocol, error=error, prompt=PromptProtocol(weights)), 4000)
+    problems = drawn(segment(), replace(protocol, error=error, prompt=PromptProtocol(weights=weights)), 4000)
     assert agrees_with(Counter(problem.error_category for problem in problems), categories)
     assert agrees_with(Counter(problem.prompt_category for problem in problems), weights)
     at_fault = Counter(error.stem for problem in problems for error in problem.errors)
@@ -112,16 +105,17 @@ def test_categories_stems_signs_and_prompts_occur_as_often_as_the_protocol_says(
 
 
 def test_a_category_without_weight_never_occurs(segment, protocol):
-    only = ErrorProtocol({"off": ErrorCategory(0.0, 3, 6), "on": ErrorCategory(1.0, -6, -3)})
+    off = ErrorCategory(probability=0.0, low_db=3, high_db=6)
+    only = protocol.error.but(categories={"off": off, "on": ErrorCategory(probability=1.0, low_db=-6, high_db=-3)})
     weights = {"audio_only": 0.0, "advice_seeking": 1.0, "correct_description": 0.0}
-    problems = drawn(segment(), replace(protocol, error=only, prompt=PromptProtocol(weights)), 300)
+    problems = drawn(segment(), replace(protocol, error=only, prompt=PromptProtocol(weights=weights)), 300)
     assert {(problem.error_category, str(problem.prompt_category)) for problem in problems} == {
         ("on", "advice_seeking")
     }
 
 
 def test_error_gains_are_uniform_within_their_category(segment, protocol):
-    gains = [error.gain_db for problem in drawn(segment(), protocol, 3000) for error in problem.errors]
+    gains = [error.error_db for problem in drawn(segment(), protocol, 3000) for error in problem.errors]
     loudest = [gain for gain in gains if gain > 6]
     assert scipy.stats.kstest(loudest, "uniform", args=(6, 6)).pvalue > 1e-3
     assert min(gains) < -11.9
@@ -144,8 +138,9 @@ def test_the_master_gain_is_uniform_and_of_one_distribution_in_every_class(segme
     gains = {name: [] for name in protocol.error.categories}
     for problem in problems:
         gains[problem.error_category].append(problem.master_gain_db)
+    range_db = protocol.level.master_range_db
     for name, values in gains.items():
-        assert scipy.stats.kstest(values, "uniform", args=(-12, 24)).pvalue > 1e-3, name
+        assert scipy.stats.kstest(values, "uniform", args=(-range_db, 2 * range_db)).pvalue > 1e-3, name
 
 
 @given(st.floats(-25, 0), SEEDS)
@@ -156,34 +151,34 @@ def test_headroom_follows_from_the_unmodified_segment_alone(segment, protocol, m
 
 @given(SEEDS, st.sampled_from([0.5, 1.0, 2.0]), st.sampled_from(PromptCategory))
 def test_the_right_advice_undoes_the_error_to_the_rounding(segment, protocol, seed, rounding_db, category):
-    error = replace(protocol.error, rounding_db=rounding_db)
+    error = protocol.error.but(rounding_db=rounding_db)
     problem = draw_problem(segment(), replace(protocol, error=error), generator(seed), "item", category)
-    advice = right_advice(problem, error)
+    advice = problem.right_advice
     assert len(advice.moves) == len(problem.errors)
     for injected, move in zip(problem.errors, advice.moves, strict=True):
         assert move.stem == injected.stem
-        assert abs(move.gain_db + injected.gain_db) <= rounding_db / 2 + 1e-9
+        assert abs(move.gain_db + injected.error_db) <= rounding_db / 2 + 1e-9
         assert move.gain_db % rounding_db == pytest.approx(0.0)
-        assert move.direction is Direction.of(-injected.gain_db)
+        assert move.direction is Direction.of(-injected.error_db)
     verdicts = {"correct_description": Verdict.CONFIRMED, "incorrect_description": Verdict.CORRECTED}
     assert advice.verdict == verdicts.get(str(category))
 
 
 def test_an_error_smaller_than_the_rounding_is_still_advised(segment, protocol):
-    tiny = ErrorProtocol({"hardly": ErrorCategory(1.0, 0.1, 0.3)})
+    tiny = protocol.error.but(categories={"hardly": ErrorCategory(probability=1.0, low_db=0.1, high_db=0.3)})
     (problem,) = drawn(segment(), replace(protocol, error=tiny), 1)
-    (move,) = right_advice(problem, tiny).moves
+    (move,) = problem.right_advice.moves
     assert move.gain_db == -1.0
 
 
 @given(SEEDS)
 def test_a_range_answer_is_the_category_turned_round(segment, protocol, seed):
-    error = replace(protocol.error, answer="range")
+    error = protocol.error.but(answer="range")
     problem = draw_problem(segment(), replace(protocol, error=error), generator(seed), "item")
     category = error.categories[problem.error_category]
-    for move in right_advice(problem, error).moves:
+    for move in problem.right_advice.moves:
         assert (move.low_db, move.high_db) == (-category.high_db, -category.low_db)
-        assert move.low_db <= -problem.errors[0].gain_db <= move.high_db
+        assert move.low_db <= -problem.errors[0].error_db <= move.high_db
 
 
 @given(SEEDS, active_stems())

@@ -12,8 +12,9 @@ from mixlab.audio.loudness import POWER_HOP_S, integrated_lufs
 from mixlab.multitrack.demo.source import DemoSource
 from mixlab.multitrack.preparation import prepare
 from mixlab.multitrack.segments import Gates, list_segments
-from mixlab.synthesis.draw import LevelProtocol, draw_problem, right_advice
-from mixlab.synthesis.example import Inputs, make_example
+from mixlab.synthesis.draw import draw_problem
+from mixlab.synthesis.example import LAYOUTS, make_example
+from mixlab.synthesis.protocol import LevelProtocol
 from mixlab.synthesis.seeds import generator
 
 ITEMS = 3000
@@ -77,7 +78,8 @@ def protocol_of(protocol, several, relative):
     errors = {"single": protocol.error, "several": several, "relative": relative}
 
     def build(kind: str, anchor: str = "bass", master_range_db: float = 18.0):
-        return replace(protocol, error=errors[kind], anchor=anchor, level=LevelProtocol(-32.0, master_range_db))
+        level = LevelProtocol(headroom_dbfs=-32.0, master_range_db=master_range_db)
+        return replace(protocol, error=errors[kind], anchor=anchor, level=level)
 
     return build
 
@@ -133,7 +135,6 @@ def test_the_loudness_of_all_clips_together_is_the_same_in_every_layout(forty_so
     for index, segment in enumerate(segments["test"][:5]):
         problem = draw_problem(segment, protocol, generator(6, index), str(index))
         stems = store.read(problem.song_id, problem.stems, problem.start_s, problem.duration_s)
-        advice = right_advice(problem, protocol.error)
-        examples = [make_example(problem, stems, inputs, advice) for inputs in Inputs]
+        examples = [make_example(problem, stems, layout) for layout in LAYOUTS.values()]
         sums = [np.sum([clip.samples for clip in example.clips], axis=0) for example in examples]
         assert np.ptp([rms_dbfs(mixture) for mixture in sums]) < 1e-3

@@ -17,7 +17,7 @@ TARGETS = ("vocals", "drums", "bass")
 @pytest.fixture
 def limited(protocol):
     """The predecessor's protocol: one of three stems is at fault, and one of them is the anchor."""
-    return replace(protocol, anchor="random", error=replace(protocol.error, targets=TARGETS))
+    return replace(protocol, anchor="random", error=protocol.error.but(targets=TARGETS))
 
 
 def test_no_other_stem_is_at_fault_or_the_anchor(segment, limited):
@@ -31,7 +31,7 @@ def test_no_other_stem_is_at_fault_or_the_anchor(segment, limited):
 
 def test_with_all_stems_as_targets_the_draw_is_the_same_as_without(segment, protocol):
     some = segment("bass", "drums", "vocals")
-    named = replace(protocol, error=replace(protocol.error, targets=TARGETS))
+    named = replace(protocol, error=protocol.error.but(targets=TARGETS))
     for index in range(50):
         assert draw_problem(some, named, generator(index), "item") == draw_problem(
             some, protocol, generator(index), "item"

@@ -30,7 +30,7 @@ class Server:
         temp: what it takes for the system's temporary folder.
     """
 
-    def __init__(self, temp, *overrides, command=(sys.executable, "-m", "mixlab.app"), cwd=ROOT, port=None, **more):
+    def __init__(self, temp, *overrides, command=(sys.executable, "-m", "mixlab", "app"), cwd=ROOT, port=None, **more):
         import httpx
 
         self.temp = temp
@@ -39,7 +39,7 @@ class Server:
         self.log = temp.with_name(f"{temp.name}.log")
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [*command, *([f"port={port}"] if "mixlab.app" in command else []), *overrides],
+                [*command, *([f"port={port}"] if "app" in command else []), *overrides],
                 env={**os.environ, **own, **more}, cwd=cwd, stdout=log, stderr=subprocess.STDOUT,
             )  # fmt: skip
         self.address = f"http://127.0.0.1:{port}/"

@@ -19,7 +19,10 @@ from tests.web.hostile import HOSTILE, LIMITS, WAV, content_of, sound, zipped
 
 HERE, THERE = "192.0.2.1", "192.0.2.2"
 STEMS = ["bass", "drums", "vocals", "other"]
-DESCRIPTION = Description("tiny", {}, None, None, "stems", ["bass"], STEMS, 10.0, -32.0, 12)
+DESCRIPTION = Description(
+    builder="tiny", arguments={}, feature_mean=None, feature_deviation=None, inputs="stems", anchors=["bass"],
+    stems=STEMS, segment_s=10.0, headroom_dbfs=-32.0, max_new_tokens=12,
+)  # fmt: skip
 
 
 @pytest.fixture

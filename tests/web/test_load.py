@@ -14,7 +14,7 @@ pytest.importorskip("gradio")
 
 from mixlab.audio.levels import apply_gain
 from mixlab.multitrack.demo.source import DemoSource
-from mixlab.multitrack.store import as_float32
+from mixlab.multitrack.song import as_float32
 from tests.web.conftest import RATE_HZ, Refused, Server, noise
 from tests.web.hostile import HOSTILE, RENAMED, content_of
 

@@ -10,7 +10,10 @@ from mixlab.web.uploads import Limits, check_audio
 from mixlab.web.work import Advisor, Work, advise
 
 STEMS = ["bass", "drums", "vocals", "other"]
-DESCRIPTION = Description("tiny", {}, None, None, "stems", ["bass"], STEMS, 10.0, -32.0, 12)
+DESCRIPTION = Description(
+    builder="tiny", arguments={}, feature_mean=None, feature_deviation=None, inputs="stems", anchors=["bass"],
+    stems=STEMS, segment_s=10.0, headroom_dbfs=-32.0, max_new_tokens=12,
+)  # fmt: skip
 RATE = 16_000
 
 

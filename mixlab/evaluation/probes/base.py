@@ -1,51 +1,24 @@
-"""Room evaluation: what all probes share: how answers are told apart, and how figures are shown."""
+"""Room evaluation: what all probes share: who is asked, which items, and how answers are told apart."""
 
 from __future__ import annotations
 
-import csv
-import io
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mixlab.evaluation.sheets import number
-from mixlab.evaluation.table import label_of
 from mixlab.language.advice import Advice, Direction
-from mixlab.scoring.bootstrap import SongBootstrap, mean_outcome
-from mixlab.storage import write_whole
+from mixlab.registry import Registry
+from mixlab.runs.settings import ProbesSettings
+from mixlab.scoring.prediction import Prediction
+from mixlab.scoring.probe import Probe, probe_of
 from mixlab.synthesis.problem import Problem
-
-if TYPE_CHECKING:
-    from rich.table import Table
+from mixlab.synthesis.protocol import ErrorProtocol
 
 Ask = Callable[[Sequence[Problem]], Sequence[Advice | None]]
 """Answers problems, in their order; None where an answer could not be read."""
-
-Figure = tuple[float, float, float]
-"""A figure and the ends of its 95 % interval by song."""
-
-
-@dataclass(frozen=True)
-class Probe:
-    """What one probe found: figures by method, the model's under an empty name."""
-
-    name: str
-    items: int
-    songs: int
-    figures: Mapping[tuple[str, str], Figure]
-    """(method, figure) -> value and interval."""
-
-    def flat(self, prefix: str) -> dict[str, float]:
-        """``probe/claim_swap/stays``, ``probe/claim_swap/text_only/stays``, each with ``_low`` and ``_high``."""
-        flat = {f"{prefix}/{self.name}/items": float(self.items), f"{prefix}/{self.name}/songs": float(self.songs)}
-        for (method, figure), (value, low, high) in self.figures.items():
-            name = "/".join(part for part in (prefix, self.name, method, figure) if part)
-            flat |= {name: value, f"{name}_low": low, f"{name}_high": high}
-        return flat
 
 
 def spread(problems: Sequence[Problem], count: int) -> list[Problem]:
@@ -53,56 +26,6 @@ def spread(problems: Sequence[Problem], count: int) -> list[Problem]:
     free = [problem for problem in problems if problem.claim is None]
     places = np.linspace(0, len(free) - 1, min(count, len(free))).round().astype(int)
     return [free[place] for place in places.tolist()]
-
-
-def write_probes(folder: Path, probes: Sequence[Probe]) -> None:
-    """Write ``probes.md`` and ``probes.csv`` into a folder."""
-    lines = [
-        "# Probes",
-        "",
-        "| probe | method | figure | value | 95 % by song | items |",
-        "|---|---|---|---:|---:|---:|",
-    ]
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["probe", "method", "figure", "value", "low", "high", "items", "songs"])
-    for probe in probes:
-        for (method, figure), (value, low, high) in probe.figures.items():
-            name = label_of(method or "model")
-            interval = f"{number(low, figure)}\N{EN DASH}{number(high, figure)}"
-            cells = (probe.name, name, figure, number(value, figure), interval, str(probe.items))
-            lines.append("| " + " | ".join(cell.replace("_", " ") for cell in cells) + " |")
-            writer.writerow([probe.name, method or "model", figure, value, low, high, probe.items, probe.songs])
-    write_whole(folder / "probes.md", "\n".join(lines) + "\n")
-    write_whole(folder / "probes.csv", text.getvalue())
-
-
-def probes_table(probes: Sequence[Probe]) -> Table:
-    """The figures for a terminal, one a line."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    table = Table(title="Probes", title_justify="left", pad_edge=False, box=SIMPLE_HEAD, header_style="bold")
-    for heading in ("probe", "method", "figure", "value", "95 %"):
-        table.add_column(heading, justify="right" if heading in ("value", "95 %") else "left", no_wrap=True)
-    for probe in probes:
-        for (method, figure), (value, low, high) in probe.figures.items():
-            interval = f"{number(low, figure)}\N{EN DASH}{number(high, figure)}"
-            name = label_of(method or "model")
-            table.add_row(probe.name, name, figure, number(value, figure), interval, style="" if method else "bold")
-    return table
-
-
-def probe_of(name: str, songs: Sequence[str], figures: Mapping[str, Mapping[str, ArrayLike]], resamples: int) -> Probe:
-    """A probe from figures of each item: method -> figure -> one value per item, NaN where it does not apply."""
-    bootstrap = SongBootstrap(songs, resamples)
-    found: dict[tuple[str, str], Figure] = {}
-    for method, values in figures.items():
-        for figure, column in values.items():
-            array = np.asarray(column, dtype=np.float64)
-            if np.isfinite(array).any():
-                found[method, figure] = (mean_outcome(array), *bootstrap.interval(array))
-    return Probe(name, len(songs), bootstrap.song_count, found)
 
 
 Class = frozenset[tuple[str, Direction]]
@@ -117,3 +40,73 @@ def stays(answers: Sequence[Advice | None]) -> float:
     """1 if all answers can be read and amount to the same, else 0."""
     classes = {answer_class(answer) for answer in answers}
     return float(len(classes) == 1 and None not in classes)
+
+
+class LeftOut(Exception):
+    """A probe cannot be asked; the sentence goes into the report."""
+
+
+class Probing(Protocol):
+    """What a probe may ask of the model and of the baselines beside it.
+
+    Attributes:
+        settings: of the probes.
+        resamples: of the bootstrap over songs.
+        heard: the model's answers to all items of the split.
+        shuffled: its answers to other items' clips; None where all items are of one song.
+        chosen: items without a claim, spread over the songs, of which variants are made.
+        error: how the errors of the items are drawn.
+        anchors: that the model was trained with; None where it can be asked with any.
+    """
+
+    settings: ProbesSettings
+    resamples: int
+    heard: Sequence[Prediction]
+    shuffled: Sequence[Prediction] | None
+    chosen: Sequence[Problem]
+    error: ErrorProtocol
+    anchors: Sequence[str] | None
+
+    def model(self, problems: Sequence[Problem]) -> list[Advice | None]:
+        """The model's advice on problems."""
+        ...
+
+    def constrained(self) -> Sequence[Prediction]:
+        """The model's answers to all items, with everything barred that cannot be read back."""
+        ...
+
+    def baselines(self, names: Sequence[str] | None = None, reads_claims: bool | None = None) -> dict[str, Ask]:
+        """Baselines by name: those of `names` that there are, or those that read claims."""
+        ...
+
+
+class ProbeKind(ABC):
+    """A probe: a question that is asked of a model in a way that test items do not."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    caption: ClassVar[str]
+    varies: ClassVar[bool] = True
+    """Whether it makes variants of items, which exported clips do not allow."""
+
+    @abstractmethod
+    def ask(self, probing: Probing) -> Probe:
+        """Ask it.
+
+        Raises:
+            LeftOut: with the reason why it cannot be asked.
+        """
+
+    @classmethod
+    def found(cls, songs: Sequence[str], figures: Mapping[str, Mapping[str, ArrayLike]], resamples: int) -> Probe:
+        """The probe with its figures: method (the model's name is empty) -> figure -> a value for each item."""
+        return probe_of(cls.name, cls.title, cls.caption, songs, figures, resamples)
+
+
+PROBES: Registry[ProbeKind] = Registry(
+    "probe",
+    "mixlab.evaluation.probes.audio",
+    "mixlab.evaluation.probes.claims",
+    "mixlab.evaluation.probes.anchors",
+)
+"""Probes by name; one of one's own is added with ``PROBES.add(MyProbe())``."""

@@ -1,1 +1,1 @@
-"""Room models: a small real Qwen2-Audio assembled from pretrained parts that come as Python packages."""
+"""A small real Qwen2-Audio assembled from pretrained parts that come as Python packages."""

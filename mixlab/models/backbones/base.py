@@ -1,4 +1,4 @@
-"""Room models: the one interface that holds what differs between backbones."""
+"""The one interface that holds what differs between backbones, and the registry of their families."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 import transformers
 from torch import nn
 
-from mixlab.data.chat import Chat
-from mixlab.data.collate import Batch
+from mixlab.chat.collate import Batch
+from mixlab.chat.form import Chat
+from mixlab.errors import ConfigError
+from mixlab.registry import Registry
 
 
 @dataclass(frozen=True)
@@ -41,11 +43,13 @@ class Family(ABC):
 
     Attributes:
         name: key in a description.
+        model_types: of the `config.json` of its models.
         model_class: name of the class in transformers.
         parts: where its parts lie.
     """
 
     name: str
+    model_types: tuple[str, ...]
     model_class: str
     parts: Parts = Parts()
 
@@ -68,7 +72,10 @@ class Family(ABC):
 
     @abstractmethod
     def read_processor(self, name: str, revision: str | None = None) -> Any:
-        """What turns text and sound into tensors, from a hub id or a folder; has `save_pretrained` and `tokenizer`."""
+        """What turns text and sound into tensors, from a hub id or a folder; has `save_pretrained` and `tokenizer`.
+
+        Code that lies there never runs.
+        """
 
     @abstractmethod
     def chat(self, processor: Any) -> Chat:
@@ -76,12 +83,33 @@ class Family(ABC):
 
     def inputs(self, batch: Batch) -> dict[str, torch.Tensor]:
         """The arguments of its forward pass, and of generation, for a batch with features."""
-        return {
-            "input_ids": batch["input_ids"],
-            "attention_mask": batch["attention_mask"],
-            "input_features": batch["input_features"],
-            "feature_attention_mask": batch["feature_attention_mask"],
-        }
+        taken = ("input_ids", "attention_mask", "input_features", "feature_attention_mask")
+        return {name: batch[name] for name in taken}  # type: ignore[literal-required]
+
+
+FAMILIES: Registry[Family] = Registry(
+    "family of backbones",
+    *(f"mixlab.models.backbones.{name}" for name in ("qwen2_audio", "qwen2_5_omni", "voxtral", "flamingo", "joined")),
+)
+"""All families, by the name that a description keeps; ``FAMILIES.add(MyFamily())`` adds one."""
+
+
+def family_of(model_type: str, name: str) -> Family:
+    """The family of models of a type.
+
+    Args:
+        name: of the model, for the message.
+
+    Raises:
+        ConfigError: if there is none.
+    """
+    found = next((family for family in FAMILIES.values() if model_type in family.model_types), None)
+    if found is None:
+        known = sorted(kind for family in FAMILIES.values() for kind in family.model_types)
+        raise ConfigError(
+            f"model.arguments.name is '{name}', a model of type '{model_type}'; mixlab knows {', '.join(known)}."
+        )
+    return found
 
 
 @dataclass
@@ -110,24 +138,23 @@ class Backbone:
         self.processor.save_pretrained(folder)
 
 
-class Recipe(Protocol):
-    """How a backbone is made; a description names one and its fields, which are plain values."""
+class Recipe(ABC):
+    """How a backbone is made; a description names one and its fields, which are plain values.
 
+    All methods raise ConfigError if something that they need is not there, or does not fit.
+    """
+
+    @abstractmethod
     def build(self) -> Backbone:
-        """The backbone, with its weights, before any adapter.
+        """The backbone, before any adapter; raises CheckpointError if weights are missing."""
 
-        Raises:
-            ConfigError: if something that it needs is not there.
-        """
-        ...
-
+    @abstractmethod
     def read_chat(self) -> Chat:
         """The form of its conversations, without its weights, so that what does not fit is said before they load."""
-        ...
 
+    @abstractmethod
     def outline(self) -> Backbone:
         """The backbone on the meta device, without weights and processor, to count its parameters."""
-        ...
 
 
 def bare(model: nn.Module) -> Any:
@@ -135,3 +162,15 @@ def bare(model: nn.Module) -> Any:
     from peft import PeftModel
 
     return model.get_base_model() if isinstance(model, PeftModel) else model
+
+
+def dtype_of(name: str) -> torch.dtype:
+    """The format of weights that a configuration names.
+
+    Raises:
+        ConfigError: if there is no such one.
+    """
+    known = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+    if name not in known:
+        raise ConfigError(f"model.arguments.dtype is '{name}'; choose {', '.join(known)}.")
+    return known[name]

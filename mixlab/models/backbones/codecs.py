@@ -1,4 +1,4 @@
-"""Room models: what turns sound into codes: k-means on log-mel frames, and the codecs of transformers."""
+"""What turns sound into codes: k-means on log-mel frames, and the codecs of transformers."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from mixlab.models.backbones.hearing import flat
 
 CODECS = ("mixlab_kmeans_codec", "encodec", "dac", "mimi")
 """Model types that a unified backbone takes codes from."""
+
+LOG_MEL_KEYS = ("sample_rate", "n_fft", "hop_length", "mels", "window_samples")
 
 WINDOW_S = 30
 """The longest sound for a tower that sets no limit itself."""
@@ -71,9 +73,8 @@ def fit_codebook(frames: NDArray[np.float32], codes: int, front_end: LogMel, see
     if len(frames) < codes:
         raise ConfigError(f"codes is {codes}, but there are only {len(frames)} frames; set examples higher.")
     found = MiniBatchKMeans(codes, batch_size=4096, n_init=1, random_state=seed).fit(frames)
-    window = {"window_samples": front_end.window_samples, "mels": front_end.mels, "n_fft": front_end.n_fft}
-    rates = {"sample_rate": front_end.sample_rate, "hop_length": front_end.hop_length}
-    codec = KMeansCodec(KMeansCodecConfig(codebook_size=codes, **window, **rates))
+    kept = {key: getattr(front_end, key) for key in LOG_MEL_KEYS}
+    codec = KMeansCodec(KMeansCodecConfig(codebook_size=codes, **kept))
     codec.centroids.data = torch.from_numpy(found.cluster_centers_.astype(np.float32))
     return codec
 
@@ -95,7 +96,7 @@ def front_end_of(config: Any, name: str) -> dict[str, int]:
             f"mixlab takes codes from {', '.join(CODECS)}."
         )
     if config.model_type == "mixlab_kmeans_codec":
-        return {key: getattr(config, key) for key in ("sample_rate", "n_fft", "hop_length", "mels", "window_samples")}
+        return {key: getattr(config, key) for key in LOG_MEL_KEYS}
     if getattr(config, "normalize", False):
         raise ConfigError(
             f"model.arguments.codec is '{name}', which normalises every sound, so that no code would tell a gain; "

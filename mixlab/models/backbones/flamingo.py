@@ -1,4 +1,4 @@
-"""Room models: Audio Flamingo 3 and Music Flamingo (Goel et al. 2025, Ghosh et al. 2025): one sound a prompt."""
+"""Audio Flamingo 3 and Music Flamingo (Goel et al. 2025, Ghosh et al. 2025): one sound a prompt."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import transformers
 from numpy.typing import NDArray
 
 from mixlab.audio.log_mel import LogMel
-from mixlab.data.chat import Chat, Slot, TemplateChat
-from mixlab.data.collate import Batch
+from mixlab.chat.collate import Batch
+from mixlab.chat.form import Chat, Slot, TemplateChat
 from mixlab.errors import ConfigError
-from mixlab.models.backbones.base import Family
+from mixlab.models.backbones.base import FAMILIES, Family
 from mixlab.synthesis.example import Clip
 
 GAP_S = 1.0
@@ -25,6 +25,7 @@ class AudioFlamingo3(Family):
     """Audio Flamingo 3; the clips lie one after another in its window of 30 s."""
 
     name = "audio_flamingo_3"
+    model_types = ("audioflamingo3",)
     model_class = "AudioFlamingo3ForConditionalGeneration"
     processor_class = "AudioFlamingo3Processor"
     around = ("", "")
@@ -32,7 +33,8 @@ class AudioFlamingo3(Family):
 
     def read_processor(self, name: str, revision: str | None = None) -> Any:
         """The processor of transformers."""
-        return getattr(transformers, self.processor_class).from_pretrained(name, revision=revision)
+        processor_class: Any = getattr(transformers, self.processor_class)
+        return processor_class.from_pretrained(name, revision=revision, trust_remote_code=False)
 
     def chat(self, processor: Any) -> Chat:
         """In the words of the processor's template, which puts the sound first."""
@@ -56,9 +58,14 @@ class MusicFlamingo(AudioFlamingo3):
     """Music Flamingo: Audio Flamingo 3, trained on music, with time codes on what it hears."""
 
     name = "music_flamingo"
+    model_types = ("musicflamingo",)
     model_class = "MusicFlamingoForConditionalGeneration"
     processor_class = "MusicFlamingoProcessor"
     around = ("<|sound_bos|>", "<|sound_eos|>")
+
+
+FAMILIES.add(AudioFlamingo3())
+FAMILIES.add(MusicFlamingo())
 
 
 class OneWindowChat(TemplateChat):

@@ -1,4 +1,4 @@
-"""Room models: how a backbone that mixlab joins from parts hears: its front end, its tokens, its conversations."""
+"""How a backbone that mixlab joins from parts hears: its front end, its tokens, its conversations."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from transformers import AddedToken, AutoTokenizer
 from transformers.utils import cached_file
 
 from mixlab.audio.log_mel import LogMel
-from mixlab.data.chat import Chat, FrontEnd, Samples
+from mixlab.chat.form import Chat, FrontEnd, Samples
 from mixlab.errors import ConfigError
 from mixlab.synthesis.example import Clip
 
@@ -129,7 +129,7 @@ class SoundProcessor:
             OSError: if it is not there.
         """
         path = cached_file(name, HEARING, revision=revision)
-        tokenizer = AutoTokenizer.from_pretrained(name, revision=revision)
+        tokenizer = AutoTokenizer.from_pretrained(name, revision=revision, trust_remote_code=False)
         return cls(tokenizer, Hearing(**json.loads(Path(path).read_text())))
 
     def save_pretrained(self, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Room models: models joined from parts, as transformers would have them: what hears, a projector, a language model."""
+"""Models joined from parts, as transformers would have them: what hears, a projector, a language model."""
 
 from __future__ import annotations
 
@@ -13,11 +13,18 @@ from transformers.configuration_utils import SubConfigSpec
 from transformers.modeling_outputs import BaseModelOutputWithPast, CausalLMOutputWithPast
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
+from mixlab.chat.form import Chat
+from mixlab.models.backbones.base import FAMILIES, Family
 from mixlab.models.backbones.codecs import codes_of
-from mixlab.models.backbones.hearing import Hearing, flat
+from mixlab.models.backbones.hearing import Hearing, JoinedChat, SoundProcessor, flat
 
 LEVEL_FLOOR = 1e-12
 """Power below which a moment counts as silent: -120 dB."""
+
+
+def _sub_configs(audio: str) -> dict[str, SubConfigSpec]:
+    of = {"audio_config": audio, "text_config": "qwen2"}
+    return {key: SubConfigSpec(config_class=AutoConfig, model_type=kind) for key, kind in of.items()}
 
 
 class CascadeConfig(PreTrainedConfig):
@@ -33,10 +40,7 @@ class CascadeConfig(PreTrainedConfig):
     """
 
     model_type = "mixlab_cascade"
-    sub_configs_defaults: ClassVar[dict[str, SubConfigSpec]] = {
-        "audio_config": SubConfigSpec(config_class=AutoConfig, model_type="whisper"),
-        "text_config": SubConfigSpec(config_class=AutoConfig, model_type="qwen2"),
-    }
+    sub_configs_defaults: ClassVar[dict[str, SubConfigSpec]] = _sub_configs("whisper")
 
     audio_config: dict | PreTrainedConfig | None = None
     text_config: dict | PreTrainedConfig | None = None
@@ -48,19 +52,10 @@ class CascadeConfig(PreTrainedConfig):
 
 
 class UnifiedConfig(PreTrainedConfig):
-    """Configuration of a `UnifiedModel`.
-
-    Attributes:
-        audio_config: of the codec.
-        codebooks: how many codes of each frame are heard.
-        text_config, hearing, audio_token_id: as in `CascadeConfig`.
-    """
+    """Configuration of a `UnifiedModel`, as a `CascadeConfig`: of the codec and its `codebooks` codes a frame."""
 
     model_type = "mixlab_unified"
-    sub_configs_defaults: ClassVar[dict[str, SubConfigSpec]] = {
-        "audio_config": SubConfigSpec(config_class=AutoConfig, model_type="encodec"),
-        "text_config": SubConfigSpec(config_class=AutoConfig, model_type="qwen2"),
-    }
+    sub_configs_defaults: ClassVar[dict[str, SubConfigSpec]] = _sub_configs("encodec")
 
     audio_config: dict | PreTrainedConfig | None = None
     text_config: dict | PreTrainedConfig | None = None
@@ -249,16 +244,43 @@ class JoinedForConditionalGeneration(PreTrainedModel, GenerationMixin):
 class CascadeForConditionalGeneration(JoinedForConditionalGeneration):
     """`CascadeModel` with a head."""
 
-    config_class = CascadeConfig
-    model_class = CascadeModel
+    config_class, model_class = CascadeConfig, CascadeModel
 
 
 class UnifiedForConditionalGeneration(JoinedForConditionalGeneration):
     """`UnifiedModel` with a head."""
 
-    config_class = UnifiedConfig
-    model_class = UnifiedModel
+    config_class, model_class = UnifiedConfig, UnifiedModel
 
 
-AutoConfig.register(CascadeConfig.model_type, CascadeConfig)
-AutoConfig.register(UnifiedConfig.model_type, UnifiedConfig)
+class CascadeFamily(Family):
+    """An audio encoder, a projector and a language model; each clip has a slot of its own."""
+
+    name = "cascade"
+    model_types = (CascadeConfig.model_type,)
+    joined_class: type[JoinedForConditionalGeneration] = CascadeForConditionalGeneration
+
+    def loaded_class(self) -> Any:
+        """Mixlab's own."""
+        return self.joined_class
+
+    def read_processor(self, name: str, revision: str | None = None) -> Any:
+        """A SoundProcessor."""
+        return SoundProcessor.read(name, revision)
+
+    def chat(self, processor: Any) -> Chat:
+        """In the words of the language model's own template."""
+        return JoinedChat(processor)
+
+
+class UnifiedFamily(CascadeFamily):
+    """Audio codes as words of a language model; otherwise as a cascade."""
+
+    name = "unified"
+    model_types = (UnifiedConfig.model_type,)
+    joined_class = UnifiedForConditionalGeneration
+
+
+for _config, _family in ((CascadeConfig, CascadeFamily()), (UnifiedConfig, UnifiedFamily())):
+    AutoConfig.register(_config.model_type, _config)
+    FAMILIES.add(_family)

@@ -1,4 +1,4 @@
-"""Room models: the thinker of Qwen2.5-Omni (Xu et al. 2025), which hears and writes; it does not see or speak here."""
+"""The thinker of Qwen2.5-Omni (Xu et al. 2025), which hears and writes; it does not see or speak here."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 from torch import nn
 
 from mixlab.audio.log_mel import LogMel
-from mixlab.data.chat import Chat, WhisperChat
-from mixlab.models.backbones.base import Family, Parts
-from mixlab.models.backbones.pair import Pair
+from mixlab.chat.form import Chat, WhisperChat
+from mixlab.models.backbones.base import FAMILIES, Family, Parts
+from mixlab.models.backbones.source import Pair
 from mixlab.synthesis.example import Clip
 
 WINDOW_S = 30
@@ -22,6 +22,7 @@ class Qwen25Omni(Family):
     """Qwen2.5-Omni; each clip has a slot of its own between two tokens, and the tower runs on its frames alone."""
 
     name = "qwen2_5_omni"
+    model_types = ("qwen2_5_omni", "qwen2_5_omni_thinker")
     model_class = "Qwen2_5OmniThinkerForConditionalGeneration"
     parts = Parts(projector="model.audio_tower.proj")
 
@@ -49,6 +50,9 @@ class Qwen25Omni(Family):
             end_token="<|im_end|>",
             closes=True,
         )
+
+
+FAMILIES.add(Qwen25Omni())
 
 
 class OmniChat(WhisperChat):

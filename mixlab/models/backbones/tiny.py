@@ -1,9 +1,8 @@
-"""Room models: the embedded Qwen2-Audio of about a million parameters."""
+"""The embedded Qwen2-Audio of about a million parameters."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +10,18 @@ import torch
 from transformers import PreTrainedTokenizerFast, Qwen2AudioConfig, Qwen2AudioProcessor, WhisperFeatureExtractor
 from transformers.utils import logging
 
-from mixlab.data.chat import Chat
+from mixlab.chat.form import Chat
 from mixlab.errors import ConfigError
-from mixlab.models.backbones.base import Backbone
+from mixlab.models.backbones.base import Backbone, Recipe
 from mixlab.models.backbones.pretrained import Pretrained
 from mixlab.models.backbones.qwen2_audio import Qwen2Audio
+from mixlab.models.backbones.source import TINY_FOLDER
 
 logging.disable_progress_bar()  # a bar for each folder of weights would drown the run's own
 
-TINY_FOLDER = Path(str(resources.files("mixlab.models"))) / "tiny_listener"
-"""The tiny describing base that comes with the package: configuration, processor, weights, card and log."""
-
 
 @dataclass(frozen=True)
-class Tiny:
+class Tiny(Recipe):
     """The embedded Qwen2-Audio; needs no download.
 
     Attributes:
@@ -37,16 +34,12 @@ class Tiny:
     seed: int = 0
 
     def read_chat(self) -> Chat:
-        """The form of its conversations."""
+        """As `Recipe.read_chat`."""
         family = Qwen2Audio()
         return family.chat(family.read_processor(str(self._folder())))
 
     def build(self) -> Backbone:
-        """Load it, or draw its weights.
-
-        Raises:
-            ConfigError: if `base` is neither.
-        """
+        """As `Recipe.build`."""
         folder = str(self._folder())
         if self.base is not None:
             return Pretrained(folder).build()
@@ -57,7 +50,7 @@ class Tiny:
         return Backbone(model, family.read_processor(folder), family)
 
     def outline(self) -> Backbone:
-        """Its shapes alone."""
+        """As `Recipe.outline`."""
         return Qwen2Audio().outline(Qwen2AudioConfig.from_pretrained(self._folder()))
 
     def _folder(self) -> Path:
@@ -65,7 +58,7 @@ class Tiny:
         if not (folder / "model.safetensors").is_file():
             raise ConfigError(
                 f"model.arguments.base is '{self.base}', but {folder} holds no model.safetensors; "
-                "use 'listener', null, or a folder that python -m mixlab.pretrain wrote."
+                "use 'listener', null, or a folder that mixlab pretrain wrote."
             )
         return folder
 
@@ -78,34 +71,20 @@ def tiny_config(vocabulary: dict[str, int], mels: int, window_frames: int) -> Qw
     end = vocabulary["<|im_end|>"]
     return Qwen2AudioConfig(
         audio_config={
-            "model_type": "qwen2_audio_encoder",
-            "num_mel_bins": mels,
-            "d_model": 96,
-            "encoder_layers": 2,
-            "encoder_attention_heads": 4,
-            "encoder_ffn_dim": 384,
-            "max_source_positions": window_frames // 2,
+            "model_type": "qwen2_audio_encoder", "num_mel_bins": mels, "d_model": 96, "encoder_layers": 2,
+            "encoder_attention_heads": 4, "encoder_ffn_dim": 384, "max_source_positions": window_frames // 2,
             "initializer_range": 0.08,
         },
         text_config={
-            "model_type": "qwen2",
-            "vocab_size": len(vocabulary),
-            "hidden_size": 128,
-            "intermediate_size": 256,
-            "num_hidden_layers": 4,
-            "num_attention_heads": 4,
-            "num_key_value_heads": 4,
-            "max_position_embeddings": 2048,
-            "initializer_range": 0.08,
-            "tie_word_embeddings": False,
-            "bos_token_id": end,
-            "eos_token_id": end,
-            "pad_token_id": vocabulary["<|endoftext|>"],
+            "model_type": "qwen2", "vocab_size": len(vocabulary), "hidden_size": 128, "intermediate_size": 256,
+            "num_hidden_layers": 4, "num_attention_heads": 4, "num_key_value_heads": 4,
+            "max_position_embeddings": 2048, "initializer_range": 0.08, "tie_word_embeddings": False,
+            "bos_token_id": end, "eos_token_id": end, "pad_token_id": vocabulary["<|endoftext|>"],
         },
         audio_token_index=vocabulary["<|AUDIO|>"],
         initializer_range=0.08,
         tie_word_embeddings=False,
-    )
+    )  # fmt: skip
 
 
 def tiny_processor(corpus: list[str], segment_s: int = 10) -> Qwen2AudioProcessor:
@@ -120,16 +99,13 @@ def tiny_processor(corpus: list[str], segment_s: int = 10) -> Qwen2AudioProcesso
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(
-        vocab_size=1024,
-        special_tokens=special,
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
+        vocab_size=1024, special_tokens=special, initial_alphabet=alphabet, show_progress=False
     )
     tokenizer.train_from_iterator(corpus, trainer)
-    fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, eos_token="<|im_end|>", pad_token="<|endoftext|>", padding_side="left"
-    )
+    own = {"eos_token": "<|im_end|>", "pad_token": "<|endoftext|>", "padding_side": "left"}
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, **own)
     extractor = WhisperFeatureExtractor(feature_size=64, hop_length=5000, n_fft=8192, chunk_length=segment_s)
     return Qwen2AudioProcessor(feature_extractor=extractor, tokenizer=fast)
 

@@ -1,4 +1,4 @@
-"""Room models: Voxtral (Liu et al. 2025): a Whisper tower whose states are joined by fours, and a Ministral."""
+"""Voxtral (Liu et al. 2025): a Whisper tower whose states are joined by fours, and a Ministral."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from transformers.integrations.mistral import convert_tekken_tokenizer
 from transformers.utils import cached_file
 
 from mixlab.audio.log_mel import LogMel
-from mixlab.data.chat import Chat
-from mixlab.data.collate import Batch
-from mixlab.models.backbones.base import Family
-from mixlab.models.backbones.pair import Pair
+from mixlab.chat.collate import Batch
+from mixlab.chat.form import Chat
+from mixlab.models.backbones.base import FAMILIES, Family
+from mixlab.models.backbones.source import Pair
 from mixlab.synthesis.example import Clip
 
 FRAMES_A_TOKEN = 8
@@ -24,6 +24,7 @@ class Voxtral(Family):
     """Voxtral; each clip has a slot of its own, always as long as the whole window."""
 
     name = "voxtral"
+    model_types = ("voxtral",)
     model_class = "VoxtralForConditionalGeneration"
 
     def read_processor(self, name: str, revision: str | None = None) -> Any:
@@ -31,13 +32,8 @@ class Voxtral(Family):
 
         The hub has the vocabulary in Mistral's own format, which transformers converts to a fast tokenizer.
         """
-        tekken = cached_file(
-            name,
-            "tekken.json",
-            revision=revision,
-            _raise_exceptions_for_missing_entries=False,
-            _raise_exceptions_for_connection_errors=False,
-        )
+        lenient = {"_raise_exceptions_for_missing_entries": False, "_raise_exceptions_for_connection_errors": False}
+        tekken = cached_file(name, "tekken.json", revision=revision, **lenient)
         return Pair.read(name, revision, convert_tekken_tokenizer(tekken) if tekken else None)
 
     def chat(self, processor: Any) -> Chat:
@@ -48,6 +44,9 @@ class Voxtral(Family):
     def inputs(self, batch: Batch) -> dict[str, torch.Tensor]:
         """Without a mask of frames: the model hears the silence that fills the window."""
         return {key: value for key, value in super().inputs(batch).items() if key != "feature_attention_mask"}
+
+
+FAMILIES.add(Voxtral())
 
 
 class VoxtralChat(Chat):

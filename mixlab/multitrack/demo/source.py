@@ -11,7 +11,7 @@ from mixlab.multitrack.demo.compose import compose
 from mixlab.multitrack.demo.genres import data_digest, genre_named, genre_names
 from mixlab.multitrack.demo.render import RENDERER_VERSION, render
 from mixlab.multitrack.demo.score import Composition
-from mixlab.multitrack.song import LoadedSong, SongEntry
+from mixlab.multitrack.song import STEMS, LoadedSong, SongEntry
 
 LICENCE = "CC0-1.0"
 SPLITS = ("train", "validation", "test", "shifted")
@@ -58,6 +58,9 @@ class DemoSource:
     Raises:
         ConfigError: naming the argument that cannot work.
     """
+
+    name = "demo"
+    roles = STEMS
 
     def __init__(
         self,

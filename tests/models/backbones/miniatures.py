@@ -15,10 +15,9 @@ from transformers import (
     WhisperFeatureExtractor,
 )
 
-from mixlab.models.backbones.base import Backbone
+from mixlab.models.backbones.base import FAMILIES, Backbone
 from mixlab.models.backbones.hearing import AUDIO_TOKEN, Hearing, SoundProcessor, prepared
-from mixlab.models.backbones.pair import Pair
-from mixlab.models.backbones.pretrained import FAMILIES
+from mixlab.models.backbones.source import Pair
 from mixlab.models.backbones.tiny import Tiny
 
 WIDTH = 32

@@ -6,15 +6,17 @@ import numpy as np
 import pytest
 import torch
 
-from mixlab.data.encoder import ChatEncoder
+from mixlab.chat.encoder import ChatEncoder
 from mixlab.errors import ConfigError
-from mixlab.models.adapters import LANGUAGE_MODEL_LINEARS, lora, trainable_state
+from mixlab.models.adapters import trainable_state
 from mixlab.models.backbones.cascade import Cascade
 from mixlab.models.backbones.pretrained import Pretrained
-from mixlab.models.checkpoints import Description, load_trained, save_trained
+from mixlab.models.checkpoints import load_trained, save_trained
 from mixlab.models.footprint import footprint
 from mixlab.synthesis.example import Clip
 
+from ..conftest import small_lora
+from ..test_checkpoints import describe
 from . import components as tiny
 
 
@@ -176,14 +178,14 @@ def test_what_a_recipe_trained_loads_again_from_its_parts(recipe, tmp_path):
     tiny.wave_encoder(tmp_path / "ear", normalises=True)
     made = recipe(projector="mlp", audio_tokens=3)
     backbone = made.build()
-    adapted = replace(backbone, model=lora(backbone, 4, 2.0, 0.0, LANGUAGE_MODEL_LINEARS, train_projector=True))
+    adapted = replace(backbone, model=small_lora(backbone))
     counts = {part.part: part.trainable for part in footprint(adapted).parts}
     assert (counts["audio_tower"], counts["head"]) == (0, 0)
     with torch.no_grad():
         for tensor in trainable_state(adapted.model).values():
             tensor.normal_(std=0.1)
-    description = Description(
-        "cascade", dict(made.__dict__), None, None, "stems", ["bass"], ["bass"], 10.0, -32.0, 8, "cascade"
+    description = describe(
+        builder="cascade", arguments=dict(made.__dict__), feature_mean=None, feature_deviation=None, family="cascade"
     )
     save_trained(tmp_path / "run" / "adapter", adapted, description)
     loaded = load_trained(tmp_path / "run").backbone

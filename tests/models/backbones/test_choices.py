@@ -4,22 +4,24 @@ from pathlib import Path
 
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
 
-from mixlab import build
-from mixlab.cli import config_folder, register_resolvers
-from mixlab.config import TrainSchema, check
 from mixlab.errors import ConfigError
-from mixlab.models.adapters import LANGUAGE_MODEL_LINEARS, lora
 from mixlab.models.backbones.codecs import KMeansCodecConfig
 from mixlab.models.backbones.pretrained import Pretrained
-from mixlab.models.checkpoints import BUILDERS
 from mixlab.models.footprint import footprint
+from mixlab.models.recipes import build_backbone
+from mixlab.models.recipes import outline as outline_of
+from mixlab.models.settings import ModelSettings
+from mixlab.settings import parse
+from mixlab.storage import config_folder
+from mixlab.synthesis.example import LAYOUTS
 
+from ...conftest import composed, train_settings
+from ..conftest import small_lora
 from .miniatures import miniature
 
 CHOICES = sorted(path.stem for path in (Path(config_folder()) / "model").glob("*.yaml"))
+FROM_THE_HUB = [name for name in CHOICES if composed(f"model={name}")["model"]["builder"] == "from_pretrained"]
 MILLIONS = {
     "qwen2_audio_7b": (637, 5, 7116, 639),
     "qwen2_audio_mini": (8, 0, 135, 28),
@@ -34,16 +36,13 @@ MILLIONS = {
 """Audio tower, projector, language model and head, which counts as none where it is tied to the embeddings."""
 
 
-def composed(*overrides: str):
-    register_resolvers()
-    with initialize_config_dir(config_folder(), version_base="1.3"):
-        return compose("train", overrides=list(overrides))
-
-
 def outline(choice: str, *overrides: str):
-    cfg = composed(f"model={choice}", *overrides)
-    check(OmegaConf.to_container(cfg, resolve=True), TrainSchema)
-    return BUILDERS[cfg.model.builder](**cfg.model.arguments).outline()
+    return outline_of(parse(composed(f"model={choice}", *overrides)["model"], ModelSettings))
+
+
+def built(*overrides: str):
+    settings = train_settings(*overrides)
+    return build_backbone(settings.model, LAYOUTS[settings.inputs.layout], 4, settings.data.segment_s)
 
 
 @pytest.mark.parametrize("choice", CHOICES)
@@ -68,20 +67,21 @@ def test_the_7b_has_the_parameters_of_the_loaded_model():
 def test_adapters_on_the_7b_have_the_known_sizes(r, millions):
     backbone = outline("qwen2_audio_7b")
     with torch.device("meta"):
-        backbone.model = lora(backbone, r, 2.0, 0.0, LANGUAGE_MODEL_LINEARS, train_projector=False)
+        backbone.model = small_lora(backbone, r=r, train_projector=False)
     trainable = {part.part: part.trainable for part in footprint(backbone).parts}
     assert round(trainable.pop("language_model") / 1e6, 1) == millions
     assert set(trainable.values()) == {0}
 
 
-@pytest.mark.parametrize("choice", [c for c in CHOICES if composed(f"model={c}").model.builder == "from_pretrained"])
+@pytest.mark.parametrize("choice", FROM_THE_HUB)
 def test_a_model_that_cannot_be_reached_is_named_with_the_way_to_a_folder(choice, monkeypatch, tmp_path):
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
-    cfg = composed(f"model={choice}", "inputs=anchor_rest", f"model.arguments.revision={'0' * 40}")
+    overrides = (f"model={choice}", "inputs=anchor_rest", f"model.arguments.revision='{'0' * 40}'")
     with pytest.raises(ConfigError) as raised:
-        build.backbone(cfg)
+        built(*overrides)
     sentence = str(raised.value)
-    assert f"model.arguments.name is '{cfg.model.arguments.name}', which cannot be loaded" in sentence
+    name = composed(*overrides)["model"]["arguments"]["name"]
+    assert f"model.arguments.name is '{name}', which cannot be loaded" in sentence
     assert sentence.endswith("as in model.arguments.name=/path/to/folder.")
     assert "\n" not in sentence
 
@@ -101,17 +101,17 @@ def test_four_stems_do_not_fit_one_window_and_are_refused_before_weights_load(fa
     with pytest.raises(
         ConfigError, match=r"inputs is 'stems', up to 4 clips of 10 s, .* 43 s, more than its 30 s; set"
     ):
-        build.backbone(composed("model=music_flamingo", "inputs=stems", f"model.arguments.name={tmp_path}"))
+        built("model=music_flamingo", "inputs=stems", f"model.arguments.name={tmp_path}")
 
 
 @pytest.mark.parametrize("layout", ["anchor_rest", "mixture"])
 def test_anchor_and_rest_fit_one_window(layout, tmp_path):
     miniature("music_flamingo").save(tmp_path)
     choice = ("model=music_flamingo", "model.arguments.dtype=float32", f"model.arguments.name={tmp_path}")
-    assert build.backbone(composed(*choice, f"inputs={layout}")).family.name == "music_flamingo"
+    assert built(*choice, f"inputs={layout}").family.name == "music_flamingo"
 
 
 def test_a_segment_longer_than_the_window_is_refused(tmp_path):
     miniature("voxtral").save(tmp_path)
     with pytest.raises(ConfigError, match=r"data\.segment_s is 12, but the model hears 10 s"):
-        build.backbone(composed("model=voxtral_mini_3b", f"model.arguments.name={tmp_path}", "data.segment_s=12.0"))
+        built("model=voxtral_mini_3b", f"model.arguments.name={tmp_path}", "data.segment_s=12.0")

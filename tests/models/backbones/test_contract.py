@@ -5,18 +5,16 @@ from dataclasses import replace
 import pytest
 import torch
 
-from mixlab.data.collate import Collator
-from mixlab.data.dataset import ExampleMaker, ProblemDataset
-from mixlab.data.encoder import IGNORED, ChatEncoder
-from mixlab.models.adapters import LANGUAGE_MODEL_LINEARS, full, lora
-from mixlab.models.backbones.pretrained import FAMILIES, Pretrained
-from mixlab.models.checkpoints import Description, load_trained, save_trained
+from mixlab.chat.encoder import IGNORED, ChatEncoder
+from mixlab.models.adapters import full
+from mixlab.models.backbones.base import FAMILIES
+from mixlab.models.backbones.pretrained import Pretrained
+from mixlab.models.checkpoints import load_trained, save_trained
 from mixlab.models.footprint import footprint
 from mixlab.models.generate import generate_texts
-from mixlab.models.loss import LossSettings, ResponseLoss
-from mixlab.synthesis.example import Inputs
 
-from ..conftest import PROTOCOL, SineStore, make_problem
+from ..conftest import batches_of, examples_of, make_problem, response_loss, small_lora
+from ..test_checkpoints import describe as described
 from .miniatures import miniature
 
 STEMS = [("bass", "drums", "vocals"), ("bass", "other"), ("bass", "vocals"), ("bass", "drums", "other")]
@@ -37,15 +35,7 @@ def backbone(name):
 @pytest.fixture
 def make_batch(backbone):
     """Collates problems with the clips of anchor and rest, which every family takes."""
-    encoder = ChatEncoder(backbone.chat)
-    maker = ExampleMaker(SineStore(), PROTOCOL, Inputs.ANCHOR_REST, encoder)
-
-    def make(problems, generation=False):
-        dataset = ProblemDataset(maker, problems, with_response=not generation)
-        collate = Collator(encoder, features=True, left=generation, keep_examples=generation)
-        return collate([dataset[index] for index in range(len(problems))])
-
-    return make
+    return batches_of(backbone, "anchor_rest")
 
 
 def embedded(backbone, batch):
@@ -61,15 +51,14 @@ def embedded(backbone, batch):
 
 
 def adapted(backbone, **changes):
-    settings = {"r": 4, "scale": 2.0, "dropout": 0.0, "target_modules": LANGUAGE_MODEL_LINEARS} | changes
-    return replace(backbone, model=lora(backbone, train_projector=True, **settings))
+    return replace(backbone, model=small_lora(backbone, **changes))
 
 
 def test_every_token_of_the_prompt_is_a_token_and_every_clip_ends_once(backbone, make_batch):
     batch = make_batch([make_problem(number, stems=stems) for number, stems in enumerate(STEMS)])
     assert int(batch["clip_ends"].sum()) == 2 * len(STEMS)
     encoder = ChatEncoder(backbone.chat)
-    example = ExampleMaker(SineStore(), PROTOCOL, Inputs.ANCHOR_REST, encoder).example(make_problem(1))
+    example = examples_of("anchor_rest").example(make_problem(1))
     text = encoder.prompt_text(example.clips, example.prompt)
     whole = encoder.encode_text(example.clips, example.prompt, example.response)
     assert [text.index(clip.label) for clip in example.clips] == sorted(
@@ -87,7 +76,8 @@ def test_a_step_trains_the_adapter_and_the_projector_and_nothing_else(backbone, 
     assert counts.pop("language_model") > 0
     assert counts.pop("projector") > 0
     assert set(counts.values()) == {0}
-    loss, _ = ResponseLoss(LossSettings(2.0, 0.5, 0.5), trained)(trained.model, make_batch([make_problem(0)]))
+    loss_of = response_loss(trained, decisive_weight=2.0, gain_weight=0.5, move_weight=0.5)
+    loss, _ = loss_of(trained.model, make_batch([make_problem(0)]))
     loss.backward()
     for parameter_name, parameter in trained.model.named_parameters():
         if parameter.requires_grad and "lora_A" not in parameter_name:  # lora_B is zero at first
@@ -98,7 +88,7 @@ def test_a_step_trains_the_adapter_and_the_projector_and_nothing_else(backbone, 
 def test_one_batch_can_be_learnt_by_heart(backbone, make_batch):
     batch = make_batch([make_problem(0), make_problem(1, gain_db=-8.0)])
     model = full(backbone)
-    loss_of = ResponseLoss(LossSettings(), backbone)
+    loss_of = response_loss(backbone)
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=3e-3)
     for _ in range(60):
         loss, _ = loss_of(model, batch)
@@ -180,10 +170,15 @@ def test_a_checkpoint_rebuilds_the_model_and_its_encoder(backbone, make_batch, t
     from mixlab.advising.listener import read_encoder
 
     backbone.save(tmp_path / "base")
-    description = Description(
-        "from_pretrained", {"name": str(tmp_path / "base")}, None, None, "anchor_rest", ["bass"], ["bass", "drums"],
-        10.0, -32.0, 8, backbone.family.name,
-    )  # fmt: skip
+    name = {"name": str(tmp_path / "base")}
+    description = described(
+        builder="from_pretrained",
+        arguments=name,
+        inputs="anchor_rest",
+        family=backbone.family.name,
+        feature_mean=None,
+        feature_deviation=None,
+    )
     trained = adapted(backbone)
     with torch.no_grad():
         for parameter in trained.model.parameters():

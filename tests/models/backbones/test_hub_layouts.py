@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer, Qwen2_5OmniConfig
 
-from mixlab.data.encoder import ChatEncoder
+from mixlab.chat.encoder import ChatEncoder
 from mixlab.models.backbones.pretrained import Pretrained
 from mixlab.synthesis.example import Clip
 

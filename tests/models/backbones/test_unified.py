@@ -7,16 +7,18 @@ import pytest
 import torch
 
 from mixlab.audio.log_mel import LogMel
-from mixlab.data.encoder import ChatEncoder
+from mixlab.chat.encoder import ChatEncoder
 from mixlab.errors import ConfigError
-from mixlab.models.adapters import LANGUAGE_MODEL_LINEARS, lora, trainable_state
+from mixlab.models.adapters import trainable_state
 from mixlab.models.backbones.cascade import Unified
 from mixlab.models.backbones.codecs import codes_of, fit_codebook
 from mixlab.models.backbones.hearing import Hearing
 from mixlab.models.backbones.pretrained import Pretrained
-from mixlab.models.checkpoints import Description, load_trained, save_trained
+from mixlab.models.checkpoints import load_trained, save_trained
 from mixlab.models.footprint import footprint
 
+from ..conftest import small_lora
+from ..test_checkpoints import describe
 from . import components as tiny
 from .test_cascade import noise_clips
 
@@ -42,7 +44,7 @@ def codes(backbone, clips):
 
 
 def test_six_db_on_one_clip_change_its_codes_alone(codebook):
-    backbone = Unified(codebook, "listener", 1).build()
+    backbone = Unified(codec=codebook, language_model="listener", codebooks=1).build()
     before, after = (codes(backbone, noise_clips(gains_db=(0.0, gain_db), seconds=10.0)) for gain_db in (0.0, 6.0))
     assert before[1].shape == (32,)
     assert torch.equal(before[0], after[0])
@@ -52,7 +54,7 @@ def test_six_db_on_one_clip_change_its_codes_alone(codebook):
 @pytest.mark.parametrize(("kind", "codebooks"), [("encodec", 2), ("dac", 2), ("mimi", 3)])
 def test_codecs_of_transformers_give_their_own_codes_one_codebook_after_the_other(tmp_path, kind, codebooks):
     codec = tiny.codec(tmp_path / kind, kind)
-    backbone = Unified(str(tmp_path / kind), "listener", codebooks).build()
+    backbone = Unified(codec=str(tmp_path / kind), language_model="listener", codebooks=codebooks).build()
     clips = noise_clips(gains_db=(0.0,), seconds=2.1)
     tokens = backbone.chat.audio_tokens(clips[0].samples.size)
     (found,) = codes(backbone, clips)
@@ -65,7 +67,7 @@ def test_codecs_of_transformers_give_their_own_codes_one_codebook_after_the_othe
 
 def test_six_db_change_the_codes_of_a_codec(tmp_path):
     tiny.codec(tmp_path / "encodec", "encodec")
-    backbone = Unified(str(tmp_path / "encodec"), "listener", 2).build()
+    backbone = Unified(codec=str(tmp_path / "encodec"), language_model="listener", codebooks=2).build()
     before, after = (codes(backbone, noise_clips(gains_db=(0.0, gain_db))) for gain_db in (0.0, 6.0))
     assert torch.equal(before[0], after[0])
     assert (before[1] != after[1]).any()
@@ -73,9 +75,9 @@ def test_six_db_change_the_codes_of_a_codec(tmp_path):
 
 
 def test_the_new_words_train_beside_the_adapter_and_the_old_ones_stay(codebook, tmp_path):
-    recipe = Unified(codebook, "listener", 1)
+    recipe = Unified(codec=codebook, language_model="listener", codebooks=1)
     backbone = recipe.build()
-    adapted = replace(backbone, model=lora(backbone, 4, 2.0, 0.0, LANGUAGE_MODEL_LINEARS, train_projector=True))
+    adapted = replace(backbone, model=small_lora(backbone))
     table = {part.part: part for part in footprint(adapted).parts}
     assert table["projector"].trainable == 32 * 128
     assert (table["audio_tower"].trainable, table["head"].trainable) == (0, 0)
@@ -83,8 +85,8 @@ def test_the_new_words_train_beside_the_adapter_and_the_old_ones_stay(codebook, 
     with torch.no_grad():
         for tensor in trainable_state(adapted.model).values():
             tensor.normal_(std=0.1)
-    description = Description(
-        "unified", dict(recipe.__dict__), None, None, "stems", ["bass"], ["bass"], 10.0, -32.0, 8, "unified"
+    description = describe(
+        builder="unified", arguments=dict(recipe.__dict__), feature_mean=None, feature_deviation=None, family="unified"
     )
     save_trained(tmp_path / "run" / "adapter", adapted, description)
     loaded = load_trained(tmp_path / "run").backbone
@@ -93,7 +95,7 @@ def test_the_new_words_train_beside_the_adapter_and_the_old_ones_stay(codebook, 
 
 
 def test_the_codebook_is_saved_with_the_backbone(codebook, tmp_path):
-    backbone = Unified(codebook, "listener", 1).build()
+    backbone = Unified(codec=codebook, language_model="listener", codebooks=1).build()
     backbone.save(tmp_path / "saved")
     again = Pretrained(str(tmp_path / "saved")).build()
     assert torch.equal(again.model.model.audio_tower.centroids, backbone.model.model.audio_tower.centroids)
@@ -103,26 +105,26 @@ def test_the_codebook_is_saved_with_the_backbone(codebook, tmp_path):
 def test_a_codec_that_normalises_is_refused(tmp_path):
     tiny.codec(tmp_path / "encodec", "encodec", normalize=True)
     with pytest.raises(ConfigError, match="which normalises every sound, so that no code would tell a gain"):
-        Unified(str(tmp_path / "encodec"), "listener", 1).read_chat()
+        Unified(codec=str(tmp_path / "encodec"), language_model="listener", codebooks=1).read_chat()
 
 
 def test_a_missing_codebook_is_named_with_the_command_that_makes_it(tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     for missing in (f"{tmp_path}/none", "cache/codebook"):
-        with pytest.raises(ConfigError, match=rf"codec is '{missing}'.*python -m mixlab\.codebook out={missing}"):
-            Unified(missing, "listener", 1).read_chat()
+        with pytest.raises(ConfigError, match=rf"codec is '{missing}'.*mixlab codebook out={missing}"):
+            Unified(codec=missing, language_model="listener", codebooks=1).read_chat()
 
 
 def test_what_gives_no_codes_or_not_so_many_is_refused(codebook, tmp_path):
     tiny.language_model(tmp_path / "words")
     with pytest.raises(ConfigError, match="a model of type 'llama'; mixlab takes codes from"):
-        Unified(str(tmp_path / "words"), "listener", 1).read_chat()
+        Unified(codec=str(tmp_path / "words"), language_model="listener", codebooks=1).read_chat()
     with pytest.raises(ConfigError, match=r"model\.arguments\.codebooks is 2, but .* has 1"):
-        Unified(codebook, "listener", 2).outline()
+        Unified(codec=codebook, language_model="listener", codebooks=2).outline()
 
 
 def test_more_codes_than_the_context_holds_are_refused(codebook):
-    chat = Unified(codebook, "listener", 1).read_chat()
+    chat = Unified(codec=codebook, language_model="listener", codebooks=1).read_chat()
     chat.check_inputs("stems", 4, 10.0)
     chat.hearing = replace(chat.hearing, context=600)
     with pytest.raises(ConfigError, match=r"up to 4 clips of 32 tokens.*context of 600"):

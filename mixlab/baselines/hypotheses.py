@@ -1,0 +1,114 @@
+"""Room baselines: all that may be wrong with a mix under a protocol of errors, on a grid, with its probability."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations, product
+from math import comb
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixlab.synthesis.protocol import ErrorCategory, ErrorProtocol
+
+STEPS_DB = (0.1, 0.25, 0.5, 1.0)
+"""Step of the grid of gains where 1, 2, 3 or more of them are unknown at once."""
+
+
+@dataclass(frozen=True)
+class Hypotheses:
+    """What may be wrong with a mix, sorted by class: balanced first, then by which stems are raised or lowered.
+
+    Attributes:
+        errors_db: error of each candidate relative to the anchor, shape (hypotheses, candidates).
+        probabilities: shape (hypotheses,), summing to one.
+        starts: the first hypothesis of each class, shape (classes,).
+    """
+
+    errors_db: NDArray[np.float64]
+    probabilities: NDArray[np.float64]
+    starts: NDArray[np.int_]
+
+    def members(self, index: int) -> slice:
+        """The hypotheses of a class."""
+        end = self.starts[index + 1] if index + 1 < len(self.starts) else len(self.probabilities)
+        return slice(int(self.starts[index]), int(end))
+
+
+def hypotheses(error: ErrorProtocol, candidates: int) -> Hypotheses:
+    """Everything that may be wrong with a mix of the anchor and so many candidates."""
+    blocks = _relative(error, candidates) if error.relative else _single_stems(error, candidates)
+    errors_db = np.concatenate([block for block, _ in blocks])
+    probabilities = np.concatenate([weights for _, weights in blocks])
+    # "Nothing is wrong" gets the lowest code, so that it wins a draw.
+    signs = np.sign(errors_db).astype(int) % 3
+    codes = signs @ 3 ** np.arange(candidates)[::-1]
+    order = np.lexsort((*errors_db.T, codes))
+    starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
+    return Hypotheses(errors_db[order], probabilities[order] / probabilities.sum(), starts)
+
+
+Block = tuple[NDArray[np.float64], NDArray[np.float64]]
+
+
+def _single_stems(error: ErrorProtocol, candidates: int) -> list[Block]:
+    """Errors on one or several candidates, each from a category of its own."""
+    balanced = sum(entry.probability for entry in error.categories.values() if entry.is_balanced)
+    blocks = [(np.zeros((1, candidates)), np.array([balanced]))]
+    faulty = {name: p * (1.0 - balanced) for name, p in error.fault_probabilities.items() if p > 0}
+    if not faulty:
+        return blocks
+    numbers = np.zeros(candidates + 1)
+    for number, probability in enumerate(error.faulty_stems or (1.0,), start=1):
+        numbers[min(number, candidates)] += probability
+    for number in range(1, candidates + 1):
+        if numbers[number] == 0:
+            continue
+        grids = [_grid(error.categories[name], number) for name in faulty]
+        gains_db = np.concatenate(grids)
+        shares = np.concatenate(
+            [
+                np.full(grid.size, p / (1.0 - balanced) / grid.size)
+                for grid, p in zip(grids, faulty.values(), strict=True)
+            ]
+        )
+        chosen = np.array(list(product(gains_db, repeat=number)))
+        weights = np.prod(np.array(list(product(shares, repeat=number))), axis=1)
+        for stems in combinations(range(candidates), number):
+            block = np.zeros((len(chosen), candidates))
+            block[:, stems] = chosen
+            blocks.append((block, weights * (1.0 - balanced) * numbers[number] / comb(candidates, number)))
+    return blocks
+
+
+def _relative(error: ErrorProtocol, candidates: int) -> list[Block]:
+    """A category for each stem, the anchor first; stems of one category share its gain."""
+    likely = [name for name, probability in error.probabilities.items() if probability > 0]
+    blocks = []
+    for drawn in product(likely, repeat=candidates + 1):
+        unknown = [name for name in dict.fromkeys(drawn) if not error.categories[name].is_balanced]
+        grids = [_grid(error.categories[name], len(unknown)) for name in unknown]
+        gains_db = np.array(list(product(*grids)), dtype=np.float64)
+        columns = [gains_db[:, unknown.index(name)] if name in unknown else np.zeros(len(gains_db)) for name in drawn]
+        probability = np.prod([error.probabilities[name] for name in drawn])
+        blocks.append(
+            (np.stack(columns[1:], axis=1) - columns[0][:, None], np.full(len(gains_db), probability / len(gains_db)))
+        )
+    return blocks
+
+
+def _grid(category: ErrorCategory, unknown: int) -> NDArray[np.float64]:
+    """The middles of equal cells of a category's range."""
+    step_db = STEPS_DB[min(unknown, len(STEPS_DB)) - 1]
+    width_db = category.high_db - category.low_db
+    cells = max(1, round(width_db / step_db))
+    return category.low_db + (np.arange(cells) + 0.5) * width_db / cells
+
+
+def weighted_median(values: Sequence[float] | NDArray[np.float64], weights: NDArray[np.float64]) -> float:
+    """The median of `values` under `weights`, both of shape (values,)."""
+    values = np.asarray(values)
+    order = np.argsort(values, kind="stable")
+    cumulated = np.cumsum(weights[order])
+    return float(values[order][int(np.searchsorted(cumulated, cumulated[-1] / 2.0))])

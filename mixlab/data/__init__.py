@@ -1,1 +1,0 @@
-"""Room data: examples as batches: dataset, sampler, encoder, collator and the LightningDataModule."""

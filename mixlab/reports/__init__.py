@@ -1,0 +1,1 @@
+"""Sheets, figures and pages of runs, sweeps, comparisons, data sets and dashboards."""

@@ -1,0 +1,108 @@
+"""Say which of several runs is better, on the items that all of them answered.
+
+    mixlab compare runs=[RUN,RUN,...]
+    mixlab compare runs=[[RUN,RUN],[RUN,RUN]] names=[one,other]        seeds of two methods
+    mixlab compare runs=[A.jsonl,B.jsonl] metrics=[joint_accuracy] out=DIR
+
+Tests change signs by song and are corrected by Holm over all pairs of a metric. Writes comparisons.md, comparisons.csv
+and comparisons.json into out= and prints the tables; runs with figures get a page beside them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, field_validator, model_validator
+
+from mixlab.errors import ConfigError, InputFileError
+from mixlab.reports.comparison import matrix_sheets, write_comparisons
+from mixlab.reports.comparison_page import write_comparison
+from mixlab.runs.folder import RunFolder, predictions_at
+from mixlab.scoring.comparison import check_comparable, compare_methods
+from mixlab.scoring.metrics import METRICS
+from mixlab.scoring.prediction import Prediction
+from mixlab.scoring.scores import in_one_order
+from mixlab.settings import Many, PositiveCount, Settings
+
+
+class CompareSettings(Settings):
+    """The whole configuration of `mixlab compare`."""
+
+    runs: Annotated[Many[str | Many[str]], Field(min_length=2)]
+    names: Many[str] | None
+    split: Annotated[str, Field(pattern=r"^\w+$")]
+    metrics: Annotated[Many[str], Field(min_length=1)]
+    resamples: PositiveCount
+    permutations: PositiveCount
+    out: str
+
+    @field_validator("metrics")
+    @classmethod
+    def _can_be_paired(cls, metrics: tuple[str, ...]) -> tuple[str, ...]:
+        # Under the names that they had for one release.
+        renamed = {metric.was: metric.name for metric in METRICS.values() if metric.was}
+        metrics = tuple(renamed.get(name, name) for name in metrics)
+        check_comparable(metrics)
+        return metrics
+
+    @model_validator(mode="after")
+    def _has_a_name_for_each(self) -> CompareSettings:
+        if self.names is not None and (len(self.names) != len(self.runs) or len(set(self.names)) != len(self.names)):
+            names = list(self.names)
+            raise ValueError(f"names holds {names} for {len(self.runs)} runs; give each run a name of its own")
+        return self
+
+
+def main(settings: CompareSettings) -> None:
+    """Compare the runs, write the tables and print them.
+
+    Raises:
+        ConfigError: if two methods have one name.
+        InputFileError: if a run has no predictions, or the runs did not answer the same items.
+    """
+    out = Path(settings.out).expanduser()
+    seeds = [[Path(path).expanduser() for path in ([run] if isinstance(run, str) else run)] for run in settings.runs]
+    names = settings.names or _names([paths[0] for paths in seeds])
+    predictions = {path: _read(path, settings.split) for paths in seeds for path in paths}
+    _check_same(predictions)
+    methods = {name: [predictions[path] for path in paths] for name, paths in zip(names, seeds, strict=True)}
+    comparisons = compare_methods(methods, settings.metrics, settings.resamples, settings.permutations)
+    write_comparisons(out, comparisons, as_json=True)
+    for sheet in matrix_sheets(comparisons):
+        print(f"{sheet.title}\n\n{sheet.markdown()}")
+    print(f"All pairs with intervals and p-values: {out / 'comparisons.csv'}")
+    runs = {name: RunFolder(paths[0]) for name, paths in zip(names, seeds, strict=True) if len(paths) == 1}
+    if len(runs) == len(seeds) and all(run.is_evaluated for run in runs.values()):
+        pairs = [entry.to_json() for entry in comparisons]
+        print(f"The runs side by side: {write_comparison(runs, out, pairs, settings.split)}")
+
+
+def _names(paths: Sequence[Path]) -> list[str]:
+    """A name for each run: its folder's, with that of the folder above where those alone are not told apart."""
+    folders = [path.parent if path.suffix == ".jsonl" else path for path in paths]
+    for depth in (1, 2, 3, 0):
+        names = ["/".join(folder.absolute().parts[-depth:]) for folder in folders]
+        if len(set(names)) == len(names):
+            return names
+    raise ConfigError(f"runs holds the same run twice ({max(names, key=names.count)}); leave one of them out.")
+
+
+def _read(path: Path, split: str) -> list[Prediction]:
+    """The predictions of a run folder, or of a file itself."""
+    return predictions_at(path) if path.is_file() else RunFolder(path).predictions(split)
+
+
+def _check_same(predictions: dict[Path, list[Prediction]]) -> None:
+    """Refuse runs whose items differ, naming two of them."""
+    for (a, found_a), (b, found_b) in list(combinations(predictions.items(), 2))[: len(predictions) - 1]:
+        try:
+            in_one_order([found_a, found_b])
+        except ValueError as error:
+            reason = str(error).removeprefix("the two methods ")
+            raise InputFileError(
+                f"{a} and {b} cannot be compared: they {reason}; evaluate both with the same evaluation, dataset and "
+                "anchor."
+            ) from error

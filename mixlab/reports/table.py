@@ -1,0 +1,116 @@
+"""The results of all methods, from their scores or from a run's figures, as a sheet and for the screen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from mixlab.baselines.registry import BASELINES
+from mixlab.reports.sheets import Line, Sheet
+from mixlab.runs.folder import RunFolder
+from mixlab.scoring.metrics import METRICS, Heads
+from mixlab.scoring.results import Row
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+OTHER_METHODS = {
+    "model": "model",
+    "base_unadapted": "base, unadapted",
+    "lora_untrained_base": "LoRA, untrained base",
+    "from_scratch": "trained from scratch",
+    "reference": "reference texts",
+    "shuffled_answers": "answers, shuffled",
+    "shuffled_audio": "model, audio shuffled",
+}
+"""How tables call what is no baseline: models, controls and texts."""
+
+LOOP = {"residual_db": "left over dB", "harm_db": "harm dB"}
+"""Columns that lie below ``closed_loop/`` among the figures."""
+
+RESULTS_CAPTION = (
+    "Prompts without a claim only, except for the column of claims. Joint: stem and direction are right, and a "
+    "balanced mix is called balanced. Error: distance in dB between the gain advised for the faulty stem and the "
+    "one it needed, where advice on another stem counts as 0 dB; located: the same where stem and direction were "
+    "right. Left over and harm: root mean square error over the stems beside the anchor after the advice was "
+    "applied, for mixes with an error and for balanced ones. Intervals are 95 %, resampled by song. What could not "
+    "be read counts as wrong. The loudness rule compares BS.1770 loudness with what is usual, the rule by genre "
+    "with what is usual in the genre; the ridge regresses errors on log-mel statistics; text alone reads what the "
+    "user says and never listens; the oracle, where there is one, knows the exact loudness and the balance of the "
+    "genre, so what it misses nobody can hear for certain."
+)
+
+
+def label_of(method: str) -> str:
+    """What people read for the name of a method."""
+    if method in OTHER_METHODS:
+        return OTHER_METHODS[method]
+    return BASELINES[method].label if method in BASELINES else method.replace("_", " ")
+
+
+def row_label(row: Row) -> str:
+    """What people read at the head of a row."""
+    return f"{label_of(row.method)}, {row.detail}" if row.detail else label_of(row.method)
+
+
+def columns() -> dict[str, str]:
+    """The columns of results with their headings: the metrics that head it, the model's lead, and the closed loop."""
+    first, *others = ((m.name, m.heading) for m in METRICS.values() if m.heads >= Heads.RESULTS)
+    return dict([first, ("model_lead", "model ahead by"), *others, *LOOP.items()])
+
+
+def figure_key(column: str, method: str = "model", split: str = "test") -> str:
+    """The key of metrics.json under which a column's figure of a method lies."""
+    place = f"{split}/" if split != "test" else ""
+    if method != "model":
+        place += f"baselines/{method}/"
+    if column in LOOP:
+        return f"{place}closed_loop/{column}"
+    if column == "closer_lu":
+        return f"{place}conventions/{column}"
+    return f"{split}/{column}" if method == "model" else f"{place}{column}"
+
+
+def methods_of(figures: Mapping[str, float], split: str = "test") -> list[str]:
+    """The model and all that stands beside it in metrics.json, in the order of tables, unknown methods last."""
+    known = [*OTHER_METHODS, *BASELINES]
+    before, after = figure_key("joint_accuracy", "\n", split).split("\n")
+    found = {key[len(before) : -len(after)] for key in figures if key.startswith(before) and key.endswith(after)}
+    names = sorted(name for name in found if "/" not in name)
+    return ["model", *sorted(names, key=lambda name: known.index(name) if name in known else len(known))]
+
+
+def results_sheet(rows: Sequence[Row]) -> Sheet:
+    """All figures of all methods with their intervals."""
+    return _sheet(
+        [Line(row_label(row), {column: row.figure(column) for column in columns()}, row.kind) for row in rows]
+    )
+
+
+def results_sheet_of(run: RunFolder, details: Mapping[str, str]) -> Sheet:
+    """The same from the figures of a run folder.
+
+    Args:
+        details: method -> what sets it apart, such as how long it was trained.
+    """
+    return _sheet(
+        [
+            Line(
+                f"{label_of(method)}, {details[method]}" if method in details else label_of(method),
+                {column: run.figure(figure_key(column, method)) for column in columns()},
+            )
+            for method in methods_of(run.metrics)
+        ]
+    )
+
+
+def _sheet(lines: Sequence[Line]) -> Sheet:
+    used = {c: heading for c, heading in columns().items() if any(line.cells[c] is not None for line in lines)}
+    return Sheet("results", "All methods on the same items", used, lines, "method", RESULTS_CAPTION)
+
+
+def results_table(rows: Sequence[Row], title: str = "") -> Table:
+    """The results for a terminal of 80 columns; of the intervals only that of joint accuracy fits."""
+    short = {m.name: m.short or m.heading for m in METRICS.values() if m.heads >= Heads.SCREEN}
+    return replace(results_sheet(rows), title=title).screen(short | {"residual_db": "left\ndB"}, ["joint_accuracy"])

@@ -1,0 +1,37 @@
+"""Room runs: where a run stands on the axes that are swept, read from its settings."""
+
+from __future__ import annotations
+
+from mixlab.runs.settings import TrainSettings
+from mixlab.synthesis.problem import PromptCategory
+from mixlab.synthesis.protocol import ErrorProtocol, PromptProtocol
+
+
+def axes_of(settings: TrainSettings) -> dict[str, str | int | None]:
+    """The anchor, the error range, the prompts and the rank that a run was trained with.
+
+    Returns:
+        ``anchor``, ``error_range`` (smallest to largest error in dB, in words), ``prompts`` and ``rank``, which is None
+        where the adapter has none.
+    """
+    return {
+        "anchor": settings.anchor.stem,
+        "error_range": _error_range(settings.error),
+        "prompts": _prompts(settings.prompt),
+        "rank": settings.adapter.arguments.get("r"),
+    }
+
+
+def _error_range(error: ErrorProtocol) -> str:
+    drawn = [category.range_db for category in error.categories.values() if category.probability > 0]
+    ends = [abs(end) for range_db in drawn for end in range_db if end != 0]
+    words = f"{min(ends):g} to {max(ends):g} dB" if ends else "no error"
+    if error.relative:
+        return f"relative, {words}"
+    stems = max((number for number, share in enumerate(error.faulty_stems or (), 1) if share > 0), default=1)
+    return words if stems == 1 else f"{words}, up to {stems} stems"
+
+
+def _prompts(prompt: PromptProtocol) -> str:
+    asked = sorted(str(name).replace("_", " ") for name in prompt.shares)
+    return "all" if len(asked) == len(PromptCategory) else ", ".join(asked)

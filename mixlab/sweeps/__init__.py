@@ -1,0 +1,1 @@
+"""Room sweeps: many runs: planned, resumed, and searched; it talks to Hydra."""

@@ -1,0 +1,1 @@
+"""Room training: from items to a trained model: the LightningDataModule, fitting, callbacks, loggers, hardware."""

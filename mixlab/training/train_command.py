@@ -1,0 +1,23 @@
+"""Fine-tune a model to advise on the balance of a mix, and evaluate it.
+
+    mixlab train +experiment=bass_anchor                       the main job
+    mixlab train +experiment=bass_anchor anchor=drums seed=1   any key can be overridden
+    mixlab train +experiment=bass_anchor ckpt_path=last        go on with the newest run
+    mixlab train -m +experiment=bass_anchor adapter.r=4,8,16   a sweep
+    mixlab train +experiment=bass_anchor --cfg job             print the configuration
+
+Writes a run folder under <paths.outputs>/<name>/: resolved config, metrics.json, predictions.jsonl, report.html,
+checkpoints and the adapter. Exit code 1: jobs of a sweep failed.
+"""
+
+from __future__ import annotations
+
+from mixlab.runs.job import Job
+from mixlab.runs.settings import TrainSettings
+
+
+def main(settings: TrainSettings, job: Job) -> float:
+    """Train and evaluate; returns the joint accuracy on test songs."""
+    from mixlab.training.flow import train
+
+    return train(settings, job)
