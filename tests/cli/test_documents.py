@@ -24,7 +24,7 @@ def typed():
     """Every command line of the documents: its verb and its words, without the remark behind it."""
     for path in DOCUMENTS:
         for line in path.read_text().splitlines():
-            if (found := TYPED.match(line)) and (line.startswith("    ") or line.startswith("#")):
+            if (found := TYPED.match(line)) and (line.startswith(("    ", "#"))):
                 yield found[1], re.split(r"\s{2,}|\s#\s", found[2].strip())[0]
 
 
