@@ -6,6 +6,8 @@ import shutil
 import signal
 import subprocess
 import sys
+from copy import deepcopy
+from functools import cache
 
 import pytest
 from hypothesis import settings
@@ -35,6 +37,11 @@ def environment_restored():
 
 def composed(*overrides, name="train"):
     """The plain values that a command line composes."""
+    return deepcopy(_composed(overrides, name))
+
+
+@cache
+def _composed(overrides, name):
     from mixlab.cli import run
 
     return run.composed(name, *overrides)

@@ -9,10 +9,6 @@ import pytest
 
 from mixlab.cli.table import COMMANDS, config_folder
 from mixlab.errors import ConfigError
-from mixlab.items.build import SOURCES
-from mixlab.models.adapters import ADAPTERS
-from mixlab.models.optim import OPTIMIZERS
-from mixlab.registry import check_arguments
 from mixlab.reports.score_command import ScoreSettings
 from mixlab.settings import parse
 from mixlab.training.build import check_choices
@@ -57,8 +53,8 @@ def refusal(*overrides):
 
 
 @pytest.mark.parametrize("choice", CHOICES + EXPERIMENTS)
-def test_every_choice_composes_and_passes(choice):
-    chosen(choice)
+def test_every_choice_composes_and_names_what_there_is_with_its_keys(choice):
+    check_choices(chosen(choice))
 
 
 def test_every_group_has_a_choice_that_training_names():
@@ -112,14 +108,6 @@ def test_every_format_of_predictions_passes_its_schema(name):
 def test_a_wrong_format_gets_a_sentence(overrides, words):
     with pytest.raises(ConfigError, match=re.escape(words)):
         parse(composed(*overrides, name="score"), ScoreSettings)
-
-
-@pytest.mark.parametrize("choice", CHOICES)
-def test_every_kind_is_registered_and_takes_the_keys_of_its_choice(choice):
-    settings = chosen(choice)
-    for group, registry in (("dataset", SOURCES), ("adapter", ADAPTERS), ("optim", OPTIMIZERS)):
-        asked = getattr(settings, group)
-        check_arguments(asked.named(registry, group), asked.arguments, group, skip=group == "adapter")
 
 
 @pytest.mark.parametrize(

@@ -54,5 +54,4 @@ def test_every_sweep_that_is_written_down_composes(words):
     asked = [*(f"{key}={values}" for key, values in (axes or {}).items()), *swept]
     jobs = BasicSweeper.split_arguments(OverridesParser.create().parse_overrides(asked), None)[0]
     assert len(jobs) > 1
-    for job in (jobs[0], jobs[-1]):
-        train_settings(*job)
+    train_settings(*jobs[-1])
