@@ -1,4 +1,4 @@
-"""Room language: one clause, and what it says of which stems."""
+"""Room language: one clause read: what its items say of which stems."""
 
 from __future__ import annotations
 
@@ -6,86 +6,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from mixlab.language.advice import Direction
-from mixlab.language.items import Amount, Item
+from mixlab.language.clause import Clause
+from mixlab.language.items import PLAIN, Item
 from mixlab.language.lexicon import Kind, Mark, word_set
+from mixlab.language.soundness import turns_something_else
 
 RAISE, LOWER = Direction.RAISE, Direction.LOWER
 _STRONG = {Kind.RAISE: RAISE, Kind.LOWER: LOWER}
 _WEAK = {Kind.WEAK_RAISE: RAISE, Kind.WEAK_LOWER: LOWER}
 _COMPARED = {Kind.LOUDER: RAISE, Kind.QUIETER: LOWER}
 _STATES = {Kind.LOUD: LOWER, Kind.QUIET: RAISE}
+_TURNING = (*_STRONG, *_WEAK, *_COMPARED)
 _OPPOSITE = {RAISE: LOWER, LOWER: RAISE}
+_VERBS = (Kind.ACT, Kind.COPULA, Kind.MODAL)
 _BARE = (Kind.STEM, Kind.AMOUNT, Kind.VAGUE, Kind.REFERENCE, Kind.ANCHOR)
-
-
-@dataclass
-class Clause:
-    """What one clause says; directions are those in which a fader would be turned.
-
-    Attributes:
-        joint: the kind of the word or mark that the clause begins with.
-        mentions: stems in the order of the text, each spoken of or (marked) only compared with.
-        solutions: directions that it asks for.
-        descriptions: directions that the states it describes would ask for ("too loud" asks to lower).
-        forbidden: directions that it rules out ("do not raise").
-        denied: it denies a state ("not too loud", "not balanced").
-        balanced, is_nice: the balance is right; said plainly, or in words that other advice may follow.
-        leave: it asks to change nothing.
-        is_bare: it holds nothing but stems, amounts and small words, so it continues a list.
-    """
-
-    joint: Kind | None = None
-    mentions: list[tuple[str, Mark]] = field(default_factory=list)
-    solutions: set[Direction] = field(default_factory=set)
-    descriptions: set[Direction] = field(default_factory=set)
-    forbidden: set[Direction] = field(default_factory=set)
-    amounts: list[Amount] = field(default_factory=list)
-    vague_db: list[float] = field(default_factory=list)
-    denied: bool = False
-    balanced: bool = False
-    is_nice: bool = False
-    leave: bool = False
-    acts: bool = False
-    pronoun: bool = False
-    rest: bool = False
-    is_bare: bool = False
-
-    @property
-    def targets(self) -> list[str]:
-        """The stems spoken of: all without a mark, or else the first that is weakly marked."""
-        plain = [stem for stem, mark in self.mentions if mark is Mark.NONE]
-        weak = [stem for stem, mark in self.mentions if mark is Mark.WEAK]
-        return list(dict.fromkeys(plain or weak[:1]))
-
-    @property
-    def has_predicate(self) -> bool:
-        """Whether it says anything of a stem or of the mix, beside naming it."""
-        says = self.solutions or self.descriptions or self.forbidden or self.denied
-        return bool(says or self.balanced or self.is_nice or self.leave or self.signed_direction)
-
-    @property
-    def signed_direction(self) -> Direction | None:
-        """The direction of an amount that was written with a sign, or None."""
-        signs = {amount.sign for amount in self.amounts} - {0}
-        return Direction.of(signs.pop()) if len(signs) == 1 else None
-
-    @property
-    def states_amount(self) -> bool:
-        return bool(self.amounts or self.vague_db)
-
-    @property
-    def ends_in_reference(self) -> bool:
-        return bool(self.mentions) and self.mentions[-1][1] is not Mark.NONE
-
-    def absorb(self, other: Clause) -> None:
-        """Take over all that another clause says."""
-        for name in ("mentions", "amounts", "vague_db"):
-            getattr(self, name).extend(getattr(other, name))
-        for name in ("solutions", "descriptions", "forbidden"):
-            getattr(self, name).update(getattr(other, name))
-        for name in ("denied", "balanced", "is_nice", "leave", "acts", "pronoun", "rest"):
-            setattr(self, name, getattr(self, name) or getattr(other, name))
-        self.is_bare = self.is_bare and other.is_bare
 
 
 @dataclass
@@ -131,23 +65,70 @@ def read_clause(items: Sequence[Item], joint: Kind | None) -> Clause:
             negated = True
             seen.nothing = seen.nothing or item.has(Kind.NOTHING)
         _note_words(clause, seen, item)
-        _note_directions(clause, seen, item, negated)
+        if _is_aside(items, index):
+            clause.aside = True
+        elif item.entry is not PLAIN:
+            _note_directions(clause, seen, item, negated)
         _note_balance(clause, seen, item, negated)
-        pending = _pending(pending, item)
+        pending = _pending(pending, item, items[index - 1] if index else item)
     claim = next((index for index, item in enumerate(items) if item.has(Kind.CLAIM)), len(items))
     clause.mentions.extend((item.entry.stem, Mark.NONE) for item in items[claim:] if item.has(Kind.STEM))
     clause.is_bare = all(item.has(*_BARE) or item.words[0] in word_set("coordination") for item in items)
     if negated and all(item.has(*_BARE, Kind.NOT) or item.words[0] in word_set("coordination") for item in items):
         clause.mentions.clear()  # "the drums, not the vocals, should come down"
+    _note_shape(clause, items)
     _conclude(clause, seen)
+    if clause.process or _is_done(items):
+        clause.void()
+    elif len(items) > 1 and items[0].has(Kind.OR) and not clause.mentions:
+        clause.either = clause.rest or clause.all
+        return clause if clause.either else Clause(joint)  # "by 3 dB, or a bit more"
     return clause
 
 
-def _pending(pending: Mark, item: Item) -> Mark:
-    """The mark on the next stem: it holds across an article."""
+def _note_shape(clause: Clause, items: Sequence[Item]) -> None:
+    """What the order of the items says: whether a stem leads, one of several ways is meant, or no level at all."""
+    stems = [index for index, item in enumerate(items) if item.has(Kind.STEM)]
+    verbs = [index for index, item in enumerate(items) if item.has(*_TURNING, Kind.ACT)]
+    has_verb = any(item.has(*_VERBS) for item in items)
+    clause.is_led_by_stem = bool(stems) and (not verbs or stems[0] < verbs[0]) and not has_verb
+    ways = [index for index, item in enumerate(items) if item.has(Kind.OR)]
+    clause.either = bool(ways and stems) and (ways[0] == 0 or stems[0] < ways[0] < stems[-1])
+    clause.either = clause.either or len(items) == len(ways) == 1  # "or, if you prefer, ..."
+    clause.process = any(item.has(Kind.PROCESS) for item in items)
+    clause.aside = clause.aside or any(item.has(Kind.PROCESS, Kind.TONE) for item in items)
+    clause.rejects = bool(items) and (items[0].has(Kind.NOT) or any(item.words == ("worse",) for item in items))
+    clause.ends_in_anchor = bool(items) and items[-1].has(Kind.ANCHOR)
+    clause.is_anchor = clause.ends_in_anchor and all(
+        item.has(Kind.ANCHOR) or item.words[0] in word_set("determiners") for item in items
+    )
+    clause.band = any(item.words[-1] in word_set("bands") for item in items)
+
+
+def _is_done(items: Sequence[Item]) -> bool:
+    """Whether the clause tells what was done: "the drums were turned down"."""
+    for index, item in enumerate(items[:-1]):
+        following = next((i for i in items[index + 1 :] if i.words[0] not in word_set("adverbs")), item)
+        if item.has(Kind.PAST) and following.has(Kind.RAISE, Kind.LOWER, Kind.WEAK_RAISE, Kind.WEAK_LOWER, Kind.ACT):
+            return True
+    return False
+
+
+def _is_aside(items: Sequence[Item], index: int) -> bool:
+    """Whether a word of direction, or of too much and too little, speaks of something else than a level."""
+    item = items[index]
+    if item.entry is PLAIN:
+        return False
+    is_measured = item.has(*_STATES) and item.words[-1] in word_set("measures")
+    return (is_measured or item.has(*_TURNING)) and turns_something_else(items, index)
+
+
+def _pending(pending: Mark, item: Item, before: Item) -> Mark:
+    """The mark on the next stem: it holds across an article, unless that follows the word for the anchor."""
     if item.entry.mark is not Mark.NONE:
         return item.entry.mark
-    return pending if item.words[0] in word_set("determiners") or item.has(Kind.ANCHOR) else Mark.NONE
+    is_article = item.words[0] in word_set("determiners") and not before.has(Kind.ANCHOR)
+    return pending if is_article or item.has(Kind.ANCHOR) else Mark.NONE
 
 
 def _note_words(clause: Clause, seen: _Seen, item: Item) -> None:
@@ -156,7 +137,11 @@ def _note_words(clause: Clause, seen: _Seen, item: Item) -> None:
     if item.has(Kind.VAGUE):
         clause.vague_db.append(item.entry.value_db)
     clause.pronoun = clause.pronoun or item.has(Kind.PRONOUN)
+    clause.plural = clause.plural or item.words[0] in word_set("plural_pronouns")
     clause.rest = clause.rest or item.has(Kind.REST)
+    clause.all = clause.all or item.has(Kind.ALL)
+    clause.whole = clause.whole or not word_set("whole").isdisjoint(item.words)
+    clause.is_subjunctive = clause.is_subjunctive or item.has(Kind.SUBJUNCTIVE)
     seen.copula = seen.copula or item.has(Kind.COPULA)
     seen.modal = seen.modal or item.has(Kind.MODAL)
     seen.will = seen.will or item.has(Kind.WILL)
@@ -170,8 +155,7 @@ def _note_directions(clause: Clause, seen: _Seen, item: Item, negated: bool) -> 
     for kind, direction in _STATES.items():
         if item.has(kind):
             seen.denied_state = seen.denied_state or negated
-            if not negated:
-                clause.descriptions.add(direction)
+            (clause.dismissed if negated else clause.descriptions).add(direction)
     for kinds, found in ((_STRONG, seen.strong), (_WEAK, seen.weak), (_COMPARED, seen.compared)):
         for kind, direction in kinds.items():
             if item.has(kind):
@@ -201,7 +185,7 @@ def _note_balance(clause: Clause, seen: _Seen, item: Item, negated: bool) -> Non
 def _conclude(clause: Clause, seen: _Seen) -> None:
     """Weigh what was met: verbs before comparatives before small words, and what a negation makes of them."""
     described = seen.is_description or (seen.than and not seen.modal and not seen.strong and not clause.acts)
-    if described:
+    if described and not (clause.joint is Kind.IF and clause.is_subjunctive):  # "if they were 2 dB louder"
         clause.descriptions |= {_OPPOSITE[direction] for direction in seen.compared or seen.weak}
         clause.solutions |= seen.strong
     else:

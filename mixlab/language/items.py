@@ -3,31 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
 
+from mixlab.language.amounts import Amount, read_amount
 from mixlab.language.lexicon import Entry, Kind, Lexicon, lexicon, vocabulary, word_set
 from mixlab.language.tokens import Token, tokenize
 from mixlab.language.wording import OTHER
 
 _STOPS = frozenset(".!?;\n")
 _COMMAS = frozenset(",()|-")
-_RANGE_WORDS = frozenset({"to", "or", "-", "through", "~"})
-_ASSIGNMENTS = frozenset(":='\"")
-
-
-@dataclass(frozen=True)
-class Amount:
-    """An amount in dB as written: magnitudes in order, and the sign (+1, -1, or 0 where there was none).
-
-    `is_usable` is False for zero inside a range, or a range from minus to plus.
-    """
-
-    low_db: float
-    high_db: float
-    sign: int = 0
-    is_usable: bool = True
+_TURNS = (Kind.RAISE, Kind.LOWER, Kind.WEAK_RAISE, Kind.WEAK_LOWER)
 
 
 class Item(NamedTuple):
@@ -44,7 +30,8 @@ class Item(NamedTuple):
         return not self.entry.kinds.isdisjoint(kinds)
 
 
-_WORD = Entry(frozenset({Kind.WORD}))
+PLAIN = Entry(frozenset({Kind.WORD}))
+"""A word without a meaning of its own."""
 _REST = Entry(frozenset({Kind.REST}))
 _AMOUNT = Entry(frozenset({Kind.AMOUNT}))
 _OTHER_STEM = Entry(frozenset({Kind.STEM}), stem=OTHER)
@@ -54,13 +41,13 @@ _COMMA = Entry(frozenset({Kind.COMMA}))
 
 def read_items(text: str, stems: Sequence[str]) -> list[Item]:
     """Read a text as items; nothing is left out, what the vocabulary lacks becomes a plain word."""
-    tokens = tokenize(text)
+    tokens = _units_joined(tokenize(text))
     words = [_lookup_form(token) for token in tokens]
     known = lexicon(tuple(stems))
     items: list[Item] = []
     index = 0
     while index < len(tokens):
-        entry, amount, end = _read(tokens, words, index, known, stems)
+        entry, amount, end = _read(tokens, words, index, known, stems, items[-3:])
         span = tokens[index:end]
         first = span[1] if amount is not None and words[index] == "by" else span[0]
         items.append(Item(entry, tuple(words[index:end]), first.start, span[-1].end, amount))
@@ -96,20 +83,37 @@ def _opening_length(items: Sequence[Item], position: int, phrases: Sequence[str]
     return 0
 
 
+def _units_joined(tokens: list[Token]) -> list[Token]:
+    """The tokens with a unit next to its number: "2 more dB" as "2 dB more"."""
+    joined = list(tokens)
+    for index in range(1, len(tokens) - 1):
+        is_between = tokens[index].text in word_set("before_unit") and _lookup_form(tokens[index + 1]) == "db"
+        if is_between and _lookup_form(tokens[index - 1]) not in ("a", "db"):
+            joined[index], joined[index + 1] = tokens[index + 1], tokens[index]
+    return joined
+
+
 def _lookup_form(token: Token) -> str:
     return "db" if token.text in word_set("units") else token.text
 
 
 def _read(
-    tokens: Sequence[Token], words: Sequence[str], index: int, known: Lexicon, stems: Sequence[str]
+    tokens: Sequence[Token],
+    words: Sequence[str],
+    index: int,
+    known: Lexicon,
+    stems: Sequence[str],
+    before: Sequence[Item],
 ) -> tuple[Entry, Amount | None, int]:
     """The item at `index`: what it is, its amount if it is one, and the index after it."""
     phrase = known.longest(words, index)
     if phrase is not None and phrase[1] > index and Kind.STEM in phrase[0].kinds:
         return phrase[0], None, phrase[1]
-    amount = _read_amount(tokens, words, index)
+    amount = read_amount(tokens, words, index, bool(before) and before[-1].has(*_TURNS))
     if amount is not None and (phrase is None or phrase[1] <= amount[1]):
         return _AMOUNT, amount[0], amount[1]
+    if phrase is not None and words[index] == OTHER and OTHER in stems and _ends_list(before):
+        return _OTHER_STEM, None, phrase[1]
     if phrase is not None and phrase[1] > index:
         return phrase[0], None, phrase[1]
     if words[index] == OTHER:
@@ -121,7 +125,17 @@ def _read(
         return _STOP, None, index + 1
     if words[index] in _COMMAS:
         return _COMMA, None, index + 1
-    return _WORD, None, index + 1
+    return PLAIN, None, index + 1
+
+
+def _ends_list(before: Sequence[Item]) -> bool:
+    """Whether "other stems" ends a list of stems ("the vocals, drums, and other stems"), and so names a role."""
+    joints = [item.words[0] in ("and", ",") for item in before]
+    return (
+        bool(joints)
+        and joints[-1]
+        and any(item.has(Kind.STEM) and all(joints[place + 1 :]) for place, item in enumerate(before))
+    )
 
 
 def _is_role(tokens: Sequence[Token], words: Sequence[str], index: int) -> bool:
@@ -134,74 +148,8 @@ def _is_role(tokens: Sequence[Token], words: Sequence[str], index: int) -> bool:
     return not after.is_word or after.text in word_set("other_before")
 
 
-def _read_amount(tokens: Sequence[Token], words: Sequence[str], index: int) -> tuple[Amount, int] | None:
-    """An amount at `index` and the index after it: "6 dB", "3 to 6 dB", "between 3 and 6 dB", "-2.5dB", "by 3"."""
-    start = index
-    lead = words[index]
-    joints = _RANGE_WORDS
-    if lead in ("between", "from"):
-        index += 1
-        joints = joints | {"and"} if lead == "between" else joints
-    elif lead == "by":
-        index += 1
-    elif lead == "db":
-        return _read_unit_first(tokens, index)
-    first = _number(tokens, index)
-    if first is None:
-        return None
-    index += 1
-    index, has_unit = _skip_unit(words, index)
-    numbers = [first]
-    if index + 1 < len(words) and words[index] in joints:
-        second = _number(tokens, index + 1)
-        after = None if second is None else _skip_unit(words, index + 2)
-        if second is not None and after is not None and (after[1] or has_unit or lead == "by"):
-            numbers.append(second)
-            index, has_unit = after[0], True if after[1] else has_unit
-    before = words[start - 1] if start > 0 else ""
-    is_absolute = before in word_set("absolute_after") or (before == "to" and first[1] != 0)
-    is_foreign = index < len(words) and words[index] in word_set("foreign_units")
-    is_stated = has_unit or (tokens[start].number is not None and first[1] != 0) or lead == "by"
-    if is_absolute or is_foreign or not is_stated:
-        return None
-    return _amount(numbers), index
-
-
-def _read_unit_first(tokens: Sequence[Token], index: int) -> tuple[Amount, int] | None:
-    """An amount whose unit stands before it, as in data: `"gain_db": 3`."""
-    index += 1
-    while index < len(tokens) and tokens[index].text in _ASSIGNMENTS:
-        index += 1
-    found = _number(tokens, index)
-    return None if found is None or tokens[index].is_word else (_amount([found]), index + 1)
-
-
 @cache
 def _states_after_amount() -> dict[str, Entry]:
     """Words that say "too loud" or "too quiet" right after an amount."""
     states = vocabulary()["after_amount"].items()
     return {word: Entry(frozenset({Kind(kind)})) for kind, words in states for word in words}
-
-
-def _number(tokens: Sequence[Token], index: int) -> tuple[float, int] | None:
-    """The number at `index` and its sign."""
-    if index >= len(tokens):
-        return None
-    token = tokens[index]
-    if token.number is not None:
-        return token.number, token.sign
-    value = vocabulary()["numbers"].get(token.text)
-    return None if value is None else (float(value), 0)
-
-
-def _skip_unit(words: Sequence[str], index: int) -> tuple[int, bool]:
-    has_unit = index < len(words) and words[index] == "db"
-    return (index + 1, True) if has_unit else (index, False)
-
-
-def _amount(numbers: Sequence[tuple[float, int]]) -> Amount:
-    low, high = min(value for value, _ in numbers), max(value for value, _ in numbers)
-    signs = {sign for _, sign in numbers if sign}
-    if len(signs) == 2 or (low == 0 < high):
-        return Amount(low, high, 0, is_usable=False)
-    return Amount(low, high, signs.pop() if signs else 0)

@@ -52,6 +52,16 @@ class Kind(StrEnum):
     HEDGE = "hedge"
     PURPOSE = "purpose"
     EFFECT = "effect"
+    OUTCOME = "outcome"
+    PROCESS = "process"
+    ALL = "all"
+    PAST = "past"
+    SUBJUNCTIVE = "subjunctive"
+    TONE = "tone"
+    IF = "if"
+    OR = "or"
+    ALTERNATIVE = "alternative"
+    REFUSAL = "refusal"
     SPLIT = "split"
     SPLIT_NOT = "split_not"
     EXCEPT = "except"
@@ -142,6 +152,17 @@ def word_set(key: str) -> frozenset[str]:
         KeyError: if the vocabulary has no such list.
     """
     return frozenset(vocabulary()[key])
+
+
+@cache
+def number_words(key: str) -> Lexicon:
+    """The phrases of a table of the vocabulary from number to patterns (``numbers``, ``halves``), as a tree."""
+    root = Node()
+    for value, patterns in vocabulary()[key].items():
+        for pattern in patterns:
+            for phrase in expand(pattern):
+                _set(root, phrase, Entry(frozenset({Kind.AMOUNT}), value_db=float(value)))
+    return Lexicon(root)
 
 
 def split_name(stem: str) -> tuple[str, ...]:

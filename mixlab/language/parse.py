@@ -7,16 +7,28 @@ what the solution lacks. What contradicts itself is reported as such and not gue
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from enum import StrEnum
 
 from mixlab.language.advice import Advice, Direction, Move, Verdict
-from mixlab.language.clauses import Clause
-from mixlab.language.items import Amount, Item, read_items, read_opening
+from mixlab.language.amounts import Amount
+from mixlab.language.evidence import Evidence, Said, gather
+from mixlab.language.items import Item, read_items, read_opening
 from mixlab.language.lexicon import Kind, vocabulary
-from mixlab.language.sentences import read_sentences
+from mixlab.language.records import in_words
+from mixlab.language.sentences import Sentence, read_sentences
+from mixlab.language.soundness import is_broken
 from mixlab.language.wording import STEM_NAMES
 
 _NOTHING_FOUND = "no stem and direction found"
+
+
+class Reading(StrEnum):
+    """Whether a text was read as advice; what was not speaks of other things than level, or cannot be read."""
+
+    READ = "read"
+    NOT_ABOUT_LEVEL = "not_about_level"
+    NOT_READABLE = "not_readable"
 
 
 @dataclass(frozen=True)
@@ -26,6 +38,7 @@ class Parsed:
     Attributes:
         advice: the advice, or None where there is none or it contradicts itself.
         reason: why there is no advice; empty where there is.
+        reading: whether it was read, or why not.
         amount_stated: whether every move has an amount in the text, in dB or in words such as "slightly"; where it is
             False, a move has the amount that the vocabulary gives for ``unspecified``.
     """
@@ -33,31 +46,7 @@ class Parsed:
     advice: Advice | None
     reason: str = ""
     amount_stated: bool = True
-
-
-@dataclass
-class _Said:
-    """All that a text says of one stem."""
-
-    solutions: list[tuple[Direction, Clause]] = field(default_factory=list)
-    descriptions: list[tuple[Direction, Clause]] = field(default_factory=list)
-    acts: list[Clause] = field(default_factory=list)
-    forbidden: set[Direction] = field(default_factory=set)
-    leave: bool = False
-    nice: bool = False
-
-
-@dataclass
-class _Evidence:
-    """All that a text says: of each stem, of the mix as a whole, and solutions that name no stem."""
-
-    stems: dict[str, _Said] = field(default_factory=dict)
-    balanced: bool = False
-    nice: bool = False
-    orphans: list[tuple[Direction, Clause]] = field(default_factory=list)
-
-    def of(self, stem: str) -> _Said:
-        return self.stems.setdefault(stem, _Said())
+    reading: Reading = Reading.READ
 
 
 class _Unclear(Exception):
@@ -68,83 +57,55 @@ def parse(text: str, stems: Sequence[str] = STEM_NAMES, absent: Sequence[str] = 
     """Read a response as advice; never raises on any text.
 
     Args:
-        text: the response.
+        text: the response, in words or as JSON.
         stems: the stems that there are; no other is read.
         absent: stems that are not there, and whose names are read all the same.
     """
     if not text.strip():
-        return Parsed(None, "empty", False)
-    items = read_items(text, (*stems, *absent))
+        return Parsed(None, "empty", False, Reading.NOT_READABLE)
+    names = (*stems, *absent)
+    items = read_items(in_words(text, names), names)
     verdict, opening = read_opening(items)
     sentences = list(read_sentences(items[opening:]))
-    evidence = _gather(sentences)
+    evidence = gather(sentences, stems)
     try:
         moves, is_stated = _moves(evidence, stems)
+        _check_whole(items, evidence)
     except _Unclear as unclear:
-        return Parsed(None, str(unclear), False)
+        is_said = evidence.optional or evidence.either or any(said.solutions for said in evidence.stems.values())
+        is_level = is_said or not evidence.aside or any(item.has(Kind.REFUSAL) for item in items)
+        reading = Reading.NOT_READABLE if is_level else Reading.NOT_ABOUT_LEVEL
+        return Parsed(None, str(unclear) if is_level else "speaks of other things than level", False, reading)
     return Parsed(Advice(moves, _verdict(verdict, items, sentences)), "", is_stated)
 
 
-def _verdict(opening: Kind | None, items: Sequence[Item], sentences: Sequence[Sequence[Clause]]) -> Verdict | None:
+def _check_whole(items: Sequence[Item], evidence: Evidence) -> None:
+    """Refuse a text as a whole.
+
+    Raises:
+        _Unclear: if it says that it cannot know, gives alternatives, only moves that depend on a condition, or babble.
+    """
+    if any(item.has(Kind.REFUSAL) for item in items):
+        raise _Unclear("the text says that it cannot tell")
+    if evidence.either:
+        raise _Unclear("alternatives of which one is to be chosen")
+    if evidence.optional and not any(said.solutions for said in evidence.stems.values()):
+        raise _Unclear("a move that depends on a condition")
+    if is_broken(items):
+        raise _Unclear("words in no order that a sentence has")
+
+
+def _verdict(opening: Kind | None, items: Sequence[Item], sentences: Sequence[Sentence]) -> Verdict | None:
     """The verdict in the first words, or else in a phrase anywhere, or else in what the first sentence denies."""
     phrases = (kind for item in items for kind in (Kind.CONFIRMED, Kind.CORRECTED) if item.has(kind))
     kind = opening or next(phrases, None)
     if kind is not None:
         return Verdict(str(kind))
-    is_denied = bool(sentences) and any(clause.denied for clause in sentences[0])
+    is_denied = bool(sentences) and any(clause.denied for clause in sentences[0].clauses)
     return Verdict.CORRECTED if is_denied else None
 
 
-def _gather(sentences: Sequence[Sequence[Clause]]) -> _Evidence:
-    evidence = _Evidence()
-    antecedents: list[str] = []
-    last: Clause | None = None
-    for sentence in sentences:
-        for clause in sentence:
-            if last is not None and clause.amounts and not (clause.has_predicate or clause.mentions or clause.acts):
-                last.amounts.extend(clause.amounts if not last.amounts else ())
-                continue
-            if clause.joint is Kind.EFFECT and any(said.solutions for said in evidence.stems.values()):
-                continue
-            targets = clause.targets
-            if not targets and not clause.rest:
-                in_sentence = clause is not sentence[0]
-                if clause.pronoun or (_turns(clause) and (in_sentence or clause.states_amount or clause.descriptions)):
-                    targets = antecedents
-            antecedents = targets or antecedents
-            _note(evidence, clause, targets)
-            last = clause
-    return evidence
-
-
-def _turns(clause: Clause) -> bool:
-    """Whether the clause speaks of a stem even where it names none."""
-    return bool(clause.solutions or clause.descriptions or clause.forbidden or clause.signed_direction)
-
-
-def _note(evidence: _Evidence, clause: Clause, targets: Sequence[str]) -> None:
-    solutions = set(clause.solutions)
-    if not solutions and not clause.descriptions and clause.signed_direction:
-        solutions = {clause.signed_direction}
-    for stem in targets:
-        said = evidence.of(stem)
-        said.solutions.extend((direction, clause) for direction in sorted(solutions))
-        said.descriptions.extend((direction, clause) for direction in sorted(clause.descriptions))
-        said.forbidden |= clause.forbidden
-        said.leave = said.leave or clause.leave or clause.balanced
-        said.nice = said.nice or clause.is_nice
-        if clause.acts and clause.amounts and not solutions:
-            said.acts.append(clause)
-    if targets:
-        return
-    if solutions:
-        evidence.orphans.extend((direction, clause) for direction in sorted(solutions))
-    if not clause.rest:
-        evidence.balanced = evidence.balanced or clause.balanced or clause.leave
-        evidence.nice = evidence.nice or clause.is_nice
-
-
-def _moves(evidence: _Evidence, stems: Sequence[str]) -> tuple[tuple[Move, ...], bool]:
+def _moves(evidence: Evidence, stems: Sequence[str]) -> tuple[tuple[Move, ...], bool]:
     """The moves, and whether all of their amounts were stated.
 
     Raises:
@@ -176,7 +137,7 @@ def _moves(evidence: _Evidence, stems: Sequence[str]) -> tuple[tuple[Move, ...],
     return tuple(moves), stated
 
 
-def _adopt(evidence: _Evidence) -> None:
+def _adopt(evidence: Evidence) -> None:
     """Give solutions that name no stem to the one stem described as needing them ("Raise it by 3 dB: the bass ...").
 
     Raises:
@@ -191,7 +152,7 @@ def _adopt(evidence: _Evidence) -> None:
             raise _Unclear("no stem found for a direction")
 
 
-def _direction(stem: str, said: _Said) -> Direction:
+def _direction(stem: str, said: Said) -> Direction:
     asked = {direction for direction, _ in said.solutions}
     described = {direction for direction, _ in said.descriptions}
     both = asked | described
@@ -208,7 +169,7 @@ def _direction(stem: str, said: _Said) -> Direction:
     return direction
 
 
-def _amount(stem: str, said: _Said, direction: Direction) -> tuple[float, float, bool]:
+def _amount(stem: str, said: Said, direction: Direction) -> tuple[float, float, bool]:
     """The amount of a move as magnitudes in dB, and whether it was stated.
 
     In dB before in words, and in either the solution before the description.

@@ -3,28 +3,73 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
-from mixlab.language.clauses import Clause, read_clause
+from mixlab.language.clause import Clause
+from mixlab.language.clauses import read_clause
 from mixlab.language.items import Item
 from mixlab.language.lexicon import Kind, Mark, word_set
 
-_JOINTS = (Kind.SPLIT, Kind.SPLIT_NOT, Kind.EXCEPT, Kind.EFFECT, Kind.PURPOSE, Kind.COMMA)
+_JOINTS = (Kind.SPLIT, Kind.SPLIT_NOT, Kind.EXCEPT, Kind.EFFECT, Kind.PURPOSE, Kind.IF, Kind.COMMA)
 _TURNS = (Kind.RAISE, Kind.LOWER, Kind.LOUDER, Kind.QUIETER, Kind.WEAK_RAISE, Kind.ACT)
+_MOVES = (*_TURNS[:-1], Kind.WEAK_LOWER)
 
 
-def read_sentences(items: Iterable[Item]) -> Iterator[list[Clause]]:
-    """The sentences of a text, each as its clauses; a question says nothing and is left out."""
+@dataclass(frozen=True)
+class Sentence:
+    """A sentence as its clauses.
+
+    Attributes:
+        topic: the stems of the line's label or of the heading that it stands under ("**Drums:** too loud").
+        is_alternative: it is one of several ways to go ("alternatively, ...").
+        is_continued: a semicolon stands before it, or it is a field of a record ("Action: raise").
+    """
+
+    clauses: list[Clause]
+    topic: tuple[str, ...] = ()
+    is_alternative: bool = False
+    is_continued: bool = False
+
+
+def read_sentences(items: Iterable[Item]) -> Iterator[Sentence]:
+    """The sentences of a text; a question says nothing and is left out."""
     sentence: list[Item] = []
-    for item in items:
-        if item.has(Kind.STOP):
-            is_question = item.words[0] == "?" and bool(sentence) and sentence[0].words[0] in word_set("questions")
-            if sentence and not is_question:
-                yield _join(_split(sentence))
-            sentence = []
-        else:
+    heading: tuple[str, ...] = ()
+    label: tuple[str, ...] = ()
+    before = ""
+    for item in [*items, None]:
+        if item is not None and not item.has(Kind.STOP):
             sentence.append(item)
-    if sentence:
-        yield _join(_split(sentence))
+            continue
+        stop = "" if item is None else item.words[0]
+        is_question = stop == "?" and bool(sentence) and sentence[0].words[0] in word_set("questions")
+        if sentence and before in ("", "\n"):
+            stems, is_heading = _label(sentence)
+            heading = stems if is_heading and stop in ("\n", "") else heading
+            label = stems
+        if sentence and not is_question:
+            is_alternative = any(part.has(Kind.ALTERNATIVE) for part in sentence)
+            is_field = len(sentence) > 2 and sentence[1].words == (":",) and not sentence[0].has(Kind.STEM)
+            yield Sentence(_join(_split(sentence)), label or heading, is_alternative, is_field or before == ";")
+        if stop == "\n":
+            label = ()
+        is_number = bool(sentence) and not any(part.words[0].isalpha() for part in sentence)
+        before = before if is_number and before in ("", "\n") else stop  # "1. Vocals: ..."
+        sentence = []
+
+
+def _label(line: Sequence[Item]) -> tuple[tuple[str, ...], bool]:
+    """The stems that a line begins with as a label, and whether it holds nothing else and so is a heading."""
+    rest = [item for item in line if item.words[0].isalnum() or item.words[0] in ":|-"]
+    while rest and (rest[0].words[0].isdigit() or rest[0].words[0] in ("|", "-")):
+        rest = rest[1:]
+    stems: list[str] = []
+    while rest and (rest[0].has(Kind.STEM) or (stems and rest[0].words[0] in ("and", "track", "fader"))):
+        stems += [rest[0].entry.stem] if rest[0].has(Kind.STEM) else []
+        rest = rest[1:]
+    is_label = not rest or rest[0].words[0] in (":", "|", "-")
+    is_heading = all(item.words[0] in (":", "|", "-") for item in rest)
+    return (tuple(stems), is_heading and bool(stems)) if is_label else ((), False)
 
 
 def _split(sentence: Sequence[Item]) -> Iterator[Clause]:
@@ -33,9 +78,10 @@ def _split(sentence: Sequence[Item]) -> Iterator[Clause]:
     part: list[Item] = []
     has_turn = False
     for index, item in enumerate(sentence):
-        if item.has(*_JOINTS):
+        if item.has(*_JOINTS) or _is_outcome(item, part):
             yield read_clause(part, joint)
-            joint, part, has_turn = next(kind for kind in _JOINTS if item.has(kind)), [], False
+            joint = _joint(sentence, index)
+            part, has_turn = [], False
             continue
         if has_turn and item.words[0] == "to" and _is_infinitive(sentence[index : index + 2], part):
             yield read_clause(part, joint)  # "raise the vocals by 3 dB | to reduce the masking"
@@ -43,6 +89,22 @@ def _split(sentence: Sequence[Item]) -> Iterator[Clause]:
         part.append(item)
         has_turn = has_turn or item.has(Kind.RAISE, Kind.LOWER, Kind.LOUDER, Kind.QUIETER)
     yield read_clause(part, joint)
+
+
+def _joint(sentence: Sequence[Item], index: int) -> Kind:
+    """What the word or mark at `index` joins: "but" after "everything" excepts."""
+    item = sentence[index]
+    if item.words == ("but",) and index > 0 and sentence[index - 1].has(Kind.ALL):
+        return Kind.EXCEPT
+    return next((kind for kind in _JOINTS if item.has(kind)), Kind.EFFECT)
+
+
+def _is_outcome(item: Item, before: Sequence[Item]) -> bool:
+    """Whether what follows is what a move is good for: "lowering them by 3 dB | would help the vocals"."""
+    if not item.has(Kind.OUTCOME):
+        return False
+    has_subject = any(part.has(Kind.STEM, Kind.PRONOUN, Kind.AMOUNT) for part in before)
+    return has_subject and any(part.has(*_MOVES) for part in before)
 
 
 def _is_infinitive(items: Sequence[Item], before: Sequence[Item]) -> bool:
@@ -58,44 +120,87 @@ def _join(clauses: Iterable[Clause]) -> list[Clause]:
     frames: list[Clause] = []
     in_purpose = False
     for clause in clauses:
-        if not (clause.mentions or clause.has_predicate or clause.amounts or clause.vague_db):
+        says = clause.has_predicate or clause.states_amount or clause.mentions or clause.aside or clause.all
+        shapes = clause.either or clause.rejects or clause.ends_in_anchor or clause.joint is Kind.IF
+        if not (says or shapes):
             continue
         if not frames:
             frames.append(clause)
             continue
         current = frames[-1]
         if clause.joint in (Kind.PURPOSE, Kind.EFFECT) and current.solutions:
+            if clause.joint is Kind.EFFECT and clause.rejects:
+                current.void()  # "lowering the bass | would not help"
+                continue
             in_purpose = True  # "so that the drums are louder than the bass" says what the advice is good for
         elif clause.solutions:
             in_purpose = False
-        if in_purpose:
-            continue
-        if clause.joint is Kind.EXCEPT:
-            _set_apart(frames, clause)
-            continue
-        if clause.is_bare and clause.mentions and clause.joint is Kind.SPLIT and current.ends_in_reference:
-            current.mentions.extend((stem, Mark.STRONG) for stem, _ in clause.mentions)
-            current.amounts.extend(clause.amounts)
-        elif not current.has_predicate and (current.is_bare or not current.targets or not clause.targets):
-            current.absorb(clause)
-        elif clause.has_predicate or not current.has_predicate:
-            frames.append(clause)
-        elif clause.is_bare and clause.targets and clause.amounts and current.amounts:
-            clause.solutions, clause.descriptions = set(current.solutions), set(current.descriptions)
-            frames.append(clause)
-        elif clause.is_bare:
-            current.absorb(clause)
-        else:
-            current.amounts.extend(clause.amounts)
+        if not in_purpose:
+            _add(frames, clause)
     return frames
+
+
+def _add(frames: list[Clause], clause: Clause) -> None:
+    """Put a clause together with the one before it, or beside it."""
+    current = frames[-1]
+    if clause.joint is Kind.EXCEPT or current.joint is Kind.EXCEPT:
+        _set_apart(frames, clause)
+    elif clause.band and not (clause.mentions or clause.acts):
+        current.void()  # "cut the bass by 3 dB, | at 250 Hz"
+        current.aside = True
+    elif current.band and not (current.mentions or current.acts):
+        clause.void()  # "at 250 Hz, | cut the bass by 3 dB"
+        frames.append(clause)
+    elif current.process or clause.process or clause.either or Kind.IF in (clause.joint, current.joint):
+        frames.append(clause)
+    elif clause.is_anchor and current.mentions:
+        current.mentions[-1] = (current.mentions[-1][0], Mark.STRONG)  # "next to the bass | (the anchor)"
+    elif clause.is_bare and clause.mentions and current.ends_in_anchor:
+        current.mentions.extend((stem, Mark.STRONG) for stem, _ in clause.mentions)  # "next to the anchor | (bass)"
+    elif clause.is_bare and clause.mentions and clause.joint is Kind.SPLIT and current.ends_in_reference:
+        current.mentions.extend((stem, Mark.STRONG) for stem, _ in clause.mentions)
+        current.amounts.extend(clause.amounts)
+    elif _is_unfinished(current, clause) or _ends_split_verb(current, clause):
+        current.absorb(clause)
+    elif clause.has_predicate or not current.has_predicate:
+        frames.append(clause)
+    elif clause.is_bare and clause.targets and clause.amounts and current.amounts:
+        clause.solutions, clause.descriptions = set(current.solutions), set(current.descriptions)
+        frames.append(clause)
+    elif clause.is_bare:
+        current.absorb(clause)
+    else:
+        current.amounts.extend(clause.amounts)
+
+
+def _is_unfinished(current: Clause, clause: Clause) -> bool:
+    """Whether the clause before says nothing yet, and so waits for this one."""
+    return not current.has_predicate and (current.is_bare or not current.targets or not clause.targets)
+
+
+def _ends_split_verb(current: Clause, clause: Clause) -> bool:
+    """Whether a verb before has its end here: "bring the drums | and vocals down by 3 dB"."""
+    if clause.joint not in (Kind.SPLIT, Kind.COMMA) or not clause.is_led_by_stem or current.states_amount:
+        return False
+    if current.has_predicate:
+        return bool(clause.solutions) and clause.solutions == current.solutions and not clause.descriptions
+    return current.acts and (clause.is_bare or bool(clause.solutions))
 
 
 def _set_apart(frames: list[Clause], clause: Clause) -> None:
     """Take in "except the vocals": what is said of all others is not said of them, nor of the mix as a whole."""
-    if frames[-1].has_predicate:
-        frames[-1].rest = True
+    current = frames[-1]
+    is_moved = bool(current.solutions or current.descriptions)
+    if current.joint is Kind.EXCEPT and clause.joint is not Kind.EXCEPT:  # "except for the drums, | all is fine"
+        current.excluded.extend(stem for stem, _ in current.mentions)
+        current.mentions.clear()
+        current.joint = None
+        current.absorb(clause)
+    elif current.has_predicate and not is_moved:  # "everything is fine | except the vocals"
+        current.rest = True
         frames.append(clause)
-    else:  # "everything except the vocals is fine"
+        clause.joint = None
+    else:  # "everything | except the vocals is fine", "raise everything | except the drums by 3 dB"
+        current.excluded.extend(stem for stem, _ in clause.mentions)
         clause.mentions.clear()
-        clause.rest = True
-        frames[-1] = clause
+        current.absorb(clause)

@@ -87,7 +87,7 @@ def _parts(word: str) -> Iterator[str]:
     if not quote:
         yield word
     elif word.endswith("n't"):
-        yield from (word[:-3], "not")
+        yield from (part for part in (word[:-3], "not") if part)
     else:
         yield head
         if quote + tail in _ENDINGS:

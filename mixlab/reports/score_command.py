@@ -11,6 +11,7 @@ answers, reference/... of the reference texts, baselines/.../... of what hears n
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -18,11 +19,13 @@ from typing import Literal
 from rich.console import Console
 
 from mixlab.errors import ConfigError, InputFileError
+from mixlab.language.parse import Reading
 from mixlab.reports.mixingbuddy import ProtocolTable, about, protocol_tables
 from mixlab.reports.table import results_table
 from mixlab.reports.unheard import unheard_rows
 from mixlab.scoring.closed_loop import closed_loop
 from mixlab.scoring.formats import LabelledTexts, RowFormat, read_texts
+from mixlab.scoring.metrics import reading_of
 from mixlab.scoring.prediction import Prediction
 from mixlab.scoring.results import Row
 from mixlab.scoring.scores import headline_predictions, score
@@ -107,8 +110,9 @@ def _print(name: str, texts: LabelledTexts, rows: Sequence[Row], tables: Sequenc
     console = Console(width=max(100, Console().width))
     items, songs = rows[0].scores.overall.items, rows[0].scores.overall.songs
     console.print(results_table(rows, f"{name}: {items} items of {songs} songs"))
-    unread = sum(prediction.advice is None for prediction in texts.predictions)
-    print(f"Not readable as advice: {unread} of {len(texts.predictions)}.")
+    counts = Counter(reading_of(prediction) for prediction in texts.predictions)
+    shares = ", ".join(f"{reading.replace('_', ' ')}: {counts[reading]}" for reading in Reading)
+    print(f"Of {len(texts.predictions)} answers {shares}.")
     if texts.read_back:
         print(f"Reference texts that read exactly as their labels: {sum(texts.read_back)} of {len(texts.read_back)}.")
     for table in tables:

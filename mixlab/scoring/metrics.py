@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixlab.language.advice import Advice, Verdict
+from mixlab.language.parse import Reading, parse
 from mixlab.registry import Registry
 from mixlab.scoring.prediction import Prediction
 
@@ -191,6 +192,18 @@ def _verdict_on(right_claim: bool) -> Outcome:
     return outcome
 
 
+def reading_of(prediction: Prediction) -> Reading:
+    """Whether a response was read as advice; of one that was not, whether it speaks of other things than level."""
+    if prediction.advice is not None:
+        return Reading.READ
+    is_aside = parse(prediction.text, prediction.problem.stems).reading is Reading.NOT_ABOUT_LEVEL
+    return Reading.NOT_ABOUT_LEVEL if is_aside else Reading.NOT_READABLE
+
+
+def _ended_as(reading: Reading) -> Outcome:
+    return lambda prediction: reading_of(prediction) is reading
+
+
 for _metric in (
     # The advice moves exactly the faulty stems, each in the right direction. Balanced is a class of its own: an item
     # without errors is right if the advice parsed and moves nothing.
@@ -215,6 +228,12 @@ for _metric in (
     Metric("within_3_db", of_faulty(lambda p: p.distance_db <= 3.0 + TOLERANCE_DB)),
     Metric("magnitude_in_range", _in_range),
     Metric("parse_rate", lambda p: p.advice is not None, "parsed", heads=Heads.SCREEN, short="parsed"),
+    # What became of the response: three shares that add up to 1.
+    Metric("read", _ended_as(Reading.READ), is_paired=False),
+    Metric("not_about_level", _ended_as(Reading.NOT_ABOUT_LEVEL), lower_is_better=True, is_paired=False,
+           heads=Heads.RESULTS),
+    Metric("not_readable", _ended_as(Reading.NOT_READABLE), lower_is_better=True, is_paired=False,
+           heads=Heads.RESULTS),
     Metric("claimed_joint_accuracy", lambda p: NAN if p.problem.claim is None else p.is_right, "joint, claim given",
            heads=Heads.RESULTS, of_claims=True),
     Metric("verdict_balanced_accuracy",

@@ -28,6 +28,7 @@ SEVERAL = ("set_precision", "set_recall")
 EVERY = {*METRICS} - {*SEVERAL}
 PLAIN = {name for name in EVERY if METRICS[name].compute is None and not METRICS[name].is_ranked}
 
+READ = {"read": 1, "not_about_level": 0, "not_readable": 0}
 NOTHING_DETECTED = dict.fromkeys(("detection_recall", "detection_f1", "detection_d_prime"), 0) | dict.fromkeys(
     ("detection_precision", "detection_precision_at_20")
 )
@@ -76,7 +77,7 @@ def right_share(items):
 def test_who_listens_gets_the_best_value_of_every_figure(items, every_figure):
     found = every_figure(answered(items, listens))
     not_ones = {"false_alarm_rate", "missed_error_rate", "gain_mae_db", "gain_mae_located_db", "detection_d_prime"}
-    not_ones |= {"calibration_slope", "calibration_intercept_db", "rank_correlation"}
+    not_ones |= {"calibration_slope", "calibration_intercept_db", "rank_correlation", "not_about_level", "not_readable"}
     # Right advice is rounded to whole dB, which can leave the range of a category by half a dB.
     assert {name for name in EVERY - not_ones if found[name] != 1} <= {"magnitude_in_range"}
     assert found["magnitude_in_range"] > 0.9
@@ -109,6 +110,7 @@ def test_always_raising_the_vocals_has_a_value_known_beforehand_in_every_figure(
         # 6 dB is the edge of both categories of vocals that are too quiet.
         "magnitude_in_range": len(up_db) / len(faults),
         "parse_rate": 1,
+        **READ,
         "claimed_joint_accuracy": np.mean([p.needed_gains_db.get("vocals", 0) > 0 for p in claimed(items)]),
         "verdict_balanced_accuracy": 0,
         "detection_precision": faulty,
@@ -126,7 +128,7 @@ def test_always_raising_the_vocals_has_a_value_known_beforehand_in_every_figure(
 def test_saying_nothing_has_the_worst_value_of_every_figure_but_raises_no_alarm(items, needed, every_figure):
     sizes_db = [abs(gain_db) for gains_db in needed for gain_db in gains_db.values()]
     every = NOTHING_DETECTED | NOTHING_LOCATED | OUT_OF_REACH | dict.fromkeys(PLAIN, 0)
-    every |= NOTHING_LOCATED | {"missed_error_rate": 1, "gain_mae_db": np.mean(sizes_db)}
+    every |= NOTHING_LOCATED | {"not_readable": 1, "missed_error_rate": 1, "gain_mae_db": np.mean(sizes_db)}
     assert every_figure(answered(items, says_nothing)) == pytest.approx(every, abs=1e-9)
     # A prompt that is echoed says as little, except that a claim in it reads as advice, and is right where it is.
     echoed = every_figure(answered(items, echoes))
@@ -139,7 +141,7 @@ def test_believing_every_claim_is_right_about_balanced_mixes_and_right_claims_on
     balanced = np.mean([not gains_db for gains_db in needed])
     every = NOTHING_DETECTED | NOTHING_LOCATED | OUT_OF_REACH | {"missed_error_rate": 1, "false_alarm_rate": 0}
     every |= dict.fromkeys(("joint_accuracy", "direction_accuracy", "stem_accuracy"), balanced)
-    every |= {"balanced_recall": 1, "parse_rate": 1, "gain_mae_db": np.mean(sizes_db)}
+    every |= {"balanced_recall": 1, "parse_rate": 1, **READ, "gain_mae_db": np.mean(sizes_db)}
     every |= {"claimed_joint_accuracy": right_share(items), "verdict_balanced_accuracy": 0.5}
     assert every_figure(answered(items, believes)) == pytest.approx(every, abs=1e-9)
 
@@ -155,13 +157,14 @@ def test_hearing_other_audio_leaves_a_listener_with_chance_in_every_figure(items
     for name in ("detection_d_prime", "calibration_slope", "rank_correlation"):
         assert found[name] == pytest.approx(0, abs=0.3), name
     assert found["parse_rate"] == 1
+    assert {name: found[name] for name in READ} == READ
     for name in ("within_1_db", "within_3_db", "magnitude_in_range", "claimed_joint_accuracy"):
         assert found[name] < 0.45 * heard[name], name
     for name in ("gain_mae_db", "gain_mae_located_db"):
         assert found[name] > heard[name] + 1, name
     told = {*chance, *("detection_d_prime", "calibration_slope", "rank_correlation", "parse_rate", "within_1_db"),
             *("within_3_db", "magnitude_in_range", "claimed_joint_accuracy", "gain_mae_db", "gain_mae_located_db"),
-            "calibration_intercept_db"}  # fmt: skip
+            "calibration_intercept_db", *READ}  # fmt: skip
     assert told == EVERY
 
 

@@ -65,9 +65,9 @@ def test_raising_and_lowering_one_stem_is_never_advice(
 )  # fmt: skip
 def test_ten_thousand_characters_take_no_more_than_a_moment(piece: str) -> None:
     text = (piece * (10_000 // len(piece) + 1))[:10_000]
-    began = time.perf_counter()
+    began = time.process_time()
     read(text)
-    assert time.perf_counter() - began < 3.0
+    assert time.process_time() - began < 3.0
 
 
 def test_amounts_out_of_bounds_are_not_read() -> None:

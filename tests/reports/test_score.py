@@ -79,6 +79,10 @@ def test_the_predecessors_files_are_scored_with_their_reference_texts(score, ans
     assert figures["baselines/shuffled_answers/joint_accuracy"] == 0
     assert figures["mixingbuddy/overall/all_items/both"] == pytest.approx(1 / 3)
     assert {"closed_loop/residual_db", "reference/closed_loop/residual_db"} <= figures.keys()
+    assert [figures[f"test/{name}"] for name in ("read", "not_about_level", "not_readable")] == pytest.approx(
+        [2 / 3, 0, 1 / 3]
+    )
+    assert "Of 3 answers read: 2, not about level: 0, not readable: 1." in shown
     assert "read exactly as their labels: 3 of 3" in shown
     assert "two stems are left for an item" in " ".join(shown.split())
     assert "By target stem" in shown

@@ -46,6 +46,16 @@ def test_empty_text_is_wrong_everywhere(mixed_problems, answers):
     assert "gain_mae_located_db" not in headline
 
 
+def test_what_was_not_read_is_told_apart_and_the_shares_add_up(mixed_problems):
+    said = ["Add some reverb to the vocals.", "I cannot hear the audio.", "Cut the guitars at 300 Hz by 3 dB.", ""]
+    advice = Advice((Move.of("vocals", 3.0),))
+    predictions = [Prediction(problem, text, None) for problem, text in zip(mixed_problems, said, strict=False)]
+    predictions += [Prediction(problem, "Raise the vocals by 3 dB.", advice) for problem in mixed_problems[4:]]
+    headline = score(predictions).headline
+    assert headline["read"] == headline["parse_rate"] == 4 / 8
+    assert (headline["not_about_level"], headline["not_readable"]) == (2 / 8, 2 / 8)
+
+
 def test_calling_everything_balanced(mixed_problems, answers):
     headline = score(answers(mixed_problems, Advice())).headline
     for metric in ("joint_accuracy", "direction_accuracy", "stem_accuracy"):

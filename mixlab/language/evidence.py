@@ -1,0 +1,145 @@
+"""Room language: all that a text says of each stem and of the mix, gathered from its sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from mixlab.language.advice import Direction
+from mixlab.language.clause import Clause
+from mixlab.language.lexicon import Kind
+from mixlab.language.sentences import Sentence
+
+
+@dataclass
+class Said:
+    """All that a text says of one stem."""
+
+    solutions: list[tuple[Direction, Clause]] = field(default_factory=list)
+    descriptions: list[tuple[Direction, Clause]] = field(default_factory=list)
+    acts: list[Clause] = field(default_factory=list)
+    forbidden: set[Direction] = field(default_factory=set)
+    dismissed: set[Direction] = field(default_factory=set)
+    leave: bool = False
+    nice: bool = False
+
+
+@dataclass
+class Evidence:
+    """All that a text says: of each stem, of the mix as a whole, and solutions that name no stem.
+
+    Attributes:
+        optional: it has a move that depends on a condition.
+        either: it has moves of which one is to be chosen.
+        aside: it speaks of sound in other terms than level.
+    """
+
+    stems: dict[str, Said] = field(default_factory=dict)
+    balanced: bool = False
+    nice: bool = False
+    optional: bool = False
+    either: bool = False
+    aside: bool = False
+    orphans: list[tuple[Direction, Clause]] = field(default_factory=list)
+
+    def of(self, stem: str) -> Said:
+        return self.stems.setdefault(stem, Said())
+
+
+def gather(sentences: Sequence[Sentence], stems: Sequence[str]) -> Evidence:
+    """What the sentences say; a clause that names no stem speaks of those of its label, or of those just spoken of."""
+    evidence = Evidence()
+    antecedents: Sequence[str] = ()
+    last: Clause | None = None
+    for sentence in sentences:
+        is_first = not sentence.is_continued
+        for clause in _certain(sentence, evidence):
+            evidence.aside = evidence.aside or clause.aside
+            says = clause.has_predicate or clause.mentions or clause.acts or clause.aside
+            if last is not None and clause.amounts and not says and not last.aside:
+                last.amounts.extend(clause.amounts if not last.amounts else ())
+                continue
+            if clause.joint is Kind.EFFECT and any(said.solutions for said in evidence.stems.values()):
+                continue
+            targets = _targets(clause, sentence, stems, antecedents, last, is_first)
+            antecedents = targets or antecedents
+            _note(evidence, clause, targets)
+            last, is_first = clause, False
+    for said in evidence.stems.values():  # "loud, but not too loud"
+        said.descriptions = [told for told in said.descriptions if told[0] not in said.dismissed]
+    return evidence
+
+
+def _certain(sentence: Sentence, evidence: Evidence) -> Iterator[Clause]:
+    """The clauses that depend on no condition; the others are only counted."""
+    is_condition = is_either = False
+    has_wish = any(clause.joint is Kind.IF and clause.is_subjunctive for clause in sentence.clauses)
+    for index, clause in enumerate(sentence.clauses):
+        is_opening = is_condition and sentence.clauses[0].joint is Kind.IF
+        is_turned = bool(clause.solutions or clause.descriptions)
+        evidence.either = evidence.either or (is_turned and (is_either or clause.either or sentence.is_alternative))
+        is_either = (is_either or clause.either) and not is_turned
+        if clause.joint is Kind.IF and not has_wish:
+            is_condition = True
+        elif index > 0 and clause.joint is Kind.SPLIT and not is_opening:
+            is_condition = False
+        if is_condition:
+            evidence.optional = evidence.optional or bool(clause.solutions)
+            continue
+        yield clause
+
+
+def _targets(
+    clause: Clause,
+    sentence: Sentence,
+    stems: Sequence[str],
+    antecedents: Sequence[str],
+    last: Clause | None,
+    is_first: bool,
+) -> Sequence[str]:
+    """The stems that a clause speaks of."""
+    if clause.excluded:
+        is_moved = bool(clause.solutions or clause.descriptions)
+        return [stem for stem in stems if stem not in clause.excluded] if is_moved else ()
+    if clause.targets or clause.rest or clause.process:
+        return clause.targets
+    speaks = _turns(clause) or clause.leave or clause.balanced or clause.is_nice
+    if sentence.topic and speaks and not clause.whole:
+        return sentence.topic
+    if last is not None and (last.aside or last.process) and not _turns(last):
+        # After "compress the drums at 100 Hz" only "them" is certain to mean the drums.
+        is_meant = clause.plural or (clause.pronoun and last.process and not last.band)
+        return antecedents if is_meant or clause.descriptions else ()
+    denies = bool(clause.dismissed) and not is_first and not clause.whole
+    if clause.pronoun or denies or (_turns(clause) and (not is_first or clause.states_amount or clause.descriptions)):
+        return antecedents
+    return ()
+
+
+def _turns(clause: Clause) -> bool:
+    """Whether the clause speaks of a stem even where it names none."""
+    return bool(clause.solutions or clause.descriptions or clause.forbidden or clause.signed_direction)
+
+
+def _note(evidence: Evidence, clause: Clause, targets: Sequence[str]) -> None:
+    solutions = set(clause.solutions)
+    if not solutions and not clause.descriptions and clause.signed_direction:
+        solutions = {clause.signed_direction}
+    is_zero = any(amount.high_db == 0 for amount in clause.amounts)
+    for stem in targets:
+        said = evidence.of(stem)
+        said.solutions.extend((direction, clause) for direction in sorted(solutions))
+        said.descriptions.extend((direction, clause) for direction in sorted(clause.descriptions))
+        said.forbidden |= clause.forbidden
+        said.dismissed |= clause.dismissed
+        said.leave = said.leave or clause.leave or clause.balanced or (is_zero and not _turns(clause))
+        said.nice = said.nice or clause.is_nice
+        if clause.acts and clause.amounts and not solutions:
+            said.acts.append(clause)
+    if targets:
+        return
+    if solutions:
+        evidence.orphans.extend((direction, clause) for direction in sorted(solutions))
+    if not clause.rest and not clause.excluded:
+        evidence.balanced = evidence.balanced or clause.balanced or clause.leave
+        evidence.nice = evidence.nice or clause.is_nice

@@ -1,0 +1,162 @@
+"""Free advice as engineers and language models write it, read as people label it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mixlab.language.advice import Direction
+from mixlab.language.parse import Reading, parse
+from mixlab.multitrack.roles import role_of
+
+DATA = Path(__file__).parent / "data"
+EXCEPTIONS = {
+    "The vocals are just about right, maybe half a dB hot, I'd leave them.": "a fault and no move: not read",
+}
+"""Labels that are not met, each with what is read instead and why."""
+
+
+def rows(name: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (DATA / name).read_text(encoding="utf-8").splitlines()]
+
+
+def said(text: str) -> dict[str, float] | None:
+    advice = parse(text).advice
+    return None if advice is None else {move.stem: move.gain_db for move in advice.moves}
+
+
+def directions(gains_db: dict[str, float] | None) -> dict[str, Direction] | None:
+    return None if gains_db is None else {stem: Direction.of(gain_db) for stem, gain_db in gains_db.items()}
+
+
+@pytest.mark.parametrize("row", rows("free_advice.jsonl"), ids=lambda row: row["text"][:40])
+def test_free_advice_reads_as_its_label(row: dict[str, Any]) -> None:
+    if row["text"] in EXCEPTIONS:
+        assert parse(row["text"]).reading is Reading.NOT_READABLE
+    else:
+        assert said(row["text"]) == row["moves"]
+
+
+OTHER_KINDS: dict[str, dict[str, float] | None] = {
+    # A gerund or a noun, and whom it is good for.
+    "Dropping the snare by 1.5 dB lets the voice come forward.": {"drums": -1.5},
+    "A 3 dB cut on the drums would let the bass come through.": {"drums": -3},
+    "I suggest pulling the keys down 3 dB, which would leave more space for the vocals.": {"other": -3},
+    # A verb around its objects.
+    "Take the vocals and the drums down 2 dB.": {"vocals": -2, "drums": -2},
+    "Pull the bass and the kick back by 1 dB.": {"bass": -1, "drums": -1},
+    "Add 2 dB to each of the drums and the vocals.": {"drums": 2, "vocals": 2},
+    # All but one.
+    "Raise everything except the drums by 3 dB.": {"bass": 3, "vocals": 3, "other": 3},
+    "All tracks apart from the vocals should be turned down 2 dB.": {"bass": -2, "drums": -2, "other": -2},
+    "Everything but the vocals is in place; vocals up 2 dB.": {"vocals": 2},
+    # Numbers.
+    "Give the bass a dB and a half more.": {"bass": 1.5},
+    "Take three quarters of a dB off the snare.": {"drums": -0.75},
+    "Raise the drums by 1 1/2 dB.": {"drums": 1.5},
+    "Bass minus 2, vocals plus 1.": {"bass": -2, "vocals": 1},
+    "Raise the vocals from -10 dB to -7 dB.": {"vocals": 3},
+    "Double the volume of the vocals.": {"vocals": 6},
+    # Lists.
+    "| Track | Advice |\n| --- | --- |\n| Drums | lower by 4 dB |\n| Vocals | leave |\n": {"drums": -4},
+    "Vocals: sits well, no change.\nDrums: a bit loud, take 2 dB off.\nOther: ok.": {"drums": -2},
+    "### Drums\nToo loud. Lower by 3 dB.\n\n### Vocals\nFine as they are.": {"drums": -3},
+    "Drums: 0 dB\nVocals: 0 dB\nOther: 0 dB": {},
+    # Other things than level beside it.
+    "The vocals are too dry and too quiet: add reverb and raise them by 3 dB.": {"vocals": 3},
+    "Compress the drums and lower them by 2 dB.": {"drums": -2},
+    "Cut 300 Hz on the guitars, and bring the vocals up 2 dB.": {"vocals": 2},
+    "Give the drums more punch by raising them 3 dB.": {"drums": 3},
+    "Lower the distorted guitars by 2 dB.": {"other": -2},
+    # What depends on a condition comes after what is certain.
+    "Raise the vocals by 2 dB. If they are still too quiet, add another 1 dB.": {"vocals": 2},
+    "If the vocals were 2 dB louder, they would sit right.": {"vocals": 2},
+    "The drums are loud, but not too loud. The vocals are too quiet: +2 dB.": {"vocals": 2},
+    "Raise the vocals by 3 dB or so.": {"vocals": 3},
+}
+
+ASIDE = [
+    "Cut the guitars by 3 dB around 300 Hz.",
+    "At 250 Hz, cut the bass by 3 dB.",
+    "Lower the threshold of the vocal compressor by 4 dB.",
+    "Add a compressor to the vocals, taking the peaks down by 3 dB.",
+    "Too much reverb on the vocals.",
+    "Increase the width of the synths.",
+    "Reduce the sibilance of the vocals by 3 dB.",
+    "Pan the guitars hard left and right.",
+    "The guitars need some more bite.",
+    "The vocals lack clarity.",
+    "A vocal minority raised concerns about the bass fishing quota.",
+]
+
+NOT_CERTAIN = [
+    "",
+    "Raise the drums 3 dB or lower the vocals 3 dB.",
+    "The drums or the bass should come down 2 dB.",
+    "Raise the vocals by 3 dB. Alternatively, lower the guitars by 3 dB.",
+    "Lower the drums by 2 dB, or if you prefer, raise the bass by 2 dB.",
+    "I don't have access to the audio, but typically vocals should be raised by 2 dB.",
+    "It is impossible to say whether the drums are too loud.",
+    "If you want a more aggressive sound, raise the drums by 2 dB.",
+    "The balance is fine. If you like, raise the vocals by 1 dB.",
+    "Kick up 1 dB, snare down 1 dB.",
+    "The drums were turned down by 3 dB yesterday.",
+    "The listener claims that the drums are too loud.",
+    "Lower the the vocals by by 3 dB dB.",
+    "The vocals is lower the drums by 3 raise dB the mix.",
+    "Lower by the drums 3 is vocals dB the of.",
+    "Lower the drums by the vocals by 3 dB.",
+]
+
+
+@pytest.mark.parametrize(("text", "gains_db"), OTHER_KINDS.items())
+def test_other_free_advice_reads_as_a_person_would_read_it(text: str, gains_db: dict[str, float]) -> None:
+    assert said(text) == gains_db
+    assert parse(text).reading is Reading.READ
+
+
+@pytest.mark.parametrize("text", ASIDE)
+def test_sound_in_other_terms_than_level_is_no_advice_and_is_told_apart(text: str) -> None:
+    parsed = parse(text)
+    assert (parsed.advice, parsed.reading) == (None, Reading.NOT_ABOUT_LEVEL)
+    assert parsed.reason == "speaks of other things than level"
+
+
+@pytest.mark.parametrize("text", NOT_CERTAIN)
+def test_what_is_not_certain_is_not_read(text: str) -> None:
+    parsed = parse(text)
+    assert (parsed.advice, parsed.reading) == (None, Reading.NOT_READABLE)
+
+
+@pytest.mark.parametrize(
+    ("text", "gains_db"),
+    [
+        ('{"vocals": 3, "drums": -2, "other": 0}', {"vocals": 3, "drums": -2}),
+        ('Here it is:\n```json\n{"drums": "lower by 3 dB", "vocals": "leave"}\n```', {"drums": -3}),
+        ('{"stem": "vocals", "direction": "raise", "amount_db": 4, "confidence": 0.9}', {"vocals": 4}),
+        ('{"moves": [{"stem": "vocals", "gain_db": 3}, {"stem": "drums", "gain_db": -2}]}', {"vocals": 3, "drums": -2}),
+        ('{"vocals": {"gain_db": -2}, "drums": {"gain_db": 0}}', {"vocals": -2}),
+        ('{"bass": 0, "drums": 0, "vocals": 0, "other": 0}', {}),
+        ('{"stem": "drums", "gain_db": 1e9}', None),
+        ('{"stem": "drums", "confidence": 3}', None),
+        ("[" * 5000, None),
+        ('{"a":' * 5000, None),
+    ],
+)
+def test_data_is_read_as_words_are(text: str, gains_db: dict[str, float] | None) -> None:
+    assert said(text) == gains_db
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("kick", "snare", "hi-hat", "floor tom", "overheads", "tambourine", "cajon", "bass drum", "steel drums"),
+        *("horns", "organ", "rhodes", "cello", "trumpet", "pads", "synth bass", "upright bass", "bass guitar"),
+        *("lead vocals", "choir", "vox", "singer", "mandolin", "bass clarinet"),
+    ],
+)
+def test_an_instrument_has_the_role_in_advice_that_it_has_in_the_name_of_a_file(name: str) -> None:
+    assert said(f"Raise the {name} by 3 dB.") == {role_of(name): 3.0}
