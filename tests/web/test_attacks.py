@@ -294,6 +294,24 @@ def test_an_upload_may_not_open_thousands_of_files_or_fill_the_memory(server):
     assert server.memory_mb("VmHWM") < most_mb + 100
 
 
+def test_one_address_does_not_fill_the_queue(server):
+    """While a long song is listened to, somebody asks again and again; whoever is elsewhere still gets a place."""
+    import httpx
+
+    for _ in range(2):
+        paths = server.upload(*((f"{role}.wav", content) for role, content in demo_stems(6.0, 120.0).items()))
+        files = [{"path": path, "meta": {"_type": "gradio.FileData"}} for path in paths]
+        server.http.post("gradio_api/call/advise", json={"data": [files, "bass", "", {}, "", 1.0, False]})
+    short = {"data": [[], "bass", "", {}, "", 1.0, False]}
+    given = [server.http.post("gradio_api/call/advise", json=short) for _ in range(40)]
+    assert {answer.status_code for answer in given[:30]} == {200}
+    assert given[-1].status_code == 429
+    with httpx.Client(transport=httpx.HTTPTransport(local_address="127.0.0.2"), base_url=server.address) as elsewhere:
+        assert elsewhere.post("gradio_api/call/advise", json=short).status_code == 200
+    last = [answer.json()["event_id"] for answer in given if answer.status_code == 200][-1]
+    assert "There are no tracks yet" in server.http.get(f"gradio_api/call/advise/{last}").text
+
+
 def test_nothing_stays_of_a_server_that_is_told_to_stop_while_it_listens(tmp_path_factory):
     server = Server(tmp_path_factory.mktemp("stopped"))
     paths = server.upload(*((f"{role}.wav", content) for role, content in demo_stems(6.0, 60.0).items()))
