@@ -31,7 +31,7 @@ def serve(built, tmp_path):
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2]), "MIXLAB_STUDY_PASSWORD": PASSWORD}
 
     def start(*overrides):
-        command = [sys.executable, "-m", "mixlab.study", "serve", f"study='{folder}'", "port=0", *overrides]
+        command = [sys.executable, "-m", "mixlab", "study", "serve", f"study='{folder}'", "port=0", *overrides]
         process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True, umask=0o022)
         started.append(process)
         said = next(line for line in process.stdout if "Serving" in line)
@@ -121,7 +121,7 @@ def test_headers_give_a_guesser_no_new_address_unless_a_proxy_is_told_of(serve):
 
 def test_a_port_that_is_taken_is_said_in_one_sentence(serve):
     _, port, folder = serve()
-    command = [sys.executable, "-m", "mixlab.study", "serve", f"study='{folder}'", f"port={port}"]
+    command = [sys.executable, "-m", "mixlab", "study", "serve", f"study='{folder}'", f"port={port}"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 2
     assert done.stderr.startswith(f"error: Nothing can be served at host=127.0.0.1, port={port} (")
