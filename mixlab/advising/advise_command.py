@@ -124,7 +124,7 @@ def make_report(settings: AdviseSettings, answer: Answer | None = None) -> Repor
         MixlabError: as `main`.
     """
     from mixlab.advising.apply import plan_outputs, render
-    from mixlab.multitrack.tracks import RoleSums, Track, check_together, delay_notes, hear_role
+    from mixlab.multitrack.tracks import RoleSums, Track, check_together, hear_role, with_sides
 
     headers = _existing_files([settings.anchor, *settings.tracks])
     paths = list(headers)
@@ -152,7 +152,7 @@ def make_report(settings: AdviseSettings, answer: Answer | None = None) -> Repor
     roles = assign_roles(paths, settings.roles or {}, description.stems)
     check_anchor(paths, roles, description.anchors)
     encoder = read_encoder(folder, description)
-    sums = RoleSums([Track(path, roles[path], header) for path, header in headers.items()])
+    sums = RoleSums(with_sides([Track(path, roles[path], header) for path, header in headers.items()]))
     tracks = sums.tracks
     heard = {role: hear_role(sums.of(role), encoder.sample_rate) for role in sums}
     session = Session.of(heard, encoder.sample_rate, tracks[0].role)
@@ -173,7 +173,7 @@ def make_report(settings: AdviseSettings, answer: Answer | None = None) -> Repor
         summary=summary,
         tracks=tracks,
         ignored=consultation.ignored + summary.reasons,
-        notes=[*delay_notes(tracks), *consultation.notes(summary)],
+        notes=[*sums.notes(heard), *consultation.notes(summary)],
         rendered=None if plan is None else render(plan, tracks, summary.gains_db),
     )
 

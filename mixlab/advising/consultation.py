@@ -123,6 +123,11 @@ def _nothing_to_judge(session: Session, anchor_name: str, ignored: Counter[str])
             f"The tracks are {session.duration_s:.2g} s long ({anchor_name} at most {anchor_s:.2g} s), but "
             f"{SHORTEST_SEGMENT_S:g} s are needed for advice; give longer files."
         )
+    if session.cancelled:
+        return (
+            f"No segment of the tracks can be judged: {counted(ignored)}; in mono, which is what the model hears, the "
+            f"channels of {', '.join(sorted(session.cancelled))} cancel each other: if one is inverted, invert it back."
+        )
     if not session.signals[session.anchor].any():
         return f"The anchor {anchor_name} is silent throughout; give a track with sound as the anchor."
     return (

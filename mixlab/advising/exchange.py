@@ -12,18 +12,20 @@ from mixlab.audio.levels import db_to_amplitude
 
 _SOURCES = {".flac": "FLAC", ".mp3": "MP3", ".ogg": "VORBIS"}
 """REAPER's names for what its other sources than WAVE read."""
+_PANS = {None: 0, 0: -1, 1: 1}
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """A cell that starts like this is run as a formula by spreadsheets."""
 
 
 @dataclass(frozen=True)
 class TrackGain:
-    """A file with the gain that it needs, relative to its fader as it is."""
+    """A file with the gain that it needs, relative to its fader as it is; `side` as of a `Track`."""
 
     name: str
     role: str
     gain_db: float
     duration_s: float
+    side: int | None = None
 
 
 def gains_csv(gains: Sequence[TrackGain]) -> str:
@@ -44,7 +46,7 @@ def reaper_project(gains: Sequence[TrackGain]) -> str:
         source = _SOURCES.get(PurePath(gain.name).suffix.lower(), "WAVE")
         lines += [
             f"  <TRACK\n    NAME {_quoted(f'{gain.name} ({gain.gain_db:+.1f} dB)')}",
-            f"    VOLPAN {float(db_to_amplitude(gain.gain_db)):.8f} 0 -1 -1 1",
+            f"    VOLPAN {float(db_to_amplitude(gain.gain_db)):.8f} {_PANS[gain.side]} -1 -1 1",
             f"    <ITEM\n      POSITION 0\n      LENGTH {gain.duration_s:.6f}\n      NAME {_quoted(gain.name)}",
             f"      <SOURCE {source}\n        FILE {_quoted(gain.name)}\n      >\n    >\n  >",
         ]

@@ -10,7 +10,7 @@ from functools import reduce
 import numpy as np
 from numpy.typing import NDArray
 
-from mixlab.audio.hearing import Heard
+from mixlab.audio.hearing import MONO_LOSS_DB, Heard
 from mixlab.audio.levels import FLOOR_DBFS, rms_dbfs
 from mixlab.audio.loudness import mean_square
 from mixlab.multitrack.segments import Gates
@@ -58,11 +58,16 @@ Answer = Callable[[Sequence[Question]], list[str]]
 
 @dataclass(frozen=True)
 class Session:
-    """The user's signals by role at the model's rate, each of shape (samples,) and of one length."""
+    """The user's signals by role at the model's rate, each of shape (samples,) and of one length.
+
+    Attributes:
+        cancelled: roles whose channels cancel each other in mono.
+    """
 
     signals: Mapping[str, NDArray[np.float32]]
     sample_rate: int
     anchor: str
+    cancelled: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, heard: Mapping[str, Heard], sample_rate: int, anchor: str) -> Session:
@@ -72,7 +77,8 @@ class Session:
             role: one.samples if one.samples.size == longest else np.pad(one.samples, (0, longest - one.samples.size))
             for role, one in heard.items()
         }
-        return cls(padded, sample_rate, anchor)
+        cancelled = frozenset(role for role, one in heard.items() if one.mono_loss_db > MONO_LOSS_DB)
+        return cls(padded, sample_rate, anchor, cancelled)
 
     @property
     def duration_s(self) -> float:

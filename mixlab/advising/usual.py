@@ -12,7 +12,8 @@ import yaml
 
 from mixlab.advising.session import Session, SessionSegment
 from mixlab.advising.summary import SegmentAnswer, Summary, summarise
-from mixlab.audio.loudness import integrated_lufs, k_weighted_power
+from mixlab.audio.hearing import Heard
+from mixlab.audio.loudness import POWER_HOP_S, integrated_lufs, k_weighted_power
 from mixlab.baselines.base import ListenedItem
 from mixlab.baselines.loudness import LoudnessRule, LoudnessRuleGenre
 from mixlab.language.advice import Advice, Claim
@@ -64,6 +65,16 @@ def segment_lufs(session: Session, segments: Sequence[SessionSegment]) -> list[d
     return found
 
 
+def played_lufs(heard: Mapping[str, Heard], segments: Sequence[SessionSegment]) -> list[dict[str, float]]:
+    """BS.1770 loudness of each active stem in each segment as it is played: at its own rate, in the song's channels."""
+    channels = max(one.channels for one in heard.values())
+    found = []
+    for segment in segments:
+        hops = slice(*(round(time_s / POWER_HOP_S) for time_s in (segment.start_s, segment.end_s)))
+        found.append({stem: float(integrated_lufs(heard[stem].k_power_in(channels)[hops])) for stem in segment.stems})
+    return found
+
+
 def above_anchor_lu(lufs: Sequence[Mapping[str, float]], anchor: str) -> dict[str, float]:
     """For each stem its loudness above the anchor in LU: the median over the segments in which both are heard."""
     values: dict[str, list[float]] = {}
@@ -85,7 +96,7 @@ def rule_advice(
     """The loudness rule's advice, put together over segments as the model's is.
 
     Args:
-        lufs: of the segments, as from `segment_lufs`.
+        lufs: of the segments as they are heard, from `segment_lufs`.
         genre: None where it is not known; the rule then goes by all songs.
 
     Returns:

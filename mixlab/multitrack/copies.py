@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import math
-import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path, PurePath
 
@@ -23,8 +22,6 @@ BLOCK_FRAMES = 1 << 16
 
 HELDOUT_FIRST = ("test", "shifted", "validation", "train")
 """Of equal songs the one in the first of these splits stays, so that nothing is tested on what was trained on."""
-
-_SIDE = re.compile(r"(?:^|[\W_])(l|r|left|right)[\W_]*$", re.IGNORECASE)
 
 
 def without_copies(tracks: Sequence[Track]) -> tuple[list[Track], list[str]]:
@@ -43,8 +40,9 @@ def without_copies(tracks: Sequence[Track]) -> tuple[list[Track], list[str]]:
         alike[track.role, track.header.frames, track.header.sample_rate, track.header.channels].append(track)
     dropped: dict[Path, str] = {}
     for group in alike.values():
-        for equal in _equal([track.path for track in group]) if len(group) > 1 else ():
-            for first, *others in _by_side(equal):
+        sides = {track.path: track.side for track in group}
+        for equal in _equal(list(sides)) if len(group) > 1 else ():
+            for first, *others in _by_side(equal, sides):
                 for copy in others:
                     both = f"holds the same sound as {first.name}, and both are {group[0].role}"
                     dropped[copy] = f"{copy} {both}: it is counted once."
@@ -60,12 +58,11 @@ def without_copies(tracks: Sequence[Track]) -> tuple[list[Track], list[str]]:
     return kept, list(dropped.values())
 
 
-def _by_side(files: Sequence[Path]) -> list[list[Path]]:
-    sides: dict[str, list[Path]] = defaultdict(list)
+def _by_side(files: Sequence[Path], sides: Mapping[Path, int | None]) -> list[list[Path]]:
+    parted: dict[int | None, list[Path]] = defaultdict(list)
     for file in sorted(files, key=lambda file: (len(file.name), file)):  # the original before "bass (1)"
-        match = _SIDE.search(file.stem)
-        sides[match[1][0].lower() if match else ""].append(file)
-    return list(sides.values())
+        parted[sides[file]].append(file)
+    return list(parted.values())
 
 
 def _equal(files: Sequence[Path]) -> list[list[Path]]:

@@ -17,9 +17,9 @@ from mixlab.multitrack.metadata import ArtistPattern, Metadata, SongFacts, same_
 from mixlab.multitrack.patterns import RoleRules
 from mixlab.multitrack.song import STEMS, LoadedSong, SongEntry
 from mixlab.multitrack.splits import by_artist, by_folder, by_song, check_shares, folder_patterns
-from mixlab.multitrack.tracks import LENGTH_TOLERANCE_S, RoleSums, Track, check_tracks
+from mixlab.multitrack.tracks import LENGTH_TOLERANCE_S, RoleSums, Track, check_tracks, delay_notes, with_sides
 
-FOLDER_VERSION = 1
+FOLDER_VERSION = 2
 """Part of a song's identity; raise it when other samples come from the same files."""
 
 log = logging.getLogger(__name__)
@@ -41,9 +41,9 @@ class FolderSource:
 
     Tracks map to roles by the patterns of `stems`, or by the words in their names (``roles.yaml``: ``Kick In.wav`` is
     drums, ``12_LeadVox.flac`` vocals; files named as the mixture are left out). With patterns or labels from metadata,
-    files in sub-folders are tracks too. Files of one role are summed at unity gain, equal ones once. Files of several
-    rates are resampled to the song's highest, and shorter ones end in silence. A song without a stem is served with
-    the others.
+    files in sub-folders are tracks too. Files of one role are summed at unity gain, equal ones once, and mono ones that
+    are sides of one recording (``drums.L.wav``, ``drums.R.wav``) to their channel. Files of several rates are resampled
+    to the song's highest, and shorter ones end in silence. A song without a stem is served with the others.
 
     Songs are split by `splits`, the official split of a data set; else by a shuffle with `seed`, of the artists where
     they are known and of the songs where not. Each share rounds to whole songs, but to one at least where it is above
@@ -109,11 +109,12 @@ class FolderSource:
 
     def identity(self, entry: SongEntry) -> Mapping[str, Any]:
         """The role of each of the song's files, as JSON; neither their names nor the split, which are no audio."""
-        return {"source": "folder", "version": FOLDER_VERSION, "roles": [role for _, role in entry.details["tracks"]]}
+        roles = [role if side is None else f"{role}, side {side}" for _, role, side in entry.details["tracks"]]
+        return {"source": "folder", "version": FOLDER_VERSION, "roles": roles}
 
     def files(self, entry: SongEntry) -> Sequence[Path]:
         """The song's files."""
-        return [Path(path) for path, _ in entry.details["tracks"]]
+        return [Path(path) for path, _, _ in entry.details["tracks"]]
 
     def entries(self) -> Sequence[SongEntry]:
         """All songs, sorted by id. Reads the header of every file and the songs' metadata.
@@ -132,7 +133,7 @@ class FolderSource:
                 split=splits[song_id],
                 genre=song.genre,
                 licence=song.licence,
-                details={"tracks": [(str(track.path), track.role) for track in song.tracks]},
+                details={"tracks": [(str(track.path), track.role, track.side) for track in song.tracks]},
                 notes=song.notes,
             )
             for song_id, song in self._songs.items()
@@ -144,8 +145,12 @@ class FolderSource:
         Raises:
             InputFileError: naming the file, if it cannot be read.
         """
-        tracks = [Track(Path(path), role, read_header(Path(path))) for path, role in entry.details["tracks"]]
-        sums = RoleSums(tracks)
+        sums = RoleSums(
+            [
+                Track(Path(path), role, read_header(Path(path)), side=side)
+                for path, role, side in entry.details["tracks"]
+            ]
+        )
         return LoadedSong(sums, sums.sample_rate, self.length_tolerance_s)
 
     @cached_property
@@ -169,11 +174,12 @@ class FolderSource:
         files = track_files(folder, self.rules.stems is not None or labelled, self.rules.ignore)
         facts = SongFacts() if self.metadata is None else self.metadata.read(folder, files, self.rules.ignore)
         roles = {path: self.rules.role(file, path, facts.labels.get(path)) for path, file in files.items()}
-        tracks = [
-            Track(files[path], role, read_header(files[path])) for path, role in roles.items() if role is not None
-        ]
+        tracks = with_sides(
+            [Track(files[path], role, read_header(files[path])) for path, role in roles.items() if role is not None]
+        )
         check_tracks(folder, tracks, self.length_tolerance_s)
         tracks, notes = without_copies(tracks)
+        notes += [f"'{folder.name}': {note}" for note in delay_notes(tracks)]
         if facts.missing:
             notes += [f"{folder} lacks {', '.join(facts.missing)}, which its metadata list: it is served without."]
         artist = facts.artist if self.artist is None else self.artist.artist(folder)

@@ -33,7 +33,7 @@ class Measures:
 
     Attributes:
         lufs: BS.1770 loudness as the model hears it (mono, its rate); None where nothing passes the gates of BS.1770.
-        lufs_source: the same at the source's own rate and channels.
+        lufs_source: the same as it is played: at the source's own rate and in the song's channels.
         level_dbfs: RMS as the model hears it.
         active_ratio: share of frames of 50 ms above the level that counts as active.
     """

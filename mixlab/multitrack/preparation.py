@@ -27,7 +27,7 @@ from mixlab.multitrack.copies import equal_songs
 from mixlab.multitrack.digests import DigestMemo
 from mixlab.multitrack.song import LoadedSong, MultitrackSource, SongEntry, as_float32
 from mixlab.multitrack.store import FRAME_S, SongStore, StoredSong, song_folder
-from mixlab.multitrack.tracks import RoleSums
+from mixlab.multitrack.tracks import RoleSums, heard_notes
 from mixlab.storage import remove_leftovers, storage_error, write_whole
 
 STORE_VERSION = 2
@@ -79,7 +79,11 @@ def prepare(source: MultitrackSource, cache_dir: Path, sample_rate: int, workers
     if strange := sorted({stem for song in songs for stem in song.stems} - set(source.roles)):
         raise MixlabError(f"The source {source!r} has stems of the role '{strange[0]}', which its roles lack.")
     songs, notes = equal_songs(songs, lambda song: np.load(folder / f"{song.key}.npy", mmap_mode="r"))
-    notes = [*(note for entry in entries for note in entry.notes), *notes]
+    notes = [
+        *(note for entry in entries for note in entry.notes),
+        *(note for song in songs for note in song.notes),
+        *notes,
+    ]
     if len(notes) > MOST_NOTES:
         notes[MOST_NOTES:] = [f"There are {len(notes) - MOST_NOTES} more of these remarks on the songs."]
     for note in notes:
@@ -137,7 +141,7 @@ def _lock_file(folder: Path, key: str) -> Path:
 def _read_record(folder: Path, entry: SongEntry, key: str) -> StoredSong:
     """The description of a stored song; its id, split, genre and licence are those that the source gives it now."""
     record = json.loads((folder / f"{key}.json").read_text())
-    record["stems"] = tuple(record["stems"])
+    record["stems"], record["notes"] = tuple(record["stems"]), tuple(record.get("notes", ()))
     return StoredSong(
         song_id=entry.song_id, split=entry.split, genre=entry.genre, licence=entry.licence, key=key, **record
     )
@@ -232,7 +236,9 @@ def _write_song(loaded: LoadedSong, entry: SongEntry, key: str, folder: Path, sa
         raise InputFileError(f"The stems of '{entry.song_id}' differ in length ({lengths}); export them again.")
     heard = np.stack(_equally_long(_stored(loaded, dict(zip(stems, found, strict=True)), sample_rate)))
     floats = as_float32(heard)
-    source_tracks = _equally_long([one.k_power for one in found])
+    # A mono stem of a stereo song counts as it is played there, from both sides.
+    channels = max(one.channels for one in found)
+    source_tracks = _equally_long([one.k_power_in(channels) for one in found])
     levels = {
         "k_power": np.stack([k_weighted_power(stem[None], sample_rate) for stem in floats]),
         "k_power_source": np.stack(source_tracks),
@@ -244,6 +250,8 @@ def _write_song(loaded: LoadedSong, entry: SongEntry, key: str, folder: Path, sa
         "duration_s": heard.shape[1] / sample_rate,
         "song_lufs": {stem: float(integrated_lufs(track)) for stem, track in zip(stems, source_tracks, strict=True)},
     }
+    if notes := [note for stem, one in zip(stems, found, strict=True) for note in heard_notes(loaded.name(stem), one)]:
+        record["notes"] = [f"'{entry.song_id}': {note}" for note in notes]
     tracks = {name: track.astype(np.float32) for name, track in levels.items()}
     text = json.dumps(record, allow_nan=True).encode()
     savez: Any = np.savez  # its annotation takes no names that only come at run time

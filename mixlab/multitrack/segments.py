@@ -48,6 +48,11 @@ class Segment:
     active_ratio: Mapping[str, float] = field(default_factory=dict)
     """Share of frames in which each active stem plays."""
 
+    @property
+    def lufs_played(self) -> Mapping[str, float]:
+        """Loudness of each active stem as it is played, by which norms go; as it is heard where that is unknown."""
+        return {stem: self.lufs_source.get(stem, lufs) for stem, lufs in self.lufs.items()}
+
 
 def list_segments(
     store: SongStore, songs: Sequence[StoredSong], anchor: str | None, duration_s: float, step_s: float, gates: Gates

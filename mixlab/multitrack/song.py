@@ -49,6 +49,10 @@ class LoadedSong:
     sample_rate: int
     tolerance_s: float = 0.0
 
+    def name(self, stem: str) -> str:
+        """What a sentence calls a stem: its files, where it has any."""
+        return self.stems.names(stem) if isinstance(self.stems, RoleSums) else f"the stem '{stem}'"
+
     def blocks(self, stem: str) -> Blocks:
         """A stem in float32, block by block; stems in files are not decoded whole for that."""
         if isinstance(self.stems, RoleSums):

@@ -76,12 +76,13 @@ class UsualBalance:
 
 
 def usual_balance(segments: Sequence[Segment]) -> UsualBalance:
-    """The balance of the songs that segments are of, as the model hears them; a song counts once, with its median."""
+    """The balance of the songs that segments are of, as it is played; a song counts once, with its median."""
     by_song: dict[tuple[str, str, str, str], list[float]] = {}
     for segment in segments:
-        for anchor, stem in permutations(segment.lufs, 2):
+        lufs = segment.lufs_played
+        for anchor, stem in permutations(lufs, 2):
             key = (segment.genre or UNKNOWN_GENRE, segment.song_id, anchor, stem)
-            by_song.setdefault(key, []).append(segment.lufs[stem] - segment.lufs[anchor])
+            by_song.setdefault(key, []).append(lufs[stem] - lufs[anchor])
     values: dict[tuple[str, str, str], list[float]] = {}
     for (genre, _, anchor, stem), found in by_song.items():
         for name in (genre, ALL_GENRES):

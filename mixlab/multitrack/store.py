@@ -27,9 +27,10 @@ class StoredSong:
 
     Attributes:
         sample_rate: of the stored samples, in Hz.
-        song_lufs: integrated loudness of each stem over the whole song, at the source's own rate and channels; minus
-            infinity for a silent stem.
+        song_lufs: integrated loudness of each stem over the whole song as it is played: at the source's own rate, in as
+            many channels as the song has; minus infinity for a silent stem.
         key: names the song's files; a hash of everything that decides their bytes.
+        notes: sentences on what the model hears of it otherwise than people do.
     """
 
     song_id: str
@@ -41,6 +42,7 @@ class StoredSong:
     duration_s: float
     song_lufs: Mapping[str, float]
     key: str
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Levels:
 
     Attributes:
         k_power: K-weighted mean square of each stem at the model's rate, in mono, in steps of 0.1 s: (stems, hops).
-        k_power_source: the same at the source's own rate, summed over its channels.
+        k_power_source: the same as it is played: at the source's own rate, summed over the song's channels.
         power: mean square at the model's rate in steps of `FRAME_S`: (stems + 1, frames); the last row is the mixture.
     """
 

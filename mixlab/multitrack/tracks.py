@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path, PurePath
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from mixlab.audio.blocks import resampled, summed
 from mixlab.audio.files import AudioHeader, read_blocks
-from mixlab.audio.hearing import Heard, hear
+from mixlab.audio.hearing import MONO_LOSS_DB, Heard, hear
 from mixlab.audio.levels import apply_gain
 from mixlab.errors import InputFileError
 
@@ -25,17 +26,58 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Track:
-    """An audio file of a song: its role, what its header says, and what sentences call it (None: its path)."""
+    """An audio file of a song.
+
+    Attributes:
+        called: what sentences call it; None for its path.
+        side: the channel of a stereo recording that a mono file is: 0 left, 1 right, None for both.
+    """
 
     path: Path
     role: str
     header: AudioHeader
     called: str | None = None
+    side: int | None = None
 
     @property
     def name(self) -> str:
         """The last part of what it is called."""
         return PurePath(self.called or self.path).name
+
+
+_SIDE = re.compile(
+    r"(?<![^\W_])(?i:(?P<left>l|left|links)|(?P<right>r|right|rechts))(?![^\W_])"
+    r"|(?<=[a-z])(?:(?P<Left>L|Left)|(?P<Right>R|Right))(?![^\W_])"
+)
+"""A side in a file's name, as a word of its own (``drums.L``, ``drums_l``, ``drums (Left)``) or as in ``drumsL``."""
+
+
+def with_sides(tracks: Sequence[Track]) -> list[Track]:
+    """The tracks of a song, with a side for those that are the left and right channel of one recording.
+
+    Two mono files of one role and folder are one where their names differ in the word for the side alone. Taken for two
+    mono tracks they would be summed, which is 6 dB too loud.
+    """
+    groups: dict[tuple[str, ...], tuple[list[Track], list[Track]]] = {}
+    for track in tracks:
+        called = PurePath(track.called or track.path)
+        found = list(_SIDE.finditer(called.name))
+        if track.header.channels == 1 and found:
+            word, start, end = found[-1][0].casefold(), *found[-1].span()
+            is_right = word.startswith("r")
+            # As many letters tell which word for the right goes with which word for the left.
+            kind = {"l": "r", "left": "right", "links": "rechts"}.get(word, word)
+            around = called.name[:start].casefold(), called.name[end:].casefold()
+            groups.setdefault((track.role, str(called.parent), kind, *around), ([], []))[is_right].append(track)
+    pairs = [(left[0], right[0]) for left, right in groups.values() if len(left) == len(right) == 1]
+    sides = {track: side for pair in pairs for side, track in enumerate(pair)}
+    return [replace(track, side=sides.get(track)) for track in tracks]
+
+
+def side_notes(tracks: Sequence[Track]) -> list[str]:
+    """A sentence on files that are taken for the two sides of one recording; none where there are none."""
+    names = [track.name for track in sorted(tracks, key=lambda t: t.called or str(t.path)) if track.side is not None]
+    return [f"Heard as the left and right channel of one stereo track each: {', '.join(names)}."] if names else []
 
 
 def check_tracks(folder: Path, tracks: Sequence[Track], tolerance_s: float) -> None:
@@ -54,8 +96,8 @@ def check_tracks(folder: Path, tracks: Sequence[Track], tolerance_s: float) -> N
             f"{folder} holds no stems; a song's folder needs one audio file a stem, such as bass.wav and drums.wav."
         )
     check_together(tracks, tolerance_s, "dataset.length_tolerance_s")
-    for note in delay_notes(tracks):
-        log.warning("%s", note)
+    for note in side_notes(tracks):
+        log.info("'%s': %s", folder.name, note)
     rates = sorted({track.header.sample_rate for track in tracks})
     if len(rates) > 1:
         log.info("'%s' has files at %s Hz; they are resampled to %d Hz", folder.name, rates, rates[-1])
@@ -107,7 +149,9 @@ def mixed(
     channels: int | None = None,
     watch: Watch | None = None,
 ) -> Iterator[NDArray[np.float32]]:
-    """The sum of tracks, block by block: mono goes to both channels of a stereo sum, shorter tracks end in silence.
+    """The sum of tracks, block by block; shorter tracks end in silence.
+
+    Mono goes to both channels of a stereo sum, or to the one whose side it is.
 
     Args:
         sample_rate: of the sum, in Hz.
@@ -126,13 +170,13 @@ def mixed(
                 watch(track, changed)
             yield changed
 
-    signals = [(resampled(signal(track), track.header.sample_rate, sample_rate), None) for track in tracks]
+    signals = [(resampled(signal(track), track.header.sample_rate, sample_rate), track.side) for track in tracks]
     return summed(signals, channels or channel_count(tracks))
 
 
 def channel_count(tracks: Sequence[Track]) -> int:
     """How many channels the sum of tracks has."""
-    return max(track.header.channels for track in tracks)
+    return max(2 if track.side is not None else track.header.channels for track in tracks)
 
 
 def highest_rate(tracks: Sequence[Track]) -> int:
@@ -144,6 +188,22 @@ def hear_role(tracks: Sequence[Track], model_rate: int, gains_db: Mapping[str, f
     """The sum of the tracks of one role as a model hears it."""
     rate = highest_rate(tracks)
     return hear(mixed(tracks, rate, gains_db), rate, model_rate)
+
+
+def heard_notes(name: str, heard: Heard) -> list[str]:
+    """A sentence on sound that a model hears otherwise than people do; none where it does not.
+
+    Args:
+        name: of the file or files.
+    """
+    notes = []
+    if heard.mono_loss_db > MONO_LOSS_DB:
+        lost = "all sound" if heard.mono_loss_db > 60.0 else f"{heard.mono_loss_db:.0f} dB"
+        notes.append(
+            f"{name}: in mono, which is what the model hears, {lost} is lost, since the channels cancel each other; if "
+            "one is inverted, invert it back."
+        )
+    return notes
 
 
 @dataclass(frozen=True)
@@ -160,6 +220,15 @@ class RoleSums(Mapping[str, NDArray[np.float32]]):
     def of(self, role: str) -> list[Track]:
         """The tracks of a role."""
         return [track for track in self.tracks if track.role == role]
+
+    def names(self, role: str) -> str:
+        """The names of a role's files, in a sentence."""
+        return ", ".join(track.name for track in self.of(role))
+
+    def notes(self, heard: Mapping[str, Heard]) -> list[str]:
+        """Sentences on what a user may not expect of the files, and of what was heard of each role."""
+        of_heard = [note for role, one in heard.items() for note in heard_notes(self.names(role), one)]
+        return [*side_notes(self.tracks), *delay_notes(self.tracks), *of_heard]
 
     def blocks(self, role: str) -> Iterator[NDArray[np.float32]]:
         """A role's sum block by block; it may end before those of other roles."""

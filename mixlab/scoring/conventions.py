@@ -96,12 +96,12 @@ def _distances(prediction: Prediction, segment: Segment, usual: UsualBalance) ->
     """The outcomes of one item; None where nothing usual is known of its stems."""
     problem, advice = prediction.problem, prediction.advice or Advice()
     away_lu: dict[str, list[float]] = {state: [] for state in STATES}
-    spread_lu = []
+    spread_lu, lufs = [], segment.lufs_played
     for stem in problem.candidates:
         spread = usual.of(problem.genre, problem.anchor, stem)
         if spread is None:
             continue
-        original = segment.lufs[stem] - segment.lufs[problem.anchor] - spread.mean_lu
+        original = lufs[stem] - lufs[problem.anchor] - spread.mean_lu
         before = original + problem.relative_error_db(stem)
         after = before + advice.gain_db(stem) - advice.gain_db(problem.anchor)
         for state, value in zip(STATES, (original, before, after), strict=True):

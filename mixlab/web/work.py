@@ -13,13 +13,13 @@ from mixlab.advising.exchange import TrackGain
 from mixlab.advising.listener import ModelListener, read_encoder
 from mixlab.advising.session import Answer, Session
 from mixlab.advising.summary import SegmentAnswer, Summary
-from mixlab.advising.usual import above_anchor_lu, rule_advice, segment_lufs
+from mixlab.advising.usual import above_anchor_lu, played_lufs, rule_advice, segment_lufs
 from mixlab.advising.words import summary_text
 from mixlab.audio.hearing import Heard
 from mixlab.errors import MixlabError
 from mixlab.models.checkpoints import Description, find_trained, load_trained, read_description
 from mixlab.multitrack.roles import is_mixture, role_of
-from mixlab.multitrack.tracks import LENGTH_TOLERANCE_S, RoleSums, Track, check_together, delay_notes, hear_role
+from mixlab.multitrack.tracks import LENGTH_TOLERANCE_S, RoleSums, Track, check_together, hear_role, with_sides
 from mixlab.web.uploads import Upload, nameless
 
 LEFT_OUT = "left out"
@@ -60,7 +60,7 @@ class Advised:
     """What was found; signals are gone by then.
 
     Attributes:
-        above_lu: loudness of each stem above the anchor, as it was heard.
+        above_lu: loudness of each stem above the anchor, as it is played.
         window_s: where the part for the players starts.
     """
 
@@ -107,11 +107,13 @@ class Work:
     @property
     def heard(self) -> list[Track]:
         """The tracks that have a role."""
-        return [
-            Track(given.upload.path, given.role, given.upload.header, given.upload.name)
-            for given in self.tracks
-            if given.role != LEFT_OUT
-        ]
+        return with_sides(
+            [
+                Track(given.upload.path, given.role, given.upload.header, given.upload.name)
+                for given in self.tracks
+                if given.role != LEFT_OUT
+            ]
+        )
 
     @property
     def roles(self) -> list[str]:
@@ -126,7 +128,8 @@ class Work:
         """The gain of every file that is heard."""
         total_db = self.total_db(ignore_below_db)
         return [
-            TrackGain(track.name, track.role, total_db[track.role], track.header.duration_s) for track in self.heard
+            TrackGain(track.name, track.role, total_db[track.role], track.header.duration_s, track.side)
+            for track in self.heard
         ]
 
 
@@ -168,7 +171,7 @@ def advise(work: Work, advisor: Advisor, anchor: str, words: str, genre: str | N
     work.advised, work.is_applied = None, False
     heard: dict[str, Heard] = {}
     for number, role in enumerate(sums):
-        yield 0.3 * number / len(sums), f"Reading {', '.join(track.name for track in sums.of(role))}"
+        yield 0.3 * number / len(sums), f"Reading {sums.names(role)}"
         heard[role] = _hear(sums.of(role), advisor.sample_rate, work.applied_db)
     session = Session.of(heard, advisor.sample_rate, anchor)
     anchor_name = sums.of(anchor)[0].name
@@ -187,8 +190,8 @@ def advise(work: Work, advisor: Advisor, anchor: str, words: str, genre: str | N
         summary=summary,
         rule=rule_advice(session, consultation.segments, lufs, genre, consultation.claim),
         text=summary_text(summary, with_sections=False),
-        notes=(*delay_notes(sums.tracks), *consultation.notes(summary), *left_out),
-        above_lu=above_anchor_lu(lufs, anchor),
+        notes=(*sums.notes(heard), *consultation.notes(summary), *left_out),
+        above_lu=above_anchor_lu(played_lufs(heard, consultation.segments), anchor),
         window_s=_window_start(answers),
     )
 

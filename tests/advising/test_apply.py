@@ -9,6 +9,7 @@ import soundfile
 from mixlab.advising.apply import plan_outputs, render
 from mixlab.audio.levels import rms_dbfs
 from mixlab.errors import ConfigError, InputFileError
+from mixlab.multitrack.tracks import with_sides
 
 
 def rebalance(folder, tracks, gains_db):
@@ -52,6 +53,16 @@ def test_files_of_one_role_all_get_its_gain(tmp_path, write_tone, track_of):
     result = rebalance(tmp_path / "out", tracks, {"drums": -5.0})
     for track, written in zip(tracks, result.files, strict=False):
         assert level_dbfs(written) - level_dbfs(track.path) == pytest.approx(-5.0, abs=0.01)
+
+
+def test_split_stereo_is_written_as_it_came_and_mixed_to_its_sides(tmp_path, write_tone, track_of):
+    paths = [write_tone(name, 1.0) for name in ("bass.wav", "drums.L.wav", "drums.R.wav")]
+    tracks = with_sides([track_of(path, path.name.split(".")[0]) for path in paths])
+    bass, left, right, mix = (
+        soundfile.read(path)[0] for path in rebalance(tmp_path / "out", tracks, {"drums": -6.0}).files
+    )
+    assert left.ndim == right.ndim == 1
+    np.testing.assert_allclose(mix, np.stack([bass + left, bass + right], axis=1), atol=1e-6)
 
 
 @pytest.mark.parametrize(("amplitude", "gain_db"), [(0.5, 12.0), (0.8, 0.0)], ids=["a track", "only the sum"])

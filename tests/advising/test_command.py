@@ -188,6 +188,25 @@ def test_time_references_that_differ_are_named_and_those_that_agree_or_stand_alo
     refused(settings(bass, late), sentence)
 
 
+def test_split_stereo_is_heard_as_the_stereo_file_that_it_was(settings, write_tone, says, tmp_path):
+    bass, drums = write_tone("bass.wav", 5.0), write_tone("drums.wav", 5.0, channels=2)
+    whole, split = says(LOWER), says(LOWER)
+    make_report(settings(bass, drums), whole)
+    parts = [tmp_path / "drums_L.wav", tmp_path / "drums_R.wav"]
+    for path, side in zip(parts, soundfile.read(drums)[0].T, strict=True):
+        soundfile.write(path, side, 16000)
+    report = make_report(settings(bass, *parts), split)
+    np.testing.assert_array_equal(split.questions[0].clips[1].samples, whole.questions[0].clips[1].samples)
+    assert report.notes == ["Heard as the left and right channel of one stereo track each: drums_L.wav, drums_R.wav."]
+
+
+def test_an_anchor_whose_channels_cancel_is_not_called_silent(settings, write_tone, tmp_path):
+    wave = soundfile.read(write_tone("mono bass.wav", 5.0))[0]
+    soundfile.write(tmp_path / "bass.wav", np.stack([wave, -wave], axis=1), 16000)
+    sentence = "1 .anchor silent.; in mono, which is what the model hears, the channels of bass cancel each other"
+    refused(settings(tmp_path / "bass.wav", write_tone("drums.wav", 5.0)), sentence)
+
+
 def test_an_mp3_without_its_encoders_delay_is_noted(settings, write_tone, says):
     bass, drums = write_tone("bass.wav"), write_tone("drums.mp3")
     soundfile.write(drums, soundfile.read(drums)[0], 16000, bitrate_mode="CONSTANT", compression_level=0.5)

@@ -35,7 +35,7 @@ def song(tmp_path):
 
 def listed(song):
     (entry,) = FolderSource(song.parent, **SHARES).entries()
-    return entry, {path.removeprefix(f"{song}/") for path, _ in entry.details["tracks"]}
+    return entry, {path.removeprefix(f"{song}/") for path, *_ in entry.details["tracks"]}
 
 
 # --- tracks of a song ---

@@ -62,7 +62,7 @@ def test_fewer_songs_than_splits_is_said(songs):
 @pytest.mark.skipif(not MULTITRACKS, reason="MIXLAB_MULTITRACKS is not set: no real multitracks to read")
 def test_the_three_real_songs_are_listed_and_hydrogen_has_no_bass():
     songs = {
-        entry.song_id.split(" - ")[-1]: {role for _, role in entry.details["tracks"]}
+        entry.song_id.split(" - ")[-1]: {role for _, role, _ in entry.details["tracks"]}
         for entry in FolderSource(MULTITRACKS).entries()
     }
     everything = {"bass", "drums", "vocals", "other"}
@@ -72,7 +72,7 @@ def test_the_three_real_songs_are_listed_and_hydrogen_has_no_bass():
 @pytest.mark.skipif(not MULTITRACKS, reason="MIXLAB_MULTITRACKS is not set: no real multitracks to read")
 def test_the_default_split_of_the_real_songs_trains_and_tests_on_songs_with_a_bass():
     splits = {
-        entry.split: {role for _, role in entry.details["tracks"]} for entry in FolderSource(MULTITRACKS).entries()
+        entry.split: {role for _, role, _ in entry.details["tracks"]} for entry in FolderSource(MULTITRACKS).entries()
     }
     assert set(splits) == {"train", "validation", "test"}
     assert "bass" in splits["train"] & splits["test"]

@@ -258,7 +258,7 @@ def test_a_bounce_maps_track_names_in_group_folders_or_not(tmp_path, source_of, 
         write_tone(tmp_path / "Song" / track, 100 + 10 * number)
     (entry,) = source_of("daw_bounce", tmp_path, *ALL_TO_TRAIN).entries()
     found = {role: set() for role in BOUNCED}
-    for path, role in entry.details["tracks"]:
+    for path, role, _ in entry.details["tracks"]:
         found[role].add(path.removeprefix(f"{tmp_path}/Song/"))
     assert found == {role: set(tracks) for role, tracks in BOUNCED.items()}
 

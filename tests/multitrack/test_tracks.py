@@ -3,15 +3,16 @@
 import subprocess
 import sys
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
 from mixlab.audio.blocks import resample
-from mixlab.audio.files import read_audio, read_header, to_mono
+from mixlab.audio.files import AudioHeader, read_audio, read_header, to_mono
 from mixlab.audio.loudness import k_weighted_power
-from mixlab.multitrack.tracks import RoleSums, Track, hear_role, mixed
+from mixlab.multitrack.tracks import RoleSums, Track, hear_role, heard_notes, mixed, with_sides
 
 RATE = 16_000
 
@@ -62,6 +63,81 @@ def test_sums_that_are_asked_for_whole_are_of_one_length(track):
     sums = RoleSums([track("kick.wav", noise(1.0)), track("bass.wav", noise(0.95), role="bass")])
     assert {role: samples.shape for role, samples in sums.items()} == {"drums": (1, RATE), "bass": (1, RATE)}
     np.testing.assert_array_equal(sums["bass"][:, 15_200:], 0.0)
+
+
+def sides(*names, channels=1, role="drums"):
+    tracks = [Track(Path("Song", name), role, AudioHeader(1, RATE, channels)) for name in names]
+    return [track.side for track in with_sides(tracks)]
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ("drums.L.wav", "drums.R.wav"), ("drums_L.wav", "drums_R.wav"), ("drums-l.wav", "drums-r.wav"),
+        ("drums (L).wav", "drums (R).wav"), ("Drums [Left].flac", "Drums [Right].flac"), ("DrumsL.wav", "DrumsR.wav"),
+        ("drumsLeft.wav", "drumsRight.wav"), ("OH L_02.wav", "OH R_02.wav"), ("L drums.wav", "R drums.wav"),
+        ("Schlagzeug links.wav", "Schlagzeug rechts.wav"), ("Left L.wav", "Left R.wav"), ("a.L.wav", "A.R.WAV"),
+    ],
+)  # fmt: skip
+def test_mono_files_named_as_sides_are_one_stereo_track_in_any_order(left, right):
+    assert sides(left, right, "drums.wav") == [0, 1, None]
+    assert sides(right, "drums.wav", left) == [1, None, 0]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("drums.L.wav", "drums.wav"), ("drums.L.wav", "toms.R.wav"), ("drums.L.wav", "drums.Right.wav"),
+        ("drums.L.wav", "drums.R.flac"), ("Sub/drums.L.wav", "drums.R.wav"), ("L.A. bass.wav", "R&B bass.wav"),
+        ("vocal.wav", "vocar.wav"), ("kick 1.wav", "kick 2.wav"), ("toml.wav", "tomr.wav"),
+        ("drums.L.wav", "drums_L.wav", "drums.R.wav", "drums_R 2.wav", "drums.l.wav"),
+    ],
+)  # fmt: skip
+def test_other_files_are_no_sides(names):
+    assert set(sides(*names)) == {None}
+
+
+def test_stereo_files_and_files_of_two_roles_are_no_sides():
+    assert sides("drums.L.wav", "drums.R.wav", channels=2) == [None, None]
+    header = AudioHeader(1, RATE, 1)
+    tracks = [Track(Path("a.L.wav"), "drums", header), Track(Path("a.R.wav"), "other", header)]
+    assert [track.side for track in with_sides(tracks)] == [None, None]
+
+
+def test_split_stereo_is_heard_and_measured_as_the_stereo_file_that_it_was(track):
+    stereo = noise(9.0, 44_100, 2)
+    whole = hear_role([track("drums.wav", stereo, 44_100)], RATE)
+    pair = with_sides([track("drums.R.wav", stereo[1:], 44_100), track("drums.L.wav", stereo[:1], 44_100)])
+    split = hear_role(pair, RATE)
+    np.testing.assert_array_equal(split.samples, whole.samples)
+    np.testing.assert_array_equal(split.k_power, whole.k_power)
+    np.testing.assert_array_equal(np.concatenate(list(mixed(pair, 44_100)), axis=1), stereo)
+
+
+@pytest.mark.parametrize(
+    ("right", "loss_db"),
+    [(1.0, 0.0), (0.0, 3.0), (0.5, 0.5), (-0.5, 10.0), (-1.0, np.inf)],
+    ids=["alike", "left alone", "half", "inverted by half", "inverted"],
+)
+def test_what_mono_loses_is_measured_before_channels_are_summed(track, right, loss_db):
+    left = noise(2.0)
+    heard = hear_role([track("pad.wav", np.concatenate([left, right * left]).astype(np.float32))], RATE)
+    assert heard.mono_loss_db == pytest.approx(loss_db, abs=0.05)
+    assert bool(heard_notes("pad.wav", heard)) == (loss_db > 4.0)
+
+
+def test_strangers_and_silence_are_not_taken_for_channels_that_cancel(track):
+    wide = hear_role([track("pad.wav", noise(5.0, channels=2))], RATE)
+    assert wide.mono_loss_db == pytest.approx(3.0, abs=0.2)
+    assert heard_notes("pad.wav", wide) == []
+    assert hear_role([track("rest.wav", np.zeros((2, 800), dtype=np.float32))], RATE).mono_loss_db == 0.0
+
+
+def test_a_mono_stem_counts_in_a_stereo_song_as_both_of_its_channels(track):
+    mono = hear_role([track("bass.wav", noise(3.0))], RATE)
+    stereo = hear_role([track("bass 2.wav", np.repeat(noise(3.0), 2, axis=0))], RATE)
+    np.testing.assert_allclose(mono.k_power_in(2), stereo.k_power_in(2), rtol=1e-12)
+    np.testing.assert_array_equal(mono.k_power_in(1), mono.k_power)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from mixlab.advising.exchange import reaper_project
 from mixlab.errors import MixlabError
 from mixlab.models.checkpoints import Description
 from mixlab.web.uploads import Limits, check_audio
@@ -25,7 +26,7 @@ def tone(hertz, seconds=5.0, rate=RATE, level=0.1):
 def advised(tmp_path):
     """Puts files on the page (name -> samples of shape (frames,) or (frames, channels)), asks, and gives the work."""
 
-    def ask(files, rate=RATE):
+    def ask(files, rate=RATE, says="Lower the drums by 6 dB."):
         uploads = []
         for number, (name, samples) in enumerate(files.items()):
             path = tmp_path / f"{number}.wav"
@@ -33,8 +34,7 @@ def advised(tmp_path):
             uploads.append(check_audio(path, name, Limits()))
         work = Work()
         work.add(uploads, STEMS)
-        for _ in advise(work, Advisor(DESCRIPTION, RATE, lambda q: ["Lower the drums by 6 dB."] * len(q), True), "bass",
-                        "", None):  # fmt: skip
+        for _ in advise(work, Advisor(DESCRIPTION, RATE, lambda asked: [says] * len(asked), True), "bass", "", None):
             pass
         return work
 
@@ -45,3 +45,41 @@ def test_files_that_do_not_end_together_are_refused_as_by_the_command(advised):
     with pytest.raises(MixlabError, match=r"drums\.wav is 4\.00 s long and bass\.wav 5\.00 s; export the tracks of a"):
         advised({"bass.wav": tone(80), "drums.wav": tone(400, 4.0)})
     assert advised({"bass.wav": tone(80), "drums.wav": tone(400, 4.95)}).advised is not None
+
+
+def test_split_stereo_reads_like_the_stereo_file_that_it_was(advised):
+    left, right = tone(400), tone(430, level=0.05)
+    whole = advised({"bass.wav": tone(80), "drums.wav": np.stack([left, right], axis=1)}).advised
+    split = advised({"bass.wav": tone(80), "drums.L.wav": left, "drums.R.wav": right}).advised
+    assert split.above_lu == pytest.approx(whole.above_lu, abs=1e-6)
+    assert split.rule == whole.rule
+    assert "Heard as the left and right channel of one stereo track each: drums.L.wav, drums.R.wav." in split.notes
+
+
+def test_the_picture_shows_loudness_as_it_is_played_and_not_as_the_model_hears_it(advised):
+    # 10 kHz is above what the model hears; a mono bass beside stereo drums sounds from both sides.
+    drums = np.stack([tone(400, rate=48_000), tone(10_000, rate=48_000)], axis=1)
+    alike = np.repeat(tone(400, rate=48_000)[:, None], 2, axis=1)
+    bass = tone(400, rate=48_000)
+    assert advised({"bass.wav": bass, "drums.wav": alike}, 48_000).advised.above_lu["drums"] == pytest.approx(
+        0, abs=0.01
+    )
+    played_lu = advised({"bass.wav": bass, "drums.wav": drums}, 48_000).advised.above_lu["drums"]
+    # K-weighting raises the treble by 4 dB: 1 + 2.5 against 2.
+    assert played_lu == pytest.approx(2.2, abs=0.4)
+
+
+def test_channels_that_cancel_in_mono_are_named_and_do_not_drop_out_without_a_reason(advised):
+    drums = np.stack([tone(400), -tone(400)], axis=1)
+    files = {"bass.wav": tone(80), "my drums.wav": drums, "vocals.wav": tone(900)}
+    work = advised(files, says="Lower the vocals by 6 dB.")
+    note = next(note for note in work.advised.notes if note.startswith("my drums.wav: in mono"))
+    assert "all sound is lost, since the channels cancel each other" in note
+    with pytest.raises(MixlabError, match=r"in mono, which is what the model hears, the channels of drums cancel each"):
+        advised({"bass.wav": tone(80), "drums.wav": drums})
+
+
+def test_the_project_for_reaper_puts_sides_where_they_belong(advised):
+    work = advised({"bass.wav": tone(80), "drums.L.wav": tone(400), "drums.R.wav": tone(430)})
+    lines = [line.split() for line in reaper_project(work.gains(0.0)).splitlines() if "VOLPAN" in line]
+    assert [line[2] for line in lines] == ["0", "-1", "1"]
