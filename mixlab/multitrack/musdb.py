@@ -20,7 +20,7 @@ from mixlab.errors import ConfigError, InputFileError
 from mixlab.multitrack.song import STEMS, LoadedSong, SongEntry
 from mixlab.multitrack.tracks import LENGTH_TOLERANCE_S, RoleSums, Track, check_together
 
-MUSDB_VERSION = 1
+MUSDB_VERSION = 2
 """Part of a song's identity; raise it when other samples come from the same files."""
 
 STEM_SUFFIX = ".stem.mp4"

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -230,7 +231,7 @@ def _write_song(loaded: LoadedSong, entry: SongEntry, key: str, folder: Path, sa
     if not loaded.stems:
         raise InputFileError(f"The song '{entry.song_id}' has no stems; remove its folder or add stem files.")
     stems = tuple(sorted(loaded.stems))
-    found = [hear(loaded.blocks(stem), loaded.sample_rate, sample_rate) for stem in stems]
+    found = [hear(partial(loaded.blocks, stem), loaded.sample_rate, sample_rate) for stem in stems]
     lengths = {stem: round(one.duration_s * loaded.sample_rate) for stem, one in zip(stems, found, strict=True)}
     if max(lengths.values()) - min(lengths.values()) > loaded.tolerance_s * loaded.sample_rate:
         raise InputFileError(f"The stems of '{entry.song_id}' differ in length ({lengths}); export them again.")
@@ -264,7 +265,8 @@ def _stored(loaded: LoadedSong, heard: Mapping[str, Heard], sample_rate: int) ->
     """Stems as they are stored: where all are 16-bit integers, mono and at the model's rate, they stay as they are."""
     stems = {} if isinstance(loaded.stems, RoleSums) else loaded.stems
     if loaded.sample_rate == sample_rate and all(
-        stem in stems and stems[stem].shape[0] == 1 and stems[stem].dtype == np.int16 for stem in heard
+        stem in stems and stems[stem].shape[0] == 1 and stems[stem].dtype == np.int16 and not one.had_offset
+        for stem, one in heard.items()
     ):
         return [stems[stem][0] for stem in heard]
     return [one.samples for one in heard.values()]

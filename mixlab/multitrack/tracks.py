@@ -187,7 +187,7 @@ def highest_rate(tracks: Sequence[Track]) -> int:
 def hear_role(tracks: Sequence[Track], model_rate: int, gains_db: Mapping[str, float] | None = None) -> Heard:
     """The sum of the tracks of one role as a model hears it."""
     rate = highest_rate(tracks)
-    return hear(mixed(tracks, rate, gains_db), rate, model_rate)
+    return hear(lambda: mixed(tracks, rate, gains_db), rate, model_rate)
 
 
 def heard_notes(name: str, heard: Heard) -> list[str]:
@@ -197,6 +197,8 @@ def heard_notes(name: str, heard: Heard) -> list[str]:
         name: of the file or files.
     """
     notes = []
+    if heard.had_offset:
+        notes.append(f"{name}: a constant offset (DC) is left out of what is measured and heard.")
     if heard.mono_loss_db > MONO_LOSS_DB:
         lost = "all sound" if heard.mono_loss_db > 60.0 else f"{heard.mono_loss_db:.0f} dB"
         notes.append(

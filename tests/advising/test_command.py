@@ -200,6 +200,20 @@ def test_split_stereo_is_heard_as_the_stereo_file_that_it_was(settings, write_to
     assert report.notes == ["Heard as the left and right channel of one stereo track each: drums_L.wav, drums_R.wav."]
 
 
+def test_a_silent_stem_with_an_offset_is_as_silent_as_one_without(settings, write_tone, says, tmp_path):
+    bass, drums = write_tone("bass.wav", 5.0), write_tone("drums.wav", 5.0)
+    asked = []
+    for offset in (0.0, 0.1):
+        model = says(LEAVE)
+        soundfile.write(tmp_path / "vocals.wav", np.full(5 * 16000, offset), 16000)
+        report = make_report(settings(bass, drums, tmp_path / "vocals.wav"), model)
+        assert report.to_json()["unheard"] == ["vocals"]
+        asked.append(model.questions[0].clips)
+    assert report.notes[0] == "vocals.wav: a constant offset (DC) is left out of what is measured and heard."
+    for with_it, without in zip(*asked, strict=True):
+        np.testing.assert_allclose(with_it.samples, without.samples, atol=1e-6)
+
+
 def test_an_anchor_whose_channels_cancel_is_not_called_silent(settings, write_tone, tmp_path):
     wave = soundfile.read(write_tone("mono bass.wav", 5.0))[0]
     soundfile.write(tmp_path / "bass.wav", np.stack([wave, -wave], axis=1), 16000)

@@ -216,3 +216,31 @@ def test_a_silent_stem_is_stored_without_a_loudness(tmp_path):
     source = Shelf({"a": silent})
     prepare(source, tmp_path, RATE, workers=1)
     assert np.isneginf(prepare(source, tmp_path, RATE, workers=1).songs["a"].song_lufs["drums"])
+
+
+def test_an_offset_changes_neither_what_is_stored_of_a_stem_nor_its_levels(tmp_path, caplog):
+    rest = noise(3.0, seed=3)
+    rest[:, RATE:] = 0.0
+    stems = {"bass": noise(3.0), "drums": rest, "vocals": np.zeros((1, 3 * RATE), np.float32)}
+    offset = {stem: samples + np.float32(0.1) for stem, samples in stems.items()}
+    stores = [
+        prepare(Shelf({"a": LoadedSong(s, RATE)}, version=v), tmp_path, RATE, 1) for v, s in ((1, stems), (2, offset))
+    ]
+    for stem in stems:
+        before, after = (store.read("a", [stem], 0.0, 3.0)[stem] for store in stores)
+        np.testing.assert_allclose(after, before, atol=0.01)
+    levels = [store.levels("a") for store in stores]
+    np.testing.assert_allclose(levels[1].power, levels[0].power, rtol=0.02, atol=1e-6)
+    lufs = [[store.songs["a"].song_lufs[stem] for stem in ("bass", "drums")] for store in stores]
+    assert lufs[1] == pytest.approx(lufs[0], abs=0.01)
+    assert all(np.isneginf(store.songs["a"].song_lufs["vocals"]) for store in stores)
+    assert "'a': the stem 'drums': a constant offset (DC) is left out" in caplog.text
+    assert stores[0].songs["a"].notes == ()
+
+
+def test_16_bit_stems_with_an_offset_are_stored_as_floats_of_the_right_size(tmp_path):
+    wave = (8000 * np.sin(2 * np.pi * 200 * np.arange(RATE) / RATE)).astype(np.int16)[None]
+    store = prepare(Shelf({"a": LoadedSong({"bass": wave, "drums": wave + np.int16(3000)}, RATE)}), tmp_path, RATE, 1)
+    read = store.read("a", ["bass", "drums"], 0.0, 1.0)
+    np.testing.assert_array_equal(read["bass"] * 32768, wave[0].astype(np.float32))
+    np.testing.assert_allclose(read["drums"], read["bass"], atol=0.01)

@@ -83,3 +83,15 @@ def test_the_project_for_reaper_puts_sides_where_they_belong(advised):
     work = advised({"bass.wav": tone(80), "drums.L.wav": tone(400), "drums.R.wav": tone(430)})
     lines = [line.split() for line in reaper_project(work.gains(0.0)).splitlines() if "VOLPAN" in line]
     assert [line[2] for line in lines] == ["0", "-1", "1"]
+
+
+def test_an_offset_changes_no_figure_of_the_page(advised):
+    rest = np.concatenate([tone(900, 3.0), np.zeros(2 * RATE, dtype=np.float32)])
+    files = {"bass.wav": tone(80), "drums.wav": tone(400), "vocals.wav": rest, "other.wav": np.zeros(5 * RATE)}
+    before = advised(files).advised
+    after = advised({name: (samples + 0.1).astype(np.float32) for name, samples in files.items()}).advised
+    assert after.above_lu == pytest.approx(before.above_lu, abs=0.02)
+    assert after.summary.gains_db == before.summary.gains_db
+    assert after.summary.unheard == before.summary.unheard == ("other",)
+    assert [stem.direction for stem in after.rule.stems] == [stem.direction for stem in before.rule.stems]
+    assert sum("a constant offset (DC) is left out" in note for note in after.notes) == 4
