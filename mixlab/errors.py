@@ -23,6 +23,10 @@ class StorageError(MixlabError):
     """A folder that mixlab writes to is full or read-only."""
 
 
+class TrainingError(MixlabError):
+    """A training went where no figure of it means anything."""
+
+
 def require(what: str, extra: str, *packages: str) -> None:
     """Raise ConfigError, with the extra of mixlab that brings them, unless packages can be imported.
 

@@ -26,7 +26,7 @@ def config_folder() -> Path:
 
 
 def write_whole(path: Path, content: str | bytes | Callable[[IO[bytes]], Any]) -> None:
-    """Write a file under a temporary name, then move it to its own; of two writers the last one wins.
+    """Write a file as `whole_file` does.
 
     Args:
         path: of the file; its folders are created.
@@ -35,21 +35,51 @@ def write_whole(path: Path, content: str | bytes | Callable[[IO[bytes]], Any]) -
     Raises:
         StorageError: naming the folder, where nothing can be written (full, read-only).
     """
+    with whole_file(path) as temporary, temporary.open("wb") as handle:
+        if callable(content):
+            content(handle)
+        else:
+            handle.write(content.encode() if isinstance(content, str) else content)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A temporary neighbour of a file to write, which takes its name when the block ends without an error.
+
+    Of two writers the last one wins; folders are created.
+
+    Raises:
+        StorageError: naming the folder, where nothing can be written (full, read-only).
+    """
     temporary = path.with_name(f".tmp-{socket.gethostname()}-{os.getpid()}-{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as handle:
-            if callable(content):
-                content(handle)
-            else:
-                handle.write(content.encode() if isinstance(content, str) else content)
-        temporary.replace(path)
+        yield temporary
+        move_into_place(temporary, path)
     except OSError as error:
         raise storage_error(path.parent, error) from error
     finally:
         # Gone already where all went well.
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def move_into_place(temporary: Path, path: Path) -> None:
+    """Give a file that is complete its name, once it is on the disk: after a loss of power one of both is there, whole.
+
+    Raises:
+        OSError: if the disk refuses.
+    """
+    with temporary.open("rb") as handle:
+        os.fsync(handle.fileno())
+    temporary.replace(path)
+    # So is the name. Not every system lets a folder be opened.
+    with suppress(OSError):
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
 
 def storage_error(folder: Path, error: OSError) -> StorageError:
@@ -117,6 +147,24 @@ def whole_folder(out: Path) -> Iterator[Path]:
                     lock.unlink(missing_ok=True)
         except Timeout:
             raise InputFileError(f"Another process is writing {out}; wait for it, or choose another out=.") from None
+
+
+@contextmanager
+def replaced_folder(folder: Path) -> Iterator[Path]:
+    """A temporary neighbour of `folder` to write into, which takes its place when the block ends without an error."""
+    part, old = folder.with_name(f".{folder.name}.new"), folder.with_name(f".{folder.name}.old")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    try:
+        yield part
+        os.sync()
+        shutil.rmtree(old, ignore_errors=True)
+        if folder.exists():
+            folder.rename(old)
+        part.rename(folder)
+        shutil.rmtree(old, ignore_errors=True)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 @contextmanager

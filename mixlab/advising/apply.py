@@ -14,8 +14,9 @@ import soundfile
 from numpy.typing import NDArray
 
 from mixlab.audio.loudness import true_peak_dbtp
-from mixlab.errors import ConfigError, InputFileError
+from mixlab.errors import ConfigError, InputFileError, StorageError
 from mixlab.multitrack.tracks import Track, channel_count, highest_rate, mixed
+from mixlab.storage import whole_file
 
 MIX_NAME = "mix.wav"
 
@@ -76,7 +77,8 @@ def render(plan: Plan, tracks: Sequence[Track], gains_db: Mapping[str, float]) -
     silence. If a track or the mix would exceed full scale, all files get the same trim, rounded down to 0.1 dB.
 
     Raises:
-        InputFileError: if a file cannot be read or written.
+        InputFileError: if a file cannot be read.
+        StorageError: if one cannot be written.
     """
     rate, channels = highest_rate(tracks), channel_count(tracks)
     peaks = [0.0]
@@ -100,10 +102,10 @@ def render(plan: Plan, tracks: Sequence[Track], gains_db: Mapping[str, float]) -
                     yield block
 
             true_peak = true_peak_dbtp(written(), rate)
-    except (OSError, RuntimeError, AssertionError) as error:
+    except (soundfile.SoundFileError, AssertionError) as error:
         # soundfile asserts that all was written, which is not so on a full disk.
         reason = str(error) or "no space is left"
-        raise InputFileError(f"{plan.mix.parent} cannot be written to ({reason}); choose another folder.") from error
+        raise StorageError(f"{plan.mix.parent} cannot be written to ({reason}); choose another folder.") from error
     outputs = (*(plan.outputs[track.path] for track in tracks), plan.mix)
     return Rendered(outputs, trim_db, round(true_peak, 2))
 
@@ -126,11 +128,8 @@ def _peak(samples: NDArray[np.float32]) -> float:
 @contextmanager
 def _writer(path: Path, sample_rate: int, channels: int) -> Iterator[soundfile.SoundFile]:
     """A 24-bit WAV to write to, which appears at its place when it is whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    try:
-        with soundfile.SoundFile(part, "w", sample_rate, channels, "PCM_24", format="WAV") as file:
-            yield file
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    with (
+        whole_file(path) as part,
+        soundfile.SoundFile(part, "w", sample_rate, channels, "PCM_24", format="WAV") as file,
+    ):
+        yield file

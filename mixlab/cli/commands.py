@@ -9,6 +9,7 @@ from mixlab import __version__
 from mixlab.cli.errors import fail, one_sentence_errors
 from mixlab.cli.help import all_commands, help_text
 from mixlab.cli.table import COMMANDS
+from mixlab.runs.signals import unwind_on_sigterm
 from mixlab.settings import close_to
 
 
@@ -25,6 +26,7 @@ def run_verb(words: Sequence[str]) -> None:
         with one_sentence_errors():
             fail(_unknown(words))
     assert verb is not None
+    unwind_on_sigterm()
     command, rest = COMMANDS[verb], list(words[len(verb.split()) :])
     if any(word in ("-h", "--help") for word in rest):
         with one_sentence_errors():

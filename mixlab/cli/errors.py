@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from typing import NoReturn
 
 from mixlab.errors import MixlabError
+from mixlab.runs.signals import EXIT_INTERRUPTED, Terminated
 
 EXIT_WRONG_INPUT = 2
-EXIT_INTERRUPTED = 130
 EXIT_NO_READER = 141
 
 
@@ -21,8 +21,8 @@ def one_sentence_errors() -> Iterator[None]:
     """End the process for a block that fails.
 
     Errors in the configuration and in the user's files end in one sentence on stderr and exit code 2, Ctrl-C in code
-    130, and a reader of the output who leaves early (``| head``) in code 141; anything else is a defect of mixlab and
-    keeps its traceback.
+    130, SIGTERM in code 143, and a reader of the output who leaves early (``| head``) in code 141; anything else is a
+    defect of mixlab and keeps its traceback.
     """
     try:
         yield
@@ -32,6 +32,9 @@ def one_sentence_errors() -> Iterator[None]:
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
         sys.exit(EXIT_INTERRUPTED)
+    except Terminated:
+        print("Stopped by SIGTERM.", file=sys.stderr)
+        raise
     except BrokenPipeError:
         if not _reader_left():
             raise

@@ -10,7 +10,10 @@ from pathlib import Path
 from mixlab import __version__
 from mixlab.cli.table import COMMANDS, config_place
 
-EXIT_CODES = "Exit codes: 0 done, 2 wrong configuration or files (a sentence on stderr), 130 Ctrl-C, 141 nobody reads."
+EXIT_CODES = (
+    "Exit codes: 0 done, 2 wrong configuration or files (a sentence on stderr), 130 Ctrl-C, 143 SIGTERM, "
+    "141 nobody reads."
+)
 
 
 def all_commands() -> str:

@@ -30,6 +30,7 @@ from mixlab.models.merged_lora import merge_where_cheaper
 from mixlab.models.quantization import NF4, quantize_language_model
 from mixlab.registry import Registry, check_arguments
 from mixlab.settings import LevelDbfs, Many, Plain, Positive, Settings, parse
+from mixlab.storage import replaced_folder
 
 DESCRIPTION = "mixlab.json"
 ADAPTER_CONFIG = "adapter_config.json"
@@ -166,17 +167,21 @@ def fingerprint(model: torch.nn.Module) -> str:
 
 
 def save_trained(folder: Path, backbone: Backbone, description: Description) -> None:
-    """Write the adapter in PEFT's own format (or all trained weights, without one), processor and description."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write the adapter in PEFT's own format (or all trained weights, without one), processor and description.
+
+    The folder appears whole, in the place of an older one.
+    """
     model = backbone.model
-    if isinstance(model, PeftModel):
-        model.save_pretrained(folder)
-        # PEFT writes a model card of its own with unfilled fields; ours is made when a model is published.
-        (folder / "README.md").unlink(missing_ok=True)
-    else:
-        save_file({name: tensor.contiguous() for name, tensor in trainable_state(model).items()}, folder / FULL_WEIGHTS)
-    backbone.processor.save_pretrained(folder)
-    (folder / DESCRIPTION).write_text(description.to_text())
+    with replaced_folder(folder) as new:
+        if isinstance(model, PeftModel):
+            model.save_pretrained(new)
+            # PEFT writes a model card of its own with unfilled fields; ours is made when a model is published.
+            (new / "README.md").unlink(missing_ok=True)
+        else:
+            weights = {name: tensor.contiguous() for name, tensor in trainable_state(model).items()}
+            save_file(weights, new / FULL_WEIGHTS)
+        backbone.processor.save_pretrained(new)
+        (new / DESCRIPTION).write_text(description.to_text())
 
 
 def find_trained(path: Path) -> Path:

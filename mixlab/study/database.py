@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
 
 from mixlab.errors import ConfigError, StorageError
-from mixlab.storage import storage_error
+from mixlab.storage import whole_file
 
 BUSY_S = 30
 """How long a writer waits for another one in SQLite."""
@@ -210,24 +209,17 @@ class Database:
         """
         if not self.is_sqlite or self.engine.url.database is None:
             raise ConfigError(f"The database is {self.shown}; back it up with PostgreSQL's own pg_dump.")
-        part = path.with_name(f".tmp-{socket.gethostname()}-{os.getpid()}-{path.name}")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _make_private(part)
-            with closing(sqlite3.connect(self.engine.url.database)) as here, closing(sqlite3.connect(part)) as there:
-                here.backup(there)
-                # Without the log that the database has: the copy is one file.
-                there.execute("PRAGMA journal_mode=DELETE")
-            part.replace(path)
-        except OSError as error:
-            raise storage_error(path.parent, error) from error
+            with whole_file(path) as part:
+                _make_private(part)
+                with closing(sqlite3.connect(self.engine.url.database)) as here, closing(sqlite3.connect(part)) as copy:
+                    here.backup(copy)
+                    # Without the log that the database has: the copy is one file.
+                    copy.execute("PRAGMA journal_mode=DELETE")
         except sqlite3.Error as error:
             raise StorageError(
                 f"{path} cannot be written ({error}); free some space, or choose another place."
             ) from None
-        finally:
-            with suppress(OSError):
-                part.unlink(missing_ok=True)
         return path
 
     def close(self) -> None:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import shutil
-import signal
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import lightning
+import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from torch.distributed.tensor import DTensor
 
+from mixlab.errors import TrainingError
+from mixlab.models.adapters import trainable_state
 from mixlab.models.checkpoints import Description, save_trained
 from mixlab.runs.folder import RunFolder
+from mixlab.runs.signals import Deferred, signals_later
 from mixlab.runs.status import progress
 from mixlab.runs.trainer import is_first_process
+from mixlab.storage import move_into_place
 
 
 class SaveAdapter(Callback):
@@ -27,12 +29,92 @@ class SaveAdapter(Callback):
         self.run, self.description = run, description
 
     def on_exception(self, trainer: lightning.Trainer, pl_module: Any, exception: BaseException) -> None:
-        if trainer.global_step == 0:
+        if trainer.global_step == 0 or isinstance(exception, TrainingError):
             return
         if trainer.is_global_zero:
             save_trained(self.run.adapter, pl_module.backbone, self.description)
-        if isinstance(exception, KeyboardInterrupt):
+        if isinstance(exception, KeyboardInterrupt | SystemExit):
             save_whole(trainer, self.run.last_checkpoint)
+
+
+LOOK_EVERY_STEPS = 16
+"""How often a GPU is asked for what it found."""
+
+
+class EndWhereNotFinite(Callback):
+    """Ends a training as failed at a loss or a weight that is no finite number, before anything is saved or scored.
+
+    Args:
+        last: the checkpoint that is kept to go on from.
+        every_steps: after so many steps one is saved.
+
+    Raises:
+        TrainingError: naming the step.
+    """
+
+    def __init__(self, last: Path, every_steps: int) -> None:
+        self.last, self.every_steps = last, every_steps
+        self._bad_step: torch.Tensor | None = None
+
+    def on_train_batch_end(self, trainer: lightning.Trainer, pl_module: Any, outputs: Any, *_: Any) -> None:
+        step, loss = trainer.global_step, outputs["loss"].detach()
+        if self._bad_step is None:
+            self._bad_step = torch.full((), -1, device=loss.device)
+        # On the device: to ask for the value after every step would keep a GPU waiting.
+        self._bad_step = torch.where((self._bad_step < 0) & ~loss.isfinite(), step, self._bad_step)
+        saves = step % self.every_steps == 0
+        if saves or loss.device.type == "cpu" or step % LOOK_EVERY_STEPS == 0:
+            self._check_loss(trainer)
+        if saves:
+            self._check_weights(trainer, pl_module)
+
+    def on_validation_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+        self._check_loss(trainer)
+        self._check_weights(trainer, pl_module)
+
+    def on_validation_end(self, trainer: lightning.Trainer, *_: Any) -> None:
+        loss = trainer.callback_metrics.get("val/loss")
+        if loss is not None and not trainer.sanity_checking:
+            self._end_if(trainer, not bool(loss.isfinite()), "The validation loss", trainer.global_step)
+
+    def on_train_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+        self._check_loss(trainer)
+        self._check_weights(trainer, pl_module)
+
+    def _check_loss(self, trainer: lightning.Trainer) -> None:
+        bad_step = -1 if self._bad_step is None else int(self._bad_step)
+        self._end_if(trainer, bad_step >= 0, "The loss", bad_step if bad_step >= 0 else trainer.global_step)
+
+    def _check_weights(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+        # Of weights that are spread over devices each process looks at its own share.
+        shares = [t.to_local() if isinstance(t, DTensor) else t for t in trainable_state(pl_module).values()]
+        finite = [share.isfinite().all() for share in shares]
+        is_bad = bool(finite) and not bool(torch.stack(finite).all())
+        self._end_if(trainer, is_bad, "A trained weight", trainer.global_step)
+
+    def _end_if(self, trainer: lightning.Trainer, is_bad: bool, what: str, step: int) -> None:
+        # All processes end together: one that goes on would wait for the others.
+        if trainer.strategy.reduce_boolean_decision(is_bad, all=False):
+            kept = f"the checkpoint before it is {self.last}" if self.last.is_file() else "no checkpoint was saved yet"
+            raise TrainingError(
+                f"{what} is no finite number any more at step {step} of {trainer.max_steps}; lower optim.lr ({kept})."
+            )
+
+
+class WholeSteps(Callback):
+    """Lets what ends the run take effect between two steps, so that weights, optimizer and counters are of one."""
+
+    def __init__(self) -> None:
+        self._signals = Deferred()
+
+    def on_train_batch_start(self, *_: Any) -> None:
+        self._signals.start()
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        self._signals.end()
+
+    def on_exception(self, *_: Any) -> None:
+        self._signals.drop()
 
 
 class SaveLast(Callback):
@@ -81,27 +163,10 @@ class NoteProgress(Callback):
 def save_whole(trainer: lightning.Trainer, path: Path) -> None:
     """Save a checkpoint that appears whole or not at all; all processes of a training have to call it."""
     temporary = path.with_name(f".{path.name}.new")
-    with interrupts_later():
+    with signals_later():
         trainer.save_checkpoint(temporary, weights_only=False)
         if trainer.is_global_zero:
-            temporary.replace(path)
-
-
-@contextmanager
-def interrupts_later() -> Iterator[None]:
-    """Let a Ctrl-C take effect when the block has ended: torch may swallow one while it writes a file."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.getsignal(signal.SIGINT)
-    caught: list[int] = []
-    signal.signal(signal.SIGINT, lambda number, frame: caught.append(number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-        if caught:
-            signal.raise_signal(signal.SIGINT)
+            move_into_place(temporary, path)
 
 
 class BestCheckpoint(ModelCheckpoint):

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from mixlab.errors import CheckpointError
 from mixlab.models.checkpoints import Description, save_trained
@@ -18,9 +19,19 @@ from mixlab.models.module import AdviceModule
 from mixlab.runs.folder import RunFolder
 from mixlab.runs.job import Job
 from mixlab.runs.settings import TrainSettings
+from mixlab.runs.signals import EXIT_INTERRUPTED, EXIT_TERMINATED, left_to_the_trainer
 from mixlab.runs.trainer import build_trainer, is_first_process, is_sharded
 from mixlab.training.build import adapted, describe_run
-from mixlab.training.callbacks import BestCheckpoint, NoteProgress, SaveAdapter, SaveLast, ValidateLast, save_whole
+from mixlab.training.callbacks import (
+    BestCheckpoint,
+    EndWhereNotFinite,
+    NoteProgress,
+    SaveAdapter,
+    SaveLast,
+    ValidateLast,
+    WholeSteps,
+    save_whole,
+)
 from mixlab.training.data import MixDataModule
 from mixlab.training.loggers import LossBar, finish_control, make_loggers
 
@@ -52,6 +63,7 @@ def fit(
         enable_version_counter=False,
     )  # fmt: skip
     callbacks: list[Callback] = [
+        EndWhereNotFinite(run.last_checkpoint, settings.callbacks.save_every_steps),
         checkpoint,
         SaveAdapter(run, description),
         SaveLast(run.last_checkpoint, settings.callbacks.save_every_steps),
@@ -64,6 +76,7 @@ def fit(
         callbacks.append(EarlyStopping(str(monitor), patience=patience, mode=mode, check_on_train_epoch_end=False))
     if settings.callbacks.progress_bar:
         callbacks.append(LossBar())
+    callbacks.append(WholeSteps())
     loggers = make_loggers(settings, run, job, resume_from)
     for logger in loggers:
         logger.log_hyperparams(figures)
@@ -77,15 +90,16 @@ def fit(
         enable_model_summary=False,
     )
     try:
-        trainer.fit(module, datamodule=data, ckpt_path=resume_from, weights_only=True)
-    except SystemExit:
+        with left_to_the_trainer():
+            trainer.fit(module, datamodule=data, ckpt_path=resume_from, weights_only=True)
+    except SystemExit as error:
         # Lightning turns Ctrl-C into an exit once its callbacks have saved the run.
-        print(
-            f"Stopped at step {trainer.global_step}. The adapter and the checkpoint are in {run.path}; "
-            f"go on with ckpt_path={job.folder}",
-            file=sys.stderr,
-        )
-        sys.exit(130)
+        print(stopped(trainer.global_step, run, job.folder), file=sys.stderr)
+        if isinstance(error, SIGTERMException):
+            sys.exit(EXIT_TERMINATED)
+        if isinstance(error.__context__, KeyboardInterrupt):
+            sys.exit(EXIT_INTERRUPTED)
+        raise
     finally:
         finish_control(loggers, run)
     save_whole(trainer, run.last_checkpoint)
@@ -101,6 +115,14 @@ def fit(
         save_trained(run.adapter, module.backbone, description)
     module.eval()
     return description
+
+
+def stopped(step: int, run: RunFolder, folder: Path) -> str:
+    """What a training that was stopped leaves behind, in a sentence."""
+    if not run.last_checkpoint.is_file():
+        return "Stopped before anything was trained, so nothing is kept; start again."
+    at = f"Stopped at step {step}" if step else "Stopped before the first step from there"
+    return f"{at}. The adapter and the checkpoint are in {run.path}; go on with ckpt_path={folder}"
 
 
 def show_footprint(module: AdviceModule) -> dict[str, int]:

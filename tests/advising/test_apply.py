@@ -8,7 +8,7 @@ import soundfile
 
 from mixlab.advising.apply import plan_outputs, render
 from mixlab.audio.levels import rms_dbfs
-from mixlab.errors import ConfigError, InputFileError
+from mixlab.errors import ConfigError, InputFileError, StorageError
 from mixlab.multitrack.tracks import with_sides
 
 
@@ -138,6 +138,6 @@ def test_what_cannot_be_written_leaves_nothing_behind(tmp_path, write_tone, trac
             raise AssertionError  # as soundfile does on a full disk
 
     monkeypatch.setattr(soundfile.SoundFile, "write", full)
-    with pytest.raises(InputFileError, match=r"out cannot be written to \(no space is left\)"):
+    with pytest.raises(StorageError, match=r"out cannot be written to \(no space is left\)"):
         rebalance(tmp_path / "out", tracks, {})
     assert list((tmp_path / "out").iterdir()) == []

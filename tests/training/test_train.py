@@ -188,19 +188,27 @@ def test_a_file_that_is_no_checkpoint_is_refused_by_name(workplace):
     assert "song.ckpt is no checkpoint of mixlab" in done.stderr
 
 
-def test_ctrl_c_leaves_a_usable_run_folder(workplace):
-    arguments = command(workplace, *FAST, "name=stopped", "trainer.max_steps=5000", "data.examples_per_epoch=160")
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)]
+)
+def test_a_signal_leaves_a_usable_run_folder_that_a_run_goes_on_from(workplace, number, code):
+    name = f"stopped_{code}"
+    arguments = command(workplace, *FAST, f"name={name}", "trainer.max_steps=5000", "data.examples_per_epoch=160")
     process = subprocess.Popen(**arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     deadline = time.monotonic() + 120
-    while not list(workplace.glob("outputs/stopped/*/checkpoints/last.ckpt")) and time.monotonic() < deadline:
+    while not list(workplace.glob(f"outputs/{name}/*/checkpoints/last.ckpt")) and time.monotonic() < deadline:
         assert process.poll() is None
         time.sleep(0.2)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, stderr = process.communicate(timeout=120)
-    (folder,) = (workplace / "outputs" / "stopped").iterdir()
-    assert process.returncode == 130, stderr[-3000:]
+    (folder,) = (workplace / "outputs" / name).iterdir()
+    assert process.returncode == code, stderr[-3000:]
     assert "go on with ckpt_path=" in stderr
     assert (folder / "adapter" / "adapter_model.safetensors").is_file()
+    status = json.loads((folder / "status.json").read_text())
+    saved = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["global_step"]
+    assert status["state"] == "stopped"
+    assert f"Stopped at step {saved}." in stderr
 
 
 @pytest.mark.slow
