@@ -21,6 +21,7 @@ from mixlab.runs.job import Job
 from mixlab.runs.settings import TrainSettings
 from mixlab.runs.signals import EXIT_INTERRUPTED, EXIT_TERMINATED, left_to_the_trainer
 from mixlab.runs.trainer import build_trainer, is_first_process, is_sharded
+from mixlab.storage import REASONS, storage_error
 from mixlab.training.build import adapted, describe_run
 from mixlab.training.callbacks import (
     BestCheckpoint,
@@ -100,6 +101,10 @@ def fit(
         if isinstance(error.__context__, KeyboardInterrupt):
             sys.exit(EXIT_INTERRUPTED)
         raise
+    except OSError as error:
+        if error.errno not in REASONS:
+            raise
+        raise storage_error(run.path, error) from error
     finally:
         finish_control(loggers, run)
     save_whole(trainer, run.last_checkpoint)

@@ -75,6 +75,35 @@ def test_slurm_runs_two_jobs(mixlab, tmp_path, cluster):
     two_jobs_done(tmp_path / "sweep")
 
 
+def test_a_job_that_slurm_requeues_goes_on_where_it_was(mixlab, tmp_path, cache, cluster):
+    node = ("hydra.launcher.gpus_per_node=null", "hydra.launcher.cpus_per_task=1", "hydra.launcher.max_num_timeout=3")
+    long = ("trainer.max_steps=60", "data.examples_per_epoch=960", "callbacks.save_every_steps=1000")
+    words = (*TINY, *QUIET, *long, "adapter.r=2", "hydra/launcher=slurm", *node)
+    called = command(tmp_path, "train", "-m", *words, MIXLAB_CACHE=str(cache), SLURM_CONF=str(cluster))
+    process = subprocess.Popen(**called, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 400
+
+    def status():
+        found = list((tmp_path / "sweep").glob("*/status.json"))
+        return json.loads(found[0].read_text()) if found else {"step": 0, "state": "waiting", "process": 0}
+
+    while status()["step"] == 0 and time.monotonic() < deadline:
+        assert process.poll() is None
+        time.sleep(0.2)
+    first = status()
+    assert first["state"] == "running"
+    # What SLURM sends to a job that it will end soon, as submitit asks it to.
+    subprocess.run(
+        ["scancel", "--signal=USR2", "--name=mixlab"], check=True, env=os.environ | {"SLURM_CONF": str(cluster)}
+    )
+    printed = process.communicate(timeout=500)
+    last = status()
+    assert last["state"] == "done", printed
+    assert last["process"] != first["process"]
+    (log,) = (tmp_path / "sweep").glob("*/train.log")
+    assert "Going on from" in log.read_text()
+
+
 def test_a_failed_job_stops_no_other_and_is_listed_and_what_is_done_is_not_done_again(mixlab, tmp_path):
     words = (*TINY, *QUIET, "trainer.accelerator=gpu,cpu", "adapter.r=2")
     first = mixlab("train", "-m", *words)

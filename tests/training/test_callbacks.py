@@ -140,7 +140,7 @@ class Signalled(Falling):
 
 @pytest.fixture
 def handlers():
-    """SIGUSR2 is handled as submitit does: the process is to have a new turn, and exits. All is as before in the end."""
+    """SIGUSR2 is handled as submitit does: the process exits, to have a new turn. All is as before in the end."""
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2)}
     signal.signal(signal.SIGUSR2, lambda number, frame: sys.exit(-1))
     yield
