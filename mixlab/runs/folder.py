@@ -135,8 +135,8 @@ class RunFolder:
 
     @property
     def is_evaluated(self) -> bool:
-        """Whether it holds figures."""
-        return self.metrics_file.is_file()
+        """Whether it holds figures; those that a run left there which was started again, and failed, do not count."""
+        return self.metrics_file.is_file() and self.state != "failed"
 
     @cached_property
     def config(self) -> Mapping[str, Plain]:

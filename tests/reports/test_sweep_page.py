@@ -105,6 +105,15 @@ def test_the_page_says_that_demo_songs_are_no_music_and_lists_runs_without_figur
     assert "the disk is full" in text
 
 
+def test_a_run_that_failed_is_not_ranked_by_the_figures_of_its_folder(make_run, tmp_path):
+    make_run("done", 10, validation=0.5)
+    failed = make_run("failed", 20, rank=32, validation=0.9)
+    write_status(failed, Status("failed", "mixlab train", "", "here", 1, None, 0.0, 1.0, reason="The loss is nan"))
+    sweep = read_sweep([tmp_path / "sweep"])
+    assert [swept.run.path.name for swept in sweep.runs] == ["done"]
+    assert sweep.unfinished == {failed: "failed: The loss is nan"}
+
+
 def test_settings_of_the_same_items_are_tested_in_pairs_and_those_of_others_are_not(make_run, tmp_path, problems):
     make_run("a", 4, rank=8)
     make_run("b", 20, rank=32)
