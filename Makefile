@@ -17,17 +17,17 @@ $(VENV)/ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' || \
 		{ echo "error: mixlab needs Python 3.11 to 3.13; set PYTHON, as in: make setup PYTHON=python3.12" >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(VENV)/bin/pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
 train: setup ## the main job: fine-tune on demo songs with the bass as anchor, evaluate, report
 	$(RUN) -m mixlab train +experiment=bass_anchor
 
 test: setup ## the tests that need no GPU and take seconds
-	$(RUN) -m pytest -n auto -m "not slow and not gpu"
+	$(RUN) -m pytest -n auto --dist loadfile -m "not slow and not gpu"
 
 test-all: setup ## all tests, slow ones too; those for a GPU skip without one
-	$(RUN) -m pytest -n auto
+	$(RUN) -m pytest -n auto --dist loadfile
 
 lint: setup ## style and defects, without changing anything
 	$(VENV)/bin/ruff check .

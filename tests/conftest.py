@@ -22,8 +22,10 @@ from mixlab.synthesis.protocol import ProblemProtocol
 settings.register_profile("mixlab", deadline=None, derandomize=True, database=None, max_examples=60)
 settings.load_profile("mixlab")
 
-# A shell starts what runs in its background deaf to Ctrl-C, and children inherit that; tests press Ctrl-C all the same.
+# What runs in the background of a shell is deaf to Ctrl-C, under nohup to a hang-up, and children inherit that; tests
+# send both all the same.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True)

@@ -145,6 +145,7 @@ def test_a_layout_a_data_set_a_backbone_and_a_bank_of_prompts_are_trained_with(t
     assert said == {"What would the studio do here?"}
 
 
+@pytest.mark.slow
 def test_a_probe_is_asked(trained, studio):
     few = ("probes.which=[asked_twice]", "probes.items=4", "evaluation.baselines=[chance]", "plugins=[studio]")
     done = run(studio, "evaluate", f"checkpoint={trained}", *few, "out=probed", PYTHONPATH=path(studio))

@@ -43,6 +43,7 @@ def test_a_finished_command_says_what_is_there_and_leaves_nothing_else(workplace
     assert str(workplace) not in json.dumps(manifest.dataset) + json.dumps(manifest.settings)
 
 
+@pytest.mark.slow
 def test_a_run_trains_and_evaluates_on_the_exported_items(workplace, written):
     _, folder = written
     done = run(

@@ -70,6 +70,7 @@ def results(folder):
     return json.loads(path.read_text())
 
 
+@pytest.mark.slow
 def test_a_judge_killed_in_the_middle_goes_on_without_repeating_or_losing_a_call(run):
     server = ScriptedServer(by_length)
     base = ["predictions=run", "opponent=other", f"endpoint={server.url}", "model=m", "concurrency=2", "draws=1"]

@@ -23,8 +23,11 @@ from tests.commands import run
 from tests.conftest import train_settings
 
 CONF = config_folder()
+SLOW = pytest.mark.slow
 EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
 SWEEPS = sorted(path.stem for path in (CONF / "sweep").glob("*.yaml"))
+SOME = [name if name in ("anchor_choice", "backbone") else pytest.param(name, marks=SLOW) for name in SWEEPS]
+"""A sweep over a group and one over keys are fast; all others follow the same road."""
 FULL_SIZE = {"musdb18hq_7b_lora": 16.8e9, "musdb18hq_7b_qlora": 7.35e9}
 """Recipes that no CPU runs, and how many bytes their weights take."""
 OWN = {"audio_only", "advice_seeking", "incorrect_description", "correct_description", "narrow_errors", "wide_errors"}
@@ -91,12 +94,12 @@ def test_there_is_a_sweep_for_every_question():
     assert {*asked, "joint"} <= set(SWEEPS)
 
 
-@pytest.mark.parametrize("name", SWEEPS)
+@pytest.mark.parametrize("name", SOME)
 def test_the_first_job_of_every_sweep_trains_a_step(train_a_step, name):
     train_a_step("+experiment=bass_anchor", f"+sweep={name}", *jobs_of(name)[0])
 
 
-@pytest.mark.parametrize("name", SWEEPS)
+@pytest.mark.parametrize("name", SOME)
 def test_every_job_of_a_sweep_has_a_configuration_of_its_own(name):
     jobs = jobs_of(name)
     found = [train_settings("+experiment=bass_anchor", f"+sweep={name}", *job) for job in jobs]

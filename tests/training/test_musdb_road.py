@@ -57,11 +57,22 @@ def newest(workplace, name):
     return max((workplace / "outputs" / name).iterdir(), key=lambda path: path.name)
 
 
-def test_a_folder_shaped_as_musdb18_hq_is_prepared_trained_on_and_evaluated(hq_root, tmp_path):
+@pytest.fixture
+def hq_prepared(hq_root, tmp_path):
+    """A folder in which they are prepared, and the data set's words."""
     dataset = ("dataset=musdb18hq", f"dataset.root={hq_root}")
     run(tmp_path, "prepare", *dataset, "data.prepare_workers=1")
-    statistics = json.loads((newest(tmp_path, "prepare") / "statistics.json").read_text())
+    return tmp_path, dataset
+
+
+def test_a_folder_shaped_as_musdb18_hq_is_prepared(hq_prepared):
+    statistics = json.loads((newest(hq_prepared[0], "prepare") / "statistics.json").read_text())
     assert statistics["songs"] == {"test": 2, "train": 3, "validation": 1}
+
+
+@pytest.mark.slow
+def test_a_folder_shaped_as_musdb18_hq_is_trained_on_and_evaluated(hq_prepared):
+    tmp_path, dataset = hq_prepared
     stored = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "cache" / "songs").iterdir()}
     run(tmp_path, "train", *FEW_STEPS, *dataset, "name=hq")
     assert {path.name: path.stat().st_mtime_ns for path in (tmp_path / "cache" / "songs").iterdir()} == stored
@@ -71,24 +82,34 @@ def test_a_folder_shaped_as_musdb18_hq_is_prepared_trained_on_and_evaluated(hq_r
     assert "baselines/oracle/joint_accuracy" not in metrics
 
 
-@needs_ffmpeg
-def test_the_real_falcon_69_is_prepared_trained_on_and_evaluated(tmp_path):
+@pytest.fixture
+def falcon(tmp_path):
+    """The words of a data set whose training song is the real one."""
     spec = util.find_spec("stempeg")
     assert spec is not None
-    falcon = Path(spec.submodule_search_locations[0]) / "data" / "The Easton Ellises - Falcon 69.stem.mp4"
+    song = Path(spec.submodule_search_locations[0]) / "data" / "The Easton Ellises - Falcon 69.stem.mp4"
     train, test = (tmp_path / "musdb18" / subset for subset in ("train", "test"))
     for folder in (train, test):
         folder.mkdir(parents=True)
-    shutil.copy(falcon, train)
+    shutil.copy(song, train)
     # An equal song would be left out of training; a shorter one is another.
-    cut = ["ffmpeg", "-v", "error", "-i", falcon, "-map", "0:a", "-c", "copy", "-t", "6.0"]
+    cut = ["ffmpeg", "-v", "error", "-i", song, "-map", "0:a", "-c", "copy", "-t", "6.0"]
     subprocess.run([*cut, test / "Nobody - Another.stem.mp4"], check=True, timeout=60)
     dataset = ("dataset=musdb18", f"dataset.root={tmp_path / 'musdb18'}", "data.segment_s=5.0")
-    dataset += ("data.segment_step_s=0.5", "data.gates.mixture_dbfs=-60.0")
-    run(tmp_path, "prepare", *dataset)
+    return (*dataset, "data.segment_step_s=0.5", "data.gates.mixture_dbfs=-60.0")
+
+
+@needs_ffmpeg
+def test_the_real_falcon_69_is_prepared(falcon, tmp_path):
+    run(tmp_path, "prepare", *falcon)
     rows = pq.read_table(newest(tmp_path, "prepare") / "segments.parquet").to_pylist()
     assert {row["song_id"] for row in rows} == {"The Easton Ellises - Falcon 69", "Nobody - Another"}
     assert all(row[f"{stem}_lufs"] is not None for row in rows for stem in ("bass", "drums"))
+
+
+@needs_ffmpeg
+@pytest.mark.slow
+def test_the_real_falcon_69_is_trained_on_and_evaluated(falcon, tmp_path):
     gates = ("evaluation.gates.mixture_dbfs=-60.0", "evaluation.segment_step_s=0.5")
-    run(tmp_path, "train", *FEW_STEPS, *dataset, *gates, "name=falcon")
+    run(tmp_path, "train", *FEW_STEPS, *falcon, *gates, "name=falcon")
     assert 0.0 <= json.loads((newest(tmp_path, "falcon") / "metrics.json").read_text())["test/joint_accuracy"] <= 1.0

@@ -82,6 +82,7 @@ def test_its_report_has_tables_by_its_roles(run):
     assert "other keys" in (run / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_the_run_is_evaluated_again_to_the_same_answers(run, asked, tmp_path):
     overrides = (f"checkpoint={run}", f"out={tmp_path / 'again'}", "probes.which=[]")
     settings = evaluate_command.settings(composed(*overrides, name="evaluate"), overrides)
