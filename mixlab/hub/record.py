@@ -98,5 +98,5 @@ def read_run(folder: Path) -> RunRecord:
         )
     if missing := [name for name in ("test/joint_accuracy", "test/items", "test/songs") if name not in run.metrics]:
         raise InputFileError(f"{run.metrics_file} holds no figure '{missing[0]}'; {again} anew.")
-    _ = run.config  # read, and refused, before anything is written
+    run.read_config()  # refused before anything is written, where a class is named that nobody could rebuild
     return RunRecord(run)

@@ -1,12 +1,16 @@
 """Room runs: the configuration that a folder keeps, read as data: registered names and plain values, nothing else.
 
-A folder may come from a stranger. So nothing in it is imported or called by its name: no ``_target_``, no plugin.
+A folder may come from a stranger. So nothing in it is imported, called or looked up by its name: no ``_target_``, no
+plugin, no resolver, nothing that Hydra would compose. Whoever rebuilds something reads with `read_config`, which
+refuses them; pages, which rebuild nothing, read with `describe_config`, in which they are words.
 Runs of before there were registered names hold targets of mixlab's own, which are read as the names of today.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -37,45 +41,111 @@ PLAIN_GROUPS = {"mixlab.models.loss.LossSettings", "lightning.Trainer"}
 """Targets of groups that are no choice any more."""
 
 
-def read_config(path: Path) -> dict[str, Plain]:
-    """The configuration in a file of a folder, as plain values.
+HYDRAS_OWN = ("_partial_", "_args_", "_convert_", "_recursive_")
+"""Keys beside a target that older runs have, and that say nothing without it."""
+
+LARGEST_BYTES = 1_000_000
+MOST_VALUES = 20_000
+"""Values in a configuration; a few aliases in a hostile YAML stand for more than any memory holds."""
+
+_RESOLVER = re.compile(r"\$\{\s*[\w.]+\s*:")
+
+
+def read_config(path: Path, said: Collection[str] = ()) -> dict[str, Plain]:
+    """The configuration in a file of a folder, as plain values of which things can be rebuilt.
+
+    Args:
+        said: keys that the user's own command line names; what stands at them here, and below them, is left out.
 
     Raises:
-        CheckpointError: if it cannot be read, or names something to be imported or called.
+        CheckpointError: if it cannot be read, or names something to be imported, called or looked up.
     """
+    return _read(_Reading(path, True, frozenset(said)))
+
+
+def describe_config(path: Path) -> dict[str, Plain]:
+    """The configuration in a file of a folder, for pages: a class that it names stands as a ``kind`` that nobody knows.
+
+    Raises:
+        CheckpointError: if it cannot be read.
+    """
+    return _read(_Reading(path, False))
+
+
+def read_yaml(path: Path) -> Any:
+    """What a YAML file of a folder says, as plain values.
+
+    Raises:
+        OSError, ValueError, yaml.YAMLError, RecursionError: if it cannot be read.
+    """
+    if path.stat().st_size > LARGEST_BYTES:
+        raise ValueError(f"it is larger than {LARGEST_BYTES:,} bytes")
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+@dataclass
+class _Reading:
+    """One reading of a file: whether something will be rebuilt of it, and how many values it has shown so far."""
+
+    path: Path
+    rebuilds: bool
+    said: frozenset[str] = field(default_factory=frozenset)
+    values: int = 0
+
+
+def _read(reading: _Reading) -> dict[str, Plain]:
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = read_yaml(reading.path)
         if not isinstance(values, dict):
-            raise TypeError("it holds no keys")
-        return _as_data(values, path, "")
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, TypeError, RecursionError) as error:
+            raise ValueError("it holds no keys")
+        return _as_data(values, reading, "")
+    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CheckpointError(f"{path} cannot be read as the configuration of a run ({reason}).") from error
+        raise CheckpointError(f"{reading.path} cannot be read as the configuration of a run ({reason}).") from error
 
 
-def _as_data(node: Any, path: Path, key: str) -> Any:
+def _as_data(node: Any, reading: _Reading, key: str) -> Any:
+    reading.values += 1
+    if reading.values > MOST_VALUES:
+        raise ValueError(f"it holds more than {MOST_VALUES:,} values")
     if isinstance(node, list):
-        return [_as_data(part, path, f"{key}[{index}]") for index, part in enumerate(node)]
+        return [_as_data(part, reading, f"{key}[{index}]") for index, part in enumerate(node)]
+    if isinstance(node, str) and reading.rebuilds and _RESOLVER.search(node):
+        raise CheckpointError(
+            f"{reading.path} asks for a value of this machine ({key}: {node[:60]!r}), and nothing that a folder names "
+            "is looked up; write the value itself."
+        )
     if not isinstance(node, Mapping):
         return node
     found = {}
     for name, value in node.items():
         where = f"{key}.{name}" if key else str(name)
-        if name == "_target_":
-            if value in PLAIN_GROUPS:
-                continue
-            if value not in OLDER_TARGETS:
-                raise CheckpointError(
-                    f"{path} names '{value}' to be called ({where}), and nothing that a folder names is called; name "
-                    "your own class on the command line, or register it by plugins=[...] there."
-                )
-            name, value = "kind", OLDER_TARGETS[value]
-        elif name == "plugins" and value:
-            raise CheckpointError(
-                f"{path} names modules to be imported (plugins: {value}), and nothing that a folder names is; name "
-                "them on the command line, as in plugins=[my_lab.module]."
-            )
-        if name in ("_partial_", "_args_", "_convert_", "_recursive_"):
+        if where in reading.said or name in HYDRAS_OWN:
             continue
-        found[name] = _as_data(value, path, where)
+        if reading.rebuilds:
+            _check_key(str(name), value, where, reading.path)
+        if name == "_target_":
+            if str(value) in PLAIN_GROUPS:
+                continue
+            name, value = "kind", OLDER_TARGETS.get(str(value), str(value))
+        found[name] = _as_data(value, reading, where)
     return found
+
+
+def _check_key(name: str, value: Any, where: str, path: Path) -> None:
+    """Raise CheckpointError for a key by which something would be imported, called or composed."""
+    if name == "_target_" and str(value) not in {*PLAIN_GROUPS, *OLDER_TARGETS}:
+        raise CheckpointError(
+            f"{path} names '{str(value)[:60]}' to be called ({where}), and nothing that a folder names is called; name "
+            "your own class on the command line, as the run's own did, or register it by plugins=[...] there."
+        )
+    if name == "plugins" and value:
+        raise CheckpointError(
+            f"{path} names modules to be imported ({where}: {str(value)[:60]}), and nothing that a folder names is; "
+            "name them on the command line, as in plugins=[my_lab.module]."
+        )
+    if where in ("defaults", "hydra"):
+        raise CheckpointError(
+            f"{path} has the key '{where}', by which Hydra composes a configuration, and that of a run is composed "
+            "already; remove it."
+        )

@@ -6,6 +6,7 @@ import csv
 import io
 import math
 import multiprocessing
+import re
 import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -47,6 +48,7 @@ def search(settings: SearchSettings, job: Job) -> float:
     """
     tasks = [Task(settings, job, worker) for worker in range(settings.search.workers)]
     study = _study(tasks[0])
+    _check_attributes(study, settings)
     _claim(study, settings)
     _take_up_dead_trials(study, job.folder)
     if len(tasks) == 1:
@@ -105,6 +107,15 @@ def _study(task: Task) -> Any:
     )
 
 
+def _check_attributes(study: Any, settings: SearchSettings) -> None:
+    """Refuse a study with a sampler's pickle in it (CMA-ES keeps one): it may be a stranger's, and would be run."""
+    if any("optimizer" in key for trial in study.get_trials(deepcopy=False) for key in trial.system_attrs):
+        raise ConfigError(
+            f"search.study is '{settings.search.study}', which holds the pickled state of a sampler, and none is ever "
+            "read; choose another search.study."
+        )
+
+
 def _claim(study: Any, settings: SearchSettings) -> None:
     """Keep the settings of a study with it, and refuse to go on with others: its trials could not be compared."""
     space = {key: place.plain() for key, place in settings.search.space.items()}
@@ -134,7 +145,11 @@ def _take_up_dead_trials(study: Any, folder: Path) -> None:
 
 
 def _trial_folder(folder: Path, trial: Any) -> Path:
-    return folder / trial.user_attrs.get("folder", f"trial_{trial.number:04d}")
+    """The folder of a trial, below that of its search whatever the study says."""
+    name = str(trial.user_attrs.get("folder", f"trial_{trial.number:04d}"))
+    if not re.fullmatch(r"trial_\d+", name):
+        raise ConfigError(f"The study of {folder} has a trial in the folder '{name}'; choose another search.study.")
+    return folder / name
 
 
 def _run_trial(trial: Any, task: Task) -> float:
