@@ -42,7 +42,7 @@ def write_whole(path: Path, content: str | bytes | Callable[[IO[bytes]], Any]) -
             if callable(content):
                 content(handle)
             else:
-                handle.write(content.encode() if isinstance(content, str) else content)
+                handle.write(content.encode(errors="backslashreplace") if isinstance(content, str) else content)
         temporary.replace(path)
     except OSError as error:
         raise storage_error(path.parent, error) from error

@@ -53,7 +53,7 @@ class RunRecord:
         if kind in KNOWN_DATA:
             return KNOWN_DATA[kind]
         if kind == "jsonl":
-            songs = read_manifest(Path(str(choice["root"]))).songs.values()
+            songs = read_manifest(Path(str(choice.get("root")))).songs.values()
             licences = {song["licence"] for song in songs}
             return "songs of an exported data set", [] if None in licences else sorted(licences)
         stated = choice.get("licence")

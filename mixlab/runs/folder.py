@@ -183,7 +183,7 @@ class RunFolder:
         if dataset.get("kind") == "jsonl":
             from mixlab.items.manifest import read_manifest
 
-            return read_manifest(Path(str(dataset["root"]))).balance_db is not None
+            return read_manifest(Path(str(dataset.get("root")))).balance_db is not None
         return dataset.get("kind") == "demo"
 
     @cached_property

@@ -8,7 +8,6 @@ Runs of before there were registered names hold targets of mixlab's own, which a
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 import yaml
 
 from mixlab.errors import CheckpointError
+from mixlab.registry import names_code
 from mixlab.settings import Plain
 
 OLDER_TARGETS = {
@@ -47,8 +47,6 @@ HYDRAS_OWN = ("_partial_", "_args_", "_convert_", "_recursive_")
 LARGEST_BYTES = 1_000_000
 MOST_VALUES = 20_000
 """Values in a configuration; a few aliases in a hostile YAML stand for more than any memory holds."""
-
-_RESOLVER = re.compile(r"\$\{\s*[\w.]+\s*:")
 
 
 def read_config(path: Path, said: Collection[str] = ()) -> dict[str, Plain]:
@@ -98,10 +96,13 @@ def _read(reading: _Reading) -> dict[str, Plain]:
         values = read_yaml(reading.path)
         if not isinstance(values, dict):
             raise ValueError("it holds no keys")
-        return _as_data(values, reading, "")
+        found = _as_data(values, reading, "")
     except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(f"{reading.path} cannot be read as the configuration of a run ({reason}).") from error
+    if reading.rebuilds and (reason := names_code(found)):
+        raise CheckpointError(f"{reading.path} {reason}")
+    return found
 
 
 def _as_data(node: Any, reading: _Reading, key: str) -> Any:
@@ -110,11 +111,6 @@ def _as_data(node: Any, reading: _Reading, key: str) -> Any:
         raise ValueError(f"it holds more than {MOST_VALUES:,} values")
     if isinstance(node, list):
         return [_as_data(part, reading, f"{key}[{index}]") for index, part in enumerate(node)]
-    if isinstance(node, str) and reading.rebuilds and _RESOLVER.search(node):
-        raise CheckpointError(
-            f"{reading.path} asks for a value of this machine ({key}: {node[:60]!r}), and nothing that a folder names "
-            "is looked up; write the value itself."
-        )
     if not isinstance(node, Mapping):
         return node
     found = {}
@@ -122,30 +118,10 @@ def _as_data(node: Any, reading: _Reading, key: str) -> Any:
         where = f"{key}.{name}" if key else str(name)
         if where in reading.said or name in HYDRAS_OWN:
             continue
-        if reading.rebuilds:
-            _check_key(str(name), value, where, reading.path)
-        if name == "_target_":
-            if str(value) in PLAIN_GROUPS:
+        if name == "_target_" and isinstance(value, str):
+            if value in PLAIN_GROUPS:
                 continue
-            name, value = "kind", OLDER_TARGETS.get(str(value), str(value))
+            if value in OLDER_TARGETS or not reading.rebuilds:
+                name, value = "kind", str(OLDER_TARGETS.get(value, value))
         found[name] = _as_data(value, reading, where)
     return found
-
-
-def _check_key(name: str, value: Any, where: str, path: Path) -> None:
-    """Raise CheckpointError for a key by which something would be imported, called or composed."""
-    if name == "_target_" and str(value) not in {*PLAIN_GROUPS, *OLDER_TARGETS}:
-        raise CheckpointError(
-            f"{path} names '{str(value)[:60]}' to be called ({where}), and nothing that a folder names is called; name "
-            "your own class on the command line, as the run's own did, or register it by plugins=[...] there."
-        )
-    if name == "plugins" and value:
-        raise CheckpointError(
-            f"{path} names modules to be imported ({where}: {str(value)[:60]}), and nothing that a folder names is; "
-            "name them on the command line, as in plugins=[my_lab.module]."
-        )
-    if where in ("defaults", "hydra"):
-        raise CheckpointError(
-            f"{path} has the key '{where}', by which Hydra composes a configuration, and that of a run is composed "
-            "already; remove it."
-        )

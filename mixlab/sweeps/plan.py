@@ -18,6 +18,8 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from pydantic import TypeAdapter
 
 from mixlab.errors import InputFileError, MixlabError
+from mixlab.escaping import say
+from mixlab.registry import RESOLVER
 from mixlab.runs import status
 from mixlab.runs.settings import TrainSettings
 from mixlab.settings import parse
@@ -65,7 +67,7 @@ class Sweep(Callback):
             planned = plan(config, self.command)
             write_whole(folder / PLAN_FILE, json.dumps(asdict(planned), indent=1) + "\n")
         except MixlabError as error:
-            print(f"error: {error}", file=sys.stderr)
+            say(f"error: {error}", sys.stderr)
             sys.exit(EXIT_WRONG_INPUT)
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
@@ -73,14 +75,14 @@ class Sweep(Callback):
         from mixlab.reports.sweep_page import write_report
 
         folder = Path(config.hydra.sweep.dir)
-        print(status_page(folder))
+        say(status_page(folder))
         try:
-            print(f"All runs side by side: {write_report([folder])}")
+            say(f"All runs side by side: {write_report([folder])}")
         except MixlabError as error:
-            print(f"There is no report on the sweep: {error}")
+            say(f"There is no report on the sweep: {error}")
         left = [state for state in states(folder).values() if state != "done"]
         if left:
-            print(f"Again, only what is left: mixlab sweep resume {shlex.quote(str(folder))}")
+            say(f"Again, only what is left: mixlab sweep resume {shlex.quote(str(folder))}")
             sys.exit(EXIT_JOBS_FAILED)
 
 
@@ -214,7 +216,7 @@ def resume(folder: Path) -> None:
             f"{folder / PLAN_FILE} says '{reason[:60]}' (arguments), which a folder may not, since it may come from a "
             f"stranger; if the sweep is yours, type its command yourself: mixlab {shlex.join(words)}"
         )
-    print(f"mixlab {shlex.join(words)}", file=sys.stderr)
+    say(f"mixlab {shlex.join(words)}", sys.stderr)
     os.execv(sys.executable, [sys.executable, "-m", "mixlab", *words])
 
 
@@ -226,4 +228,4 @@ def is_plain(argument: str) -> bool:
     if key.partition("@")[0].startswith("hydra") or "@hydra" in key:
         return HYDRAS_OWN.fullmatch(argument.lstrip("+")) is not None
     names_code = "_target_" in argument or "plugins" in re.split(r"\W", key)
-    return not (argument.startswith("-") or names_code or re.search(r"\$\{\s*[\w.]+\s*:", argument))
+    return not (argument.startswith("-") or names_code or RESOLVER.search(argument))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import multiprocessing
 import re
@@ -13,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mixlab.errors import ConfigError
+from mixlab.escaping import csv_text, markdown, say
 from mixlab.runs import status
 from mixlab.runs.job import Job
 from mixlab.runs.settings import TrainSettings
@@ -62,7 +61,7 @@ def search(settings: SearchSettings, job: Job) -> float:
     if not study.best_trials:
         failed = next((trial.user_attrs.get("reason") for trial in reversed(study.trials)), None)
         raise ConfigError(f"No trial of {job.folder} came to its end ({failed}); see the logs of its trials.")
-    print(_write_results(study, settings, job))
+    say(_write_results(study, settings, job))
     return float(study.best_value)
 
 
@@ -219,9 +218,7 @@ def _write_results(study: Any, settings: SearchSettings, job: Job) -> str:
     for trial in study.trials:
         reason = trial.user_attrs.get("reason", "")
         rows.append([trial.number, trial.state.name.lower(), trial.value, *map(trial.params.get, keys), reason])
-    table = io.StringIO()
-    csv.writer(table).writerows([["" if cell is None else cell for cell in row] for row in rows])
-    write_whole(job.folder / "trials.csv", table.getvalue())
+    write_whole(job.folder / "trials.csv", csv_text(rows))
     cells = [[f"{cell:.4g}" if isinstance(cell, float) else str(cell or 0) for cell in row[:-1]] for row in rows]
     best = study.best_trial
     page = [
@@ -232,7 +229,7 @@ def _write_results(study: Any, settings: SearchSettings, job: Job) -> str:
         "",
         "    " + shlex.join(["mixlab", "train", *_overrides(job, best.params)]),
         "",
-        *("| " + " | ".join(row) + " |" for row in [cells[0], ["---"] * len(cells[0]), *cells[1:]]),
+        *("| " + " | ".join(map(markdown, row)) + " |" for row in [cells[0], ["---"] * len(cells[0]), *cells[1:]]),
         "",
         *_importances(study),
     ]
