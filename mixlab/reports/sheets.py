@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mixlab.escaping import csv_text, markdown
+from mixlab.escaping import csv_text, markdown, visible
 from mixlab.escaping import line as one_line
 from mixlab.scoring.bootstrap import Figure
 from mixlab.storage import write_whole
@@ -108,7 +108,7 @@ class Sheet:
         words = {c for c in shown if all(isinstance(line.cells.get(c), str) for line in self.lines)}
         for column, heading in shown.items():
             justify = "left" if column in words else "right"
-            table.add_column(Text(one_line(heading)), justify=justify, vertical="bottom", no_wrap=True)  # type: ignore[arg-type]
+            table.add_column(Text(visible(heading)), justify=justify, vertical="bottom", no_wrap=True)  # type: ignore[arg-type]
             if column in intervals:
                 table.add_column("95 %", justify="right", style="dim", vertical="bottom", no_wrap=True)
         styles = {"model": "bold", "aside": "dim"}

@@ -100,8 +100,8 @@ def _read(reading: _Reading) -> dict[str, Plain]:
     except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(f"{reading.path} cannot be read as the configuration of a run ({reason}).") from error
-    if reading.rebuilds and (reason := names_code(found)):
-        raise CheckpointError(f"{reading.path} {reason}")
+    if reading.rebuilds and (refusal := names_code(found)):
+        raise CheckpointError(f"{reading.path} {refusal}")
     return found
 
 

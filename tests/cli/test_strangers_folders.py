@@ -398,7 +398,7 @@ def test_the_study_of_a_search_holds_no_pickle_and_no_folder_of_its_own(tmp_path
     trial = study.ask()
     study._storage.set_trial_system_attr(trial._trial_id, "cma:optimizer:0", pickle.dumps(Canary()).hex())
     study.tell(trial, 1.0)
-    sampler = ("search.sampler={_target_: optuna.samplers.CmaEsSampler}",)
+    sampler = ("search.sampler._target_=optuna.samplers.CmaEsSampler", "~search.sampler.constant_liar")
     sentence = refused("search", "+experiment=bass_anchor", f"hydra.run.dir={tmp_path}", *sampler)
     assert "which holds the pickled state of a sampler" in sentence
     trial = study.ask()
