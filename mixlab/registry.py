@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import metadata
 from typing import Any, Generic, Protocol, TypeVar
@@ -29,6 +30,9 @@ from mixlab.errors import ConfigError, MixlabError
 from mixlab.settings import Settings, close_to, parse, sentence
 
 ENTRY_POINTS = "mixlab.plugins"
+
+RESOLVER = re.compile(r"\$\{\s*[\w.]+\s*:")
+"""By which OmegaConf would look a value up, as in ``${oc.env:HOME}``."""
 
 
 class Named(Protocol):
@@ -175,6 +179,39 @@ class Choice(Settings):
             raise ConfigError(f"{key}._target_ is '{self.target}', which cannot be imported ({error}).") from error
 
 
+def names_code(node: Any, key: str = "") -> str | None:
+    """Why values that a folder holds are not taken over: what would be imported, called or looked up.
+
+    Returns:
+        The predicate of a sentence, whose subject is the file; None where all are registered names and plain values.
+    """
+    if isinstance(node, str) and RESOLVER.search(node):
+        return (
+            f"asks for a value of this machine ({key}: {node[:60]!r}), and nothing that a folder names is looked up; "
+            "write the value itself."
+        )
+    parts = node.items() if isinstance(node, Mapping) else enumerate(node) if isinstance(node, list) else ()
+    for name, value in parts:
+        where = f"{key}[{name}]" if isinstance(node, list) else f"{key}.{name}" if key else str(name)
+        if name == "_target_":
+            return (
+                f"names '{str(value)[:60]}' to be called ({where}), and nothing that a folder names is called; name "
+                "your own class on the command line, as the run's own did, or register it by plugins=[...] there."
+            )
+        if name == "plugins" and value:
+            return (
+                f"names modules to be imported ({where}: {str(value)[:60]}), and nothing that a folder names is; name "
+                "them on the command line, as in plugins=[my_lab.module]."
+            )
+        if where in ("defaults", "hydra"):
+            return (
+                f"has the key '{where}', by which Hydra composes; what a folder holds is composed already: remove it."
+            )
+        if found := names_code(value, where):
+            return found
+    return None
+
+
 def check_arguments(called: Callable[..., Any], values: Mapping[str, Any], key: str, skip: int = 0) -> None:
     """Check keyword arguments against the signature of what takes them, types included.
 
@@ -185,14 +222,21 @@ def check_arguments(called: Callable[..., Any], values: Mapping[str, Any], key: 
     Raises:
         ConfigError: naming the first key that is unknown, missing or of a wrong type.
     """
-    signature = inspect.signature(called, eval_str=True)
+    try:
+        signature = inspect.signature(called, eval_str=True)
+    except NameError:
+        # Annotated with what only a type checker imports: names are checked all the same.
+        signature = inspect.signature(called)
     parameters = [
         p for p in list(signature.parameters.values())[skip:] if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)
     ]
     if any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values()):
         return
     fields: dict[str, Any] = {
-        p.name: (Any if p.annotation is p.empty else p.annotation, ... if p.default is p.empty else p.default)
+        p.name: (
+            Any if p.annotation is p.empty or isinstance(p.annotation, str) else p.annotation,
+            ... if p.default is p.empty else p.default,
+        )
         for p in parameters
     }
     model = create_model("Arguments", __base__=_Arguments, **fields)

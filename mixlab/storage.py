@@ -39,7 +39,7 @@ def write_whole(path: Path, content: str | bytes | Callable[[IO[bytes]], Any]) -
         if callable(content):
             content(handle)
         else:
-            handle.write(content.encode() if isinstance(content, str) else content)
+            handle.write(content.encode(errors="backslashreplace") if isinstance(content, str) else content)
 
 
 @contextmanager

@@ -38,6 +38,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field, field_validator
 
 from mixlab.errors import ConfigError, InputFileError
+from mixlab.escaping import say
 from mixlab.settings import Many, Plain, Positive, PositiveCount, Settings, Spelled, parse
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def main(settings: AdviseSettings) -> None:
     with redirect_stdout(sys.stderr):
         report = make_report(settings)
     is_json = settings.format is Format.JSON
-    print(json.dumps(report.to_json(), ensure_ascii=False) if is_json else report.to_text())
+    say(json.dumps(report.to_json(), ensure_ascii=False) if is_json else report.to_text())
 
 
 def make_report(settings: AdviseSettings, answer: Answer | None = None) -> Report:

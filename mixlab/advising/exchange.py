@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
 from mixlab.audio.levels import db_to_amplitude
+from mixlab.escaping import csv_text, line
 
 _SOURCES = {".flac": "FLAC", ".mp3": "MP3", ".ogg": "VORBIS"}
 """REAPER's names for what its other sources than WAVE read."""
 _PANS = {None: 0, 0: -1, 1: 1}
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""A cell that starts like this is run as a formula by spreadsheets."""
 
 
 @dataclass(frozen=True)
@@ -30,13 +27,7 @@ class TrackGain:
 
 def gains_csv(gains: Sequence[TrackGain]) -> str:
     """A table with one line a file; names that a spreadsheet would run as a formula start with an apostrophe."""
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(["file", "role", "gain_db"])
-    for gain in gains:
-        name = f"'{gain.name}" if gain.name.startswith(_FORMULA) else gain.name
-        writer.writerow([name, gain.role, f"{gain.gain_db:+.1f}"])
-    return out.getvalue()
+    return csv_text([["file", "role", "gain_db"], *([g.name, g.role, f"{g.gain_db:+.1f}"] for g in gains)])
 
 
 def reaper_project(gains: Sequence[TrackGain]) -> str:
@@ -55,7 +46,7 @@ def reaper_project(gains: Sequence[TrackGain]) -> str:
 
 def _quoted(text: str) -> str:
     """REAPER quotes with whichever of its three marks the text lacks; where it has all, one is replaced."""
-    text = " ".join(text.split())
+    text = line(text)
     for mark in ('"', "'", "`"):
         if mark not in text:
             return f"{mark}{text}{mark}"

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from typing import NoReturn
 
 from mixlab.errors import MixlabError
+from mixlab.escaping import line as one_line
+from mixlab.escaping import say
 from mixlab.runs.signals import EXIT_INTERRUPTED, Terminated
 
 EXIT_WRONG_INPUT = 2
@@ -49,7 +51,7 @@ def one_sentence_errors() -> Iterator[None]:
 
 def fail(sentence: str) -> NoReturn:
     """End the process for wrong input, with one sentence on stderr."""
-    print(f"error: {sentence}", file=sys.stderr)
+    say(f"error: {one_line(sentence)}", sys.stderr)
     sys.exit(EXIT_WRONG_INPUT)
 
 

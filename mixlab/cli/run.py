@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
+import logging
 import os
 import sys
 import tempfile
@@ -25,6 +26,7 @@ from mixlab.cli.errors import fail, one_sentence_errors
 from mixlab.cli.hints import refusal
 from mixlab.cli.table import Command, config_place
 from mixlab.errors import MixlabError
+from mixlab.escaping import LogFormatter
 from mixlab.registry import load_plugins
 from mixlab.runs.job import Job
 from mixlab.runs.status import digest
@@ -118,6 +120,8 @@ def _task(verb: str, command: Command, argv: Sequence[str]) -> Callable[[DictCon
         sys.argv = list(argv)
         hydra_cfg = HydraConfig.get()
         folder = Path(hydra_cfg.runtime.output_dir)
+        for handler in logging.root.handlers:
+            handler.setFormatter(LogFormatter(getattr(handler.formatter, "_fmt", None)))
         try:
             return call(verb, command, cfg, _job(verb, cfg))
         except MixlabError as error:

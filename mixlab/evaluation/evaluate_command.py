@@ -58,8 +58,8 @@ def settings(values: Mapping[str, Plain], overrides: Sequence[str]) -> EvaluateS
             merged["anchor"]["stem"] = description.anchors[0]
     else:
         run = RunFolder(checkpoint)
-        config = run.config
-        if not isinstance(config.get("dataset"), Mapping):
+        config = run.read_config([".".join(_path(override)) for override in overrides])
+        if not isinstance(run.config.get("dataset"), Mapping):
             raise CheckpointError(
                 f"{run.config_file} cannot be read as the configuration of a run (it names no songs); "
                 f"give checkpoint={find_trained(checkpoint)} to evaluate the adapter by itself."
@@ -90,6 +90,11 @@ def settings(values: Mapping[str, Plain], overrides: Sequence[str]) -> EvaluateS
     return found
 
 
+def _path(override: str) -> list[str]:
+    """The keys that lead to what an override of the command line names."""
+    return override.split("=", 1)[0].lstrip("+~").split("@")[-1].replace("/", ".").split(".")
+
+
 def check_probes(settings: EvaluateSettings) -> None:
     """Raise ConfigError unless all probes that are asked for are registered."""
     from mixlab.evaluation.probes.base import PROBES
@@ -102,7 +107,7 @@ def check_probes(settings: EvaluateSettings) -> None:
 
 def _take_over(merged: dict[str, Any], values: Mapping[str, Any], override: str) -> None:
     """Let what an override of the command line names hold as it was composed."""
-    path = override.split("=", 1)[0].lstrip("+~").split("@")[-1].replace("/", ".").split(".")
+    path = _path(override)
     node: Any = values
     for part in path:
         if not isinstance(node, Mapping) or part not in node:

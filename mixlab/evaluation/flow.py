@@ -171,9 +171,9 @@ def run_notes(bank: ItemBank, results: Sequence[SplitResult]) -> list[str]:
 def print_results(results: Sequence[SplitResult], sentence: str, run: RunFolder, minutes: float) -> None:
     """Print the first line, a table of each split, and where everything lies."""
     console = Console(width=max(100, Console().width))
-    console.print(f"\n{sentence}\n", style="bold", highlight=False)
+    console.print(f"\n{sentence}\n", style="bold", highlight=False, markup=False)
     for result in results:
         console.print(results_table(result.rows, f"Split '{result.split}', {result.headline_items}"))
     if results[0].probes:
         console.print(probes_table(results[0].probes))
-    console.print(f"Run folder: {run.path}   Report: {run.report}   ({minutes:.1f} min)", highlight=False)
+    console.print(f"Run folder: {run.path}   Report: {run.report}   ({minutes:.1f} min)", highlight=False, markup=False)

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from mixlab.escaping import code, fenced, finalize, markdown
 from mixlab.items.manifest import MANIFEST, Manifest
 from mixlab.items.records import AUDIO_TAG
 from mixlab.synthesis.licences import hub_name
@@ -26,13 +27,16 @@ def cards() -> Any:
     """The Jinja environment of all cards; a name that a template does not get is an error."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    return Environment(
+    environment = Environment(
         loader=PackageLoader("mixlab.hub"),
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
         undefined=StrictUndefined,
+        finalize=finalize,
     )
+    environment.filters |= {"text": markdown, "code": code, "fenced": fenced}
+    return environment
 
 
 def card(manifest: Manifest) -> str:
@@ -46,7 +50,7 @@ def card(manifest: Manifest) -> str:
             manifest=manifest,
             manifest_name=MANIFEST,
             audio_tag=AUDIO_TAG,
-            source=str(manifest.dataset.get("kind") or manifest.dataset["_target_"]).rsplit(".", 1)[-1],
+            source=str(manifest.dataset.get("kind") or manifest.dataset.get("_target_")).rsplit(".", 1)[-1],
             songs=Counter(song["split"] for song in songs),
             licences=[{"name": name, "free": free, "songs": count} for (name, free), count in sorted(counts.items())],
             withheld=sum(manifest.withheld.values()),

@@ -50,12 +50,12 @@ def settings(values: Mapping[str, Plain], overrides: Sequence[str]) -> ExportSet
     asked = parse(values, ExportSettings)
     if asked.rebuild is None:
         return asked
-    from mixlab.items.exported import ExportedSet
+    from mixlab.items.exported import DECIDING, ExportedSet
 
     manifest = ExportedSet(asked.rebuild).manifest
     merged: dict[str, Any] = dict(values) | {"seed": manifest.seed}
-    for group, keys in manifest.settings.items():
-        if isinstance(keys, Mapping):
+    for group in DECIDING:
+        if isinstance(keys := manifest.settings.get(group), Mapping):
             merged[group] = {**merged[group], **keys} if group in ("data", "evaluation") else {**keys}
     return parse(merged, ExportSettings)
 

@@ -58,7 +58,7 @@ def publish(settings: PublishSettings) -> None:
     for what in uploads:
         check_card(what.folder, what.kind)
         check_private(what.folder, list(_places(settings)), token)
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True, markup=False)
     console.print(show(uploads))
     if settings.dry_run:
         console.print(f"Nothing was uploaded. Read {out}, then add dry_run=false.")

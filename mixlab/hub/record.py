@@ -53,7 +53,7 @@ class RunRecord:
         if kind in KNOWN_DATA:
             return KNOWN_DATA[kind]
         if kind == "jsonl":
-            songs = read_manifest(Path(str(choice["root"]))).songs.values()
+            songs = read_manifest(Path(str(choice.get("root")))).songs.values()
             licences = {song["licence"] for song in songs}
             return "songs of an exported data set", [] if None in licences else sorted(licences)
         stated = choice.get("licence")
@@ -98,5 +98,5 @@ def read_run(folder: Path) -> RunRecord:
         )
     if missing := [name for name in ("test/joint_accuracy", "test/items", "test/songs") if name not in run.metrics]:
         raise InputFileError(f"{run.metrics_file} holds no figure '{missing[0]}'; {again} anew.")
-    _ = run.config  # read, and refused, before anything is written
+    run.read_config()  # refused before anything is written, where a class is named that nobody could rebuild
     return RunRecord(run)

@@ -9,6 +9,7 @@ from huggingface_hub import RepoCard
 from rich.markup import escape
 from rich.tree import Tree
 
+from mixlab.escaping import visible
 from mixlab.hub.upload import Upload
 from mixlab.models.footprint import readable
 
@@ -22,9 +23,10 @@ def show(uploads: Sequence[Upload]) -> Tree:
     for what in uploads:
         data = RepoCard.load(what.folder / "README.md").data.to_dict()
         licence = data.get("license_name") or data["license"]
+        named = escape(visible(str(licence)))
         seen = "private" if what.private else "[bold red]public[/bold red]"
         branch = root.add(
-            f"[bold]{escape(what.page)}[/bold]  {what.kind}, {seen}, licence {licence}, {readable(_size(what.folder))}"
+            f"[bold]{escape(what.page)}[/bold]  {what.kind}, {seen}, licence {named}, {readable(_size(what.folder))}"
         )
         _grow(branch, what.folder)
     return root
@@ -33,12 +35,12 @@ def show(uploads: Sequence[Upload]) -> Tree:
 def _grow(branch: Tree, folder: Path) -> None:
     files = sorted(path for path in folder.iterdir() if path.is_file())
     for path in files[:FILES_SHOWN]:
-        branch.add(f"{escape(path.name)}  [dim]{readable(path.stat().st_size)}[/dim]")
+        branch.add(f"{escape(visible(path.name))}  [dim]{readable(path.stat().st_size)}[/dim]")
     if more := files[FILES_SHOWN:]:
         branch.add(f"[dim]and {len(more)} files more, {readable(sum(path.stat().st_size for path in more))}[/dim]")
     for path in sorted(path for path in folder.iterdir() if path.is_dir()):
         count = sum(inner.is_file() for inner in path.rglob("*"))
-        sub = branch.add(f"{escape(path.name)}/  [dim]{count} files, {readable(_size(path))}[/dim]")
+        sub = branch.add(f"{escape(visible(path.name))}/  [dim]{count} files, {readable(_size(path))}[/dim]")
         if count <= FILES_SHOWN:
             _grow(sub, path)
 

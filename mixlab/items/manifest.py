@@ -9,8 +9,11 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from mixlab.errors import InputFileError
 from mixlab.multitrack.song import STEMS
+from mixlab.registry import names_code
 from mixlab.settings import Plain
 
 MANIFEST = "mixlab_export.json"
@@ -67,6 +70,9 @@ class Manifest:
         return json.dumps(asdict(self), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
+_MANIFEST = TypeAdapter(Manifest)
+
+
 def read_manifest(folder: Path) -> Manifest:
     """The manifest of an exported data set.
 
@@ -85,9 +91,14 @@ def read_manifest(folder: Path) -> Manifest:
             raise InputFileError(f"{path} has format {found!r}, and this version reads {FORMAT}; export again with it.")
         if {*record, "roles"} != {entry.name for entry in fields(Manifest)}:
             raise ValueError("other keys than a manifest has")
-        return Manifest(**record)
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise InputFileError(f"{path} cannot be read as a manifest ({error}); copy the folder again.") from error
+        if reason := names_code(record["settings"], "settings"):
+            raise InputFileError(f"{path} {reason}")
+        if outside := [name for name in record["files"] if ".." in Path(name).parts or Path(name).is_absolute()]:
+            raise ValueError(f"its file {outside[0]!r} leads out of the folder")
+        return _MANIFEST.validate_python(record)
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputFileError(f"{path} cannot be read as a manifest ({reason}); copy the folder again.") from error
 
 
 def describe_file(content: bytes) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator, model_validator
 
 from mixlab.errors import ConfigError
+from mixlab.escaping import fenced
 from mixlab.judging.asking import Estimate, Judge
 from mixlab.judging.controls import Control
 from mixlab.judging.forms import FormAsked, Preference
@@ -189,5 +190,5 @@ def _examples(questions: Sequence[Question]) -> str:
     parts = []
     for is_preference, question in sorted(firsts.items(), key=lambda first: first[0]):
         parts.append(f"# {'A comparison' if is_preference else 'A rating'}\n")
-        parts += [f"## {message['role']}\n\n{message['content']}\n" for message in question.messages]
+        parts += [f"## {message['role']}\n\n{fenced(message['content'])}\n" for message in question.messages]
     return "\n".join(parts)

@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
+from mixlab.escaping import visible
 from mixlab.reports.sheets import Sheet, document
 from mixlab.storage import write_whole
 
@@ -35,5 +36,5 @@ def write_results(
     for sheet in sheets:
         console.print(sheet.screen())
     for note in notes:
-        console.print(note, markup=False)
+        console.print(visible(note), markup=False)
     print(f"Written to {folder}")

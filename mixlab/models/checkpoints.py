@@ -28,7 +28,7 @@ from mixlab.models.backbones.pretrained import Pretrained
 from mixlab.models.backbones.tiny import Tiny, fold_feature_statistics
 from mixlab.models.merged_lora import merge_where_cheaper
 from mixlab.models.quantization import NF4, quantize_language_model
-from mixlab.registry import Registry, check_arguments
+from mixlab.registry import Registry, check_arguments, names_code
 from mixlab.settings import LevelDbfs, Many, Plain, Positive, Settings, parse
 from mixlab.storage import replaced_folder
 
@@ -206,6 +206,8 @@ def read_description(folder: Path) -> Description:
         CheckpointError: if it cannot be read, holds something else, or leads out of the folder.
     """
     description = _parsed(folder / DESCRIPTION, _read_json(folder / DESCRIPTION), Description)
+    if reason := names_code(description.arguments, "arguments"):
+        raise CheckpointError(f"{folder / DESCRIPTION} {reason}")
     return description.but(arguments=_resolved(description.arguments, folder))
 
 

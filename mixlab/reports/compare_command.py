@@ -18,6 +18,7 @@ from typing import Annotated
 from pydantic import Field, field_validator, model_validator
 
 from mixlab.errors import ConfigError, InputFileError
+from mixlab.escaping import say
 from mixlab.reports.comparison import matrix_sheets, write_comparisons
 from mixlab.reports.comparison_page import write_comparison
 from mixlab.runs.folder import RunFolder, predictions_at
@@ -72,7 +73,7 @@ def main(settings: CompareSettings) -> None:
     comparisons = compare_methods(methods, settings.metrics, settings.resamples, settings.permutations)
     write_comparisons(out, comparisons, as_json=True)
     for sheet in matrix_sheets(comparisons):
-        print(f"{sheet.title}\n\n{sheet.markdown()}")
+        say(f"{sheet.title}\n\n{sheet.markdown()}")
     print(f"All pairs with intervals and p-values: {out / 'comparisons.csv'}")
     runs = {name: RunFolder(paths[0]) for name, paths in zip(names, seeds, strict=True) if len(paths) == 1}
     if len(runs) == len(seeds) and all(run.is_evaluated for run in runs.values()):

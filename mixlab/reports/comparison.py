@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mixlab.reports.sheets import Cell, Line, Sheet, alone, csv_text, document
+from mixlab.escaping import csv_text
+from mixlab.reports.sheets import Cell, Line, Sheet, alone, document
 from mixlab.reports.table import label_of
 from mixlab.scoring.comparison import Comparison
 from mixlab.scoring.metrics import METRICS

@@ -10,7 +10,10 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.ticker import FuncFormatter
 
+from mixlab.escaping import visible
 from mixlab.scoring.bootstrap import Figure as Interval
 
 # Matplotlib draws with stand-ins; in the SVG each becomes a variable of the page's style sheet.
@@ -54,7 +57,15 @@ def dots(axes: Axes, points: Sequence[tuple[float, Interval]], colour: str, styl
 
 def svg(figure: Figure, name: str) -> str:
     """The figure as an SVG element: text stays text, ids are its own, colours are the page's variables."""
+    for written in figure.findobj(Text):
+        # A name is no formula, and nothing that no font has a shape for.
+        written.set_parse_math(False)
+        written.set_text(visible(written.get_text()))
     for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            # Labels at places of their own are written anew when the figure is drawn.
+            if isinstance(axis.get_major_formatter(), FuncFormatter):
+                axis.set_ticklabels([visible(label.get_text()) for label in axis.get_ticklabels()])
         legend = axes.get_legend()
         if legend is not None:
             legend.set_frame_on(False)
@@ -65,7 +76,7 @@ def svg(figure: Figure, name: str) -> str:
                 label.set_color(INK)
                 label.set_fontsize(9)
     buffer = io.StringIO()
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name, "text.parse_math": False}):
         figure.savefig(buffer, format="svg", bbox_inches="tight", pad_inches=0.05, metadata={"Date": None})
     text = buffer.getvalue()
     text = text[text.index("<svg") :]

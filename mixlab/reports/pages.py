@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mixlab.escaping import finalize
 from mixlab.reports.sheets import Sheet, write_sheets
 from mixlab.storage import write_whole
 
@@ -19,7 +20,9 @@ def pages() -> Any:
     """The Jinja environment of all pages: what is filled in is text and never markup."""
     from jinja2 import Environment, PackageLoader
 
-    return Environment(loader=PackageLoader("mixlab.reports"), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    return Environment(
+        loader=PackageLoader("mixlab.reports"), autoescape=True, finalize=finalize, trim_blocks=True, lstrip_blocks=True
+    )
 
 
 def write_page(path: Path, template: str, drawings: Mapping[str, str], **values: Any) -> Path:

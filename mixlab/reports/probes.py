@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mixlab.reports.sheets import Line, Sheet, alone, csv_text
+from mixlab.escaping import csv_text
+from mixlab.reports.sheets import Line, Sheet, alone
 from mixlab.reports.table import label_of
 from mixlab.scoring.probe import Probe
 from mixlab.storage import write_whole

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
-import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mixlab.escaping import csv_text, markdown, visible
+from mixlab.escaping import line as one_line
 from mixlab.scoring.bootstrap import Figure
 from mixlab.storage import write_whole
 
@@ -79,7 +78,7 @@ class Sheet:
     def markdown(self) -> str:
         """The table as Markdown, each figure followed by its interval."""
         lines = [
-            "| " + " | ".join([_escaped(self.label), *map(_escaped, self.columns.values())]) + " |",
+            "| " + " | ".join([markdown(self.label), *map(markdown, self.columns.values())]) + " |",
             "|---|" + "---:|" * len(self.columns),
         ]
         for line in self.lines:
@@ -104,12 +103,12 @@ class Sheet:
 
         shown = self.columns if headings is None else {c: headings[c] for c in self.columns if c in headings}
         options = {"title_justify": "left", "pad_edge": False, "collapse_padding": True, "header_style": "bold"}
-        table = Table(title=self.title or None, box=SIMPLE_HEAD, **options)  # type: ignore[arg-type]
-        table.add_column(self.label, no_wrap=True, vertical="bottom")
+        table = Table(title=Text(one_line(self.title)) if self.title else None, box=SIMPLE_HEAD, **options)  # type: ignore[arg-type]
+        table.add_column(Text(one_line(self.label)), no_wrap=True, vertical="bottom")
         words = {c for c in shown if all(isinstance(line.cells.get(c), str) for line in self.lines)}
         for column, heading in shown.items():
             justify = "left" if column in words else "right"
-            table.add_column(heading, justify=justify, vertical="bottom", no_wrap=True)  # type: ignore[arg-type]
+            table.add_column(Text(visible(heading)), justify=justify, vertical="bottom", no_wrap=True)  # type: ignore[arg-type]
             if column in intervals:
                 table.add_column("95 %", justify="right", style="dim", vertical="bottom", no_wrap=True)
         styles = {"model": "bold", "aside": "dim"}
@@ -118,7 +117,9 @@ class Sheet:
             cells = [text for column in shown for text in texts[column][: 2 if column in intervals else 1]]
             ends = index + 1 < len(self.lines) and "aside" not in (kinds := {line.kind, self.lines[index + 1].kind})
             table.add_row(
-                *map(Text, (line.label, *cells)), style=styles.get(line.kind), end_section=ends and len(kinds) > 1
+                *(Text(one_line(text)) for text in (line.label, *cells)),
+                style=styles.get(line.kind),
+                end_section=ends and len(kinds) > 1,
             )
         return table
 
@@ -150,13 +151,6 @@ class Sheet:
         """The table as CSV with all digits; empty cells where a column does not apply."""
         names, rows = self.records()
         return csv_text([names, *rows])
-
-
-def csv_text(rows: Sequence[Sequence[Any]]) -> str:
-    """Rows of values as CSV."""
-    buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\n").writerows(rows)
-    return buffer.getvalue()
 
 
 def alone(value: float) -> Figure:
@@ -204,7 +198,7 @@ def number(value: float, column: str) -> str:
 def document(sheets: Sequence[Sheet], mark: str = "##") -> str:
     """Sheets as Markdown, each below its title and above its caption."""
     return "\n".join(
-        "\n".join([f"{mark} {sheet.title}\n", sheet.markdown(), *([sheet.caption, ""] * bool(sheet.caption))])
+        "\n".join([f"{mark} {markdown(sheet.title)}\n", sheet.markdown(), *([sheet.caption, ""] * bool(sheet.caption))])
         for sheet in sheets
     )
 
@@ -221,9 +215,4 @@ def write_sheets(folder: Path, sheets: Sequence[Sheet]) -> None:
 
 
 def _emphasized(text: str, mark: str) -> str:
-    return f"{mark}{_escaped(text)}{mark}" if text else ""
-
-
-def _escaped(text: str) -> str:
-    """Text that neither ends a cell of Markdown nor starts markup in it."""
-    return re.sub(r"([\\`*<>\[\]|])", r"\\\1", " ".join(text.split()))
+    return f"{mark}{markdown(text)}{mark}" if text else ""

@@ -11,11 +11,11 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mixlab.escaping import csv_text, finalize
 from mixlab.multitrack.segments import Segment
 from mixlab.reports.examples import Example, shown_examples
 from mixlab.reports.players import Heard
 from mixlab.reports.run_sheets import confusion_pairs, describe
-from mixlab.reports.sheets import csv_text
 from mixlab.runs.folder import RunFolder
 from mixlab.runs.wandb import finish_run, open_run, open_run_of, read_identity, wandb_mode
 from mixlab.scoring.prediction import Prediction
@@ -114,9 +114,10 @@ def prediction_tables(
             for path, stage in save_sound(sound_folder, example.item, example.heard):
                 sounds[stages.index(stage)] = wandb.Audio(str(path), caption=f"{example.item}, {stage}")
         caption = example.heard.caption if example.heard is not None else ""
-        lines.append([heading, *(getattr(example, name) for name in EXAMPLE_COLUMNS), caption, *sounds])
+        texts = [heading, *(getattr(example, name) for name in EXAMPLE_COLUMNS), caption]
+        lines.append([*map(finalize, texts), *sounds])
     return {
-        "predictions": wandb.Table(list(PREDICTION_COLUMNS), rows),
+        "predictions": wandb.Table(list(PREDICTION_COLUMNS), [list(map(finalize, row)) for row in rows]),
         "examples": wandb.Table(["what", *EXAMPLE_COLUMNS, "sound", *stages], lines),
     }
 

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from mixlab.items.settings import AnchorSettings
+from mixlab.registry import Choice
 from mixlab.runs.settings import TrainSettings
+from mixlab.settings import Settings
 from mixlab.synthesis.problem import PromptCategory
 from mixlab.synthesis.protocol import ErrorProtocol, PromptProtocol
 
 
-def axes_of(settings: TrainSettings) -> dict[str, str | int | None]:
+class AxisSettings(Settings):
+    """The groups of a training's configuration that say where it stands."""
+
+    anchor: AnchorSettings
+    error: ErrorProtocol
+    prompt: PromptProtocol
+    adapter: Choice
+
+
+def axes_of(settings: TrainSettings | AxisSettings) -> dict[str, str | int | None]:
     """The anchor, the error range, the prompts and the rank that a run was trained with.
 
     Returns:

@@ -6,7 +6,7 @@ import csv
 import json
 import math
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,15 +15,15 @@ from typing import Any
 import yaml
 
 from mixlab.errors import CheckpointError, InputFileError
-from mixlab.runs.axes import axes_of
+from mixlab.runs.axes import AxisSettings, axes_of
 from mixlab.runs.provenance import provenance
-from mixlab.runs.reading import read_config
+from mixlab.runs.reading import describe_config, read_config, read_yaml
 from mixlab.runs.settings import CallbacksSettings, Monitor, TrainSettings
 from mixlab.runs.status import STATUS_FILE, Status, read_status, state_of
 from mixlab.scoring.bootstrap import Figure
 from mixlab.scoring.metrics import METRICS as REGISTERED
 from mixlab.scoring.prediction import Prediction, read_predictions
-from mixlab.settings import Parsed, Plain, Settings, parse
+from mixlab.settings import Plain, Settings, parse
 from mixlab.storage import write_whole
 
 CONFIG = "config.yaml"
@@ -140,26 +140,29 @@ class RunFolder:
 
     @cached_property
     def config(self) -> Mapping[str, Plain]:
-        """The configuration as plain values.
+        """The configuration as plain values, to be described: nothing can be rebuilt of a class that it names.
+
+        Raises:
+            CheckpointError: if it cannot be read.
+        """
+        return describe_config(self.config_file if self.is_run else self.evaluation_file)
+
+    def read_config(self, said: Collection[str] = ()) -> Mapping[str, Plain]:
+        """The configuration as plain values, to rebuild what it names; what the command line `said` is left out.
 
         Raises:
             CheckpointError: if it cannot be read, or names something to be called.
         """
-        return read_config(self.config_file if self.is_run else self.evaluation_file)
+        return read_config(self.config_file if self.is_run else self.evaluation_file, said)
 
     @cached_property
     def settings(self) -> TrainSettings:
-        """The configuration of a training run.
+        """The configuration of a training run, to be described as `config` is.
 
         Raises:
             CheckpointError: if it cannot be read, or is that of another version and does not fit this one.
         """
-        return self.read(TrainSettings)
-
-    def read(self, kind: type[Parsed], *groups: str) -> Parsed:
-        """The configuration, or some of its groups, as settings of a kind."""
-        values = {key: self.config[key] for key in groups if key in self.config} if groups else self.config
-        return parse(values, kind, str(self.config_file))
+        return parse(self.config, TrainSettings, str(self.config_file))
 
     def write_config(self, settings: Settings) -> None:
         """Keep the resolved configuration, and what the run is made with.
@@ -180,42 +183,41 @@ class RunFolder:
         if dataset.get("kind") == "jsonl":
             from mixlab.items.manifest import read_manifest
 
-            return read_manifest(Path(str(dataset["root"]))).balance_db is not None
+            return read_manifest(Path(str(dataset.get("root")))).balance_db is not None
         return dataset.get("kind") == "demo"
 
     @cached_property
     def overrides(self) -> Mapping[str, str]:
         """What its command line said, by key; empty where nothing is known of it."""
-        pairs = (str(override).lstrip("+~").partition("=") for override in self._hydra("overrides.yaml") or ())
+        said = self._hydra("overrides.yaml")
+        pairs = (str(override).lstrip("+~").partition("=") for override in (said if isinstance(said, list) else ()))
         return {key: value for key, _, value in pairs}
 
     @cached_property
     def choices(self) -> Mapping[str, str]:
         """What was chosen of each group; empty where nothing is known of it."""
-        found = self._hydra("hydra.yaml") or {}
-        return found.get("hydra", {}).get("runtime", {}).get("choices", {})
+        found = _at(self._hydra("hydra.yaml"), "hydra", "runtime", "choices")
+        return found if isinstance(found, Mapping) else {}
 
     def held(self, key: str) -> str:
         """What holds for a key, in words: what the command line said, the choice of a group, or a value by its path."""
         for known in (self.overrides, self.choices):
             if key in known:
                 return str(known[key])
-        node: object = self.config
-        for part in key.split("."):
-            node = node.get(part) if isinstance(node, Mapping) else None
-        return str(node)
+        return str(_at(self.config, *key.split(".")))
 
     def _hydra(self, name: str) -> Any:
         """What Hydra wrote down; None where it did not, or that cannot be read."""
         try:
-            return yaml.safe_load((self.path / ".hydra" / name).read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError):
+            return read_yaml(self.path / ".hydra" / name)
+        except (OSError, ValueError, yaml.YAMLError, RecursionError):
             return None
 
     @property
     def axes(self) -> dict[str, str | int | None]:
         """Where the run stands on the axes that are swept."""
-        return axes_of(self.settings)
+        groups = {key: self.config[key] for key in AxisSettings.model_fields if key in self.config}
+        return axes_of(parse(groups, AxisSettings, str(self.config_file)))
 
     # What came of it
 
@@ -351,6 +353,13 @@ def predictions_at(place: Path | str) -> list[Prediction]:
 def to_yaml(values: Mapping[str, object]) -> str:
     """Plain values as YAML, keys in their order."""
     return yaml.safe_dump(dict(values), sort_keys=False, allow_unicode=True, width=120)
+
+
+def _at(node: Any, *path: str) -> Any:
+    """What stands at a path of a tree; None where nothing does."""
+    for part in path:
+        node = node.get(part) if isinstance(node, Mapping) else None
+    return node
 
 
 def _number(text: str | None) -> float | None:

@@ -20,6 +20,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from mixlab.storage import write_whole
 
 STATUS_FILE = "status.json"
@@ -62,6 +64,9 @@ class Status:
         return (self.ended_s or time.time()) - self.started_s
 
 
+_STATUS = TypeAdapter(Status)
+
+
 def digest(values: Mapping[str, object]) -> str:
     """Eight hex digits of a configuration: equal where all choices are equal.
 
@@ -84,8 +89,8 @@ def command_line(command: str, overrides: Sequence[str], folder: Path) -> str:
 def read_status(folder: Path) -> Status | None:
     """What a run folder says of its run; None if nothing, or nothing that can be read."""
     try:
-        return Status(**json.loads((folder / STATUS_FILE).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        return _STATUS.validate_json((folder / STATUS_FILE).read_bytes(), strict=True)
+    except (OSError, ValueError):
         return None
 
 

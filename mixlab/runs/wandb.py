@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast, get_args
 from urllib.parse import urlparse
 
+from pydantic import TypeAdapter
+
 from mixlab.errors import InputFileError
 from mixlab.settings import Plain
 from mixlab.storage import write_whole
@@ -48,10 +50,11 @@ def read_identity(folder: Path) -> Identity | None:
     if not path.is_file():
         return None
     try:
-        return Identity(**json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TypeError, OSError) as error:
+        return TypeAdapter(Identity).validate_json(path.read_bytes(), strict=True)
+    except (ValueError, OSError) as error:
+        reason = str(error).splitlines()[0]
         raise InputFileError(
-            f"{path} does not say which W&B run belongs to its folder ({error}); remove it to start a new one."
+            f"{path} does not say which W&B run belongs to its folder ({reason}); remove it to start a new one."
         ) from error
 
 

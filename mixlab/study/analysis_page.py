@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mixlab.escaping import finalize
 from mixlab.reports.drawing import INK, MUTED, SERIES, draw, svg
 from mixlab.reports.sheets import Figure, Sheet, document, words, write_sheets
 from mixlab.storage import write_whole
@@ -22,7 +23,7 @@ def templates() -> Any:
 
     loader = ChoiceLoader([PackageLoader("mixlab.study", "templates/reports"), PackageLoader("mixlab.reports")])
     escape = select_autoescape(("html.j2",), default_for_string=True)
-    return Environment(loader=loader, autoescape=escape, trim_blocks=True, lstrip_blocks=True)
+    return Environment(loader=loader, autoescape=escape, finalize=finalize, trim_blocks=True, lstrip_blocks=True)
 
 
 def summary(analysis: Analysis) -> str:

@@ -49,6 +49,8 @@ def source_of(request: BuildSettings) -> MultitrackSource:
                 "where the songs are; set dataset={kind: ...}."
             )
         values: Any = read_config(path)
+        if not isinstance(values.get("dataset"), Mapping):
+            raise InputFileError(f"{path} names no songs (dataset); set dataset={{kind: ...}}.")
         dataset = parse(values["dataset"], Choice, f"{path}: dataset")
     source = open_dataset(dataset)
     if isinstance(source, ExportedSet):

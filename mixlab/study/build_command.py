@@ -16,6 +16,7 @@ MUSDB18's among them, may be played in a study of your own and never published: 
 
 from __future__ import annotations
 
+from mixlab.escaping import say
 from mixlab.study.settings import BuildSettings
 
 
@@ -30,5 +31,5 @@ def main(settings: BuildSettings) -> None:
     manifest = build(settings, source_of(settings))
     print(f"{len(manifest.items) - 1} items and one for training, {len(manifest.systems)} systems, in {settings.out}")
     for note in manifest.notes:
-        print(note)
+        say(note)
     print(f"Complete {settings.out}/information.md and consent.md: fields in [brackets] are yours.")

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from importlib import resources
 from pathlib import Path
@@ -14,6 +12,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
+from mixlab.escaping import csv_text, markdown
 from mixlab.storage import whole_folder, write_whole
 from mixlab.study.database import Code, Database, Participant, Trial
 from mixlab.study.manifest import Item, StudyFolder
@@ -63,7 +62,7 @@ def export_study(folder: StudyFolder, database: Database, out: Path) -> dict[str
         lines = [] if rates else list(_annotations(folder, people))
     with whole_folder(out) as part:
         for name, (columns, rows) in tables.items():
-            write_whole(part / name, _csv(columns, rows))
+            write_whole(part / name, csv_text([columns, *([row.get(name) for name in columns] for row in rows)]))
         if not rates:
             text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
             write_whole(part / "annotations.jsonl", text)
@@ -214,19 +213,6 @@ def _flag(value: bool | None) -> int | None:
     return None if value is None else int(value)
 
 
-def _csv(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({name: _cell(row.get(name)) for name in columns} for row in rows)
-    return text.getvalue()
-
-
-def _cell(value: Any) -> Any:
-    # A spreadsheet runs what begins like a formula; an apostrophe makes it text.
-    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
-
-
 def _codebook(folder: StudyFolder) -> str:
     template = resources.files("mixlab.study").joinpath("texts", "codebook.md").read_text(encoding="utf-8")
     scales = [
@@ -236,7 +222,8 @@ def _codebook(folder: StudyFolder) -> str:
     ]
     asked = [f"- `{name}`: {question.question}" for name, question in folder.instrument.background.items()]
     codes = [f"- `{name}`: {words}" for name, words in folder.instrument.codes.items()]
-    parts = {"scales": scales, "background": asked, "codes": codes, "notes": [f"- {n}" for n in folder.manifest.notes]}
+    notes = [f"- {markdown(note)}" for note in folder.manifest.notes]
+    parts = {"scales": scales, "background": asked, "codes": codes, "notes": notes}
     for name, rows in parts.items():
         template = template.replace(f"<{name}>", "\n".join(rows))
     return template

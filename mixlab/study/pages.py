@@ -13,6 +13,7 @@ from fastapi.templating import Jinja2Templates
 from jinja2 import Environment, FileSystemLoader
 from markdown_it import MarkdownIt
 
+from mixlab.escaping import finalize
 from mixlab.study.sessions import Refused, Sessions, find
 from mixlab.study.trials import Trials, trial_of
 from mixlab.study.views import audible, current, step, trial_view
@@ -25,7 +26,9 @@ PAGE_HEADERS = {"Cache-Control": "no-store"}
 def make_templates() -> Jinja2Templates:
     """The pages' templates; whatever is put into them is shown as text."""
     # By default only names that end in .html are escaped.
-    return Jinja2Templates(env=Environment(loader=FileSystemLoader(HERE / "templates"), autoescape=True))
+    return Jinja2Templates(
+        env=Environment(loader=FileSystemLoader(HERE / "templates"), autoescape=True, finalize=finalize)
+    )
 
 
 def make_pages(sessions: Sessions, trials: Trials, templates: Jinja2Templates) -> APIRouter:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import statistics
 import sys
@@ -14,8 +15,11 @@ from typing import Any
 
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+from pydantic import TypeAdapter
 
 from mixlab.errors import InputFileError, MixlabError
+from mixlab.escaping import say
+from mixlab.registry import RESOLVER
 from mixlab.runs import status
 from mixlab.runs.settings import TrainSettings
 from mixlab.settings import parse
@@ -24,6 +28,12 @@ from mixlab.storage import write_whole
 PLAN_FILE = "sweep.json"
 EXIT_JOBS_FAILED = 1
 EXIT_WRONG_INPUT = 2
+
+HYDRAS_OWN = re.compile(
+    r"hydra/launcher=\w+|hydra\.(sweep\.dir=.*|job\.chdir=false"
+    r"|launcher\.[\w.]+=(-?[\d.]+|auto|null|true|false)|launcher\.(partition|account|qos|constraint)=[\w-]+)"
+)
+"""What the command line of a sweep that is resumed may say of Hydra itself: which launcher, and how large jobs are."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +44,9 @@ class Plan:
     arguments: list[str]
     jobs: dict[str, str]
     launcher: str
+
+
+_PLAN = TypeAdapter(Plan)
 
 
 class Sweep(Callback):
@@ -54,7 +67,7 @@ class Sweep(Callback):
             planned = plan(config, self.command)
             write_whole(folder / PLAN_FILE, json.dumps(asdict(planned), indent=1) + "\n")
         except MixlabError as error:
-            print(f"error: {error}", file=sys.stderr)
+            say(f"error: {error}", sys.stderr)
             sys.exit(EXIT_WRONG_INPUT)
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
@@ -62,14 +75,14 @@ class Sweep(Callback):
         from mixlab.reports.sweep_page import write_report
 
         folder = Path(config.hydra.sweep.dir)
-        print(status_page(folder))
+        say(status_page(folder))
         try:
-            print(f"All runs side by side: {write_report([folder])}")
+            say(f"All runs side by side: {write_report([folder])}")
         except MixlabError as error:
-            print(f"There is no report on the sweep: {error}")
+            say(f"There is no report on the sweep: {error}")
         left = [state for state in states(folder).values() if state != "done"]
         if left:
-            print(f"Again, only what is left: mixlab sweep resume {shlex.quote(str(folder))}")
+            say(f"Again, only what is left: mixlab sweep resume {shlex.quote(str(folder))}")
             sys.exit(EXIT_JOBS_FAILED)
 
 
@@ -128,8 +141,8 @@ def read_plan(folder: Path) -> Plan:
     """
     path = folder / PLAN_FILE
     try:
-        return Plan(**json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
+        return _PLAN.validate_json(path.read_bytes(), strict=True)
+    except (OSError, ValueError) as error:
         raise InputFileError(
             f"{folder} is no folder of a sweep: {path} is not there or cannot be read; give the folder that "
             "hydra.sweep.dir named, by default <paths.outputs>/<name>/sweep_<time>."
@@ -190,11 +203,29 @@ def resume(folder: Path) -> None:
     """Start a sweep again in its folder, with the arguments it was started with; replaces this process.
 
     Raises:
-        InputFileError: if the folder is none of a sweep.
+        InputFileError: if the folder is none of a sweep, or may be a stranger's: its arguments name what would be
+            imported, called, looked up or composed from elsewhere.
     """
     planned = read_plan(folder)
     kept = [argument for argument in planned.arguments if not argument.startswith("hydra.sweep.dir=")]
     quoted = str(folder).replace("\\", "\\\\").replace("'", "\\'")
-    arguments = [*kept, f"hydra.sweep.dir='{quoted}'"]
-    print(f"mixlab {planned.command} {shlex.join(arguments)}", file=sys.stderr)
-    os.execv(sys.executable, [sys.executable, "-m", "mixlab", planned.command, *arguments])
+    words = [planned.command, *kept, f"hydra.sweep.dir='{quoted}'"]
+    if planned.command != "train" or not all(map(is_plain, kept)):
+        reason = next((word for word in kept if not is_plain(word)), planned.command)
+        raise InputFileError(
+            f"{folder / PLAN_FILE} says '{reason[:60]}' (arguments), which a folder may not, since it may come from a "
+            f"stranger; if the sweep is yours, type its command yourself: mixlab {shlex.join(words)}"
+        )
+    say(f"mixlab {shlex.join(words)}", sys.stderr)
+    os.execv(sys.executable, [sys.executable, "-m", "mixlab", *words])
+
+
+def is_plain(argument: str) -> bool:
+    """Whether an argument of a command line names registered things and plain values, and nothing else."""
+    if argument in ("-m", "--multirun"):
+        return True
+    key = argument.partition("=")[0].lstrip("+~")
+    if key.partition("@")[0].startswith("hydra") or "@hydra" in key:
+        return HYDRAS_OWN.fullmatch(argument.lstrip("+")) is not None
+    names_code = "_target_" in argument or "plugins" in re.split(r"\W", key)
+    return not (argument.startswith("-") or names_code or RESOLVER.search(argument))

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import multiprocessing
+import re
 import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from mixlab.errors import ConfigError
+from mixlab.escaping import csv_text, markdown, say
 from mixlab.runs import status
 from mixlab.runs.job import Job
 from mixlab.runs.settings import TrainSettings
@@ -47,6 +47,7 @@ def search(settings: SearchSettings, job: Job) -> float:
     """
     tasks = [Task(settings, job, worker) for worker in range(settings.search.workers)]
     study = _study(tasks[0])
+    _check_attributes(study, settings)
     _claim(study, settings)
     _take_up_dead_trials(study, job.folder)
     if len(tasks) == 1:
@@ -60,7 +61,7 @@ def search(settings: SearchSettings, job: Job) -> float:
     if not study.best_trials:
         failed = next((trial.user_attrs.get("reason") for trial in reversed(study.trials)), None)
         raise ConfigError(f"No trial of {job.folder} came to its end ({failed}); see the logs of its trials.")
-    print(_write_results(study, settings, job))
+    say(_write_results(study, settings, job))
     return float(study.best_value)
 
 
@@ -105,6 +106,15 @@ def _study(task: Task) -> Any:
     )
 
 
+def _check_attributes(study: Any, settings: SearchSettings) -> None:
+    """Refuse a study with a sampler's pickle in it (CMA-ES keeps one): it may be a stranger's, and would be run."""
+    if any("optimizer" in key for trial in study.get_trials(deepcopy=False) for key in trial.system_attrs):
+        raise ConfigError(
+            f"search.study is '{settings.search.study}', which holds the pickled state of a sampler, and none is ever "
+            "read; choose another search.study."
+        )
+
+
 def _claim(study: Any, settings: SearchSettings) -> None:
     """Keep the settings of a study with it, and refuse to go on with others: its trials could not be compared."""
     space = {key: place.plain() for key, place in settings.search.space.items()}
@@ -134,7 +144,11 @@ def _take_up_dead_trials(study: Any, folder: Path) -> None:
 
 
 def _trial_folder(folder: Path, trial: Any) -> Path:
-    return folder / trial.user_attrs.get("folder", f"trial_{trial.number:04d}")
+    """The folder of a trial, below that of its search whatever the study says."""
+    name = str(trial.user_attrs.get("folder", f"trial_{trial.number:04d}"))
+    if not re.fullmatch(r"trial_\d+", name):
+        raise ConfigError(f"The study of {folder} has a trial in the folder '{name}'; choose another search.study.")
+    return folder / name
 
 
 def _run_trial(trial: Any, task: Task) -> float:
@@ -204,9 +218,7 @@ def _write_results(study: Any, settings: SearchSettings, job: Job) -> str:
     for trial in study.trials:
         reason = trial.user_attrs.get("reason", "")
         rows.append([trial.number, trial.state.name.lower(), trial.value, *map(trial.params.get, keys), reason])
-    table = io.StringIO()
-    csv.writer(table).writerows([["" if cell is None else cell for cell in row] for row in rows])
-    write_whole(job.folder / "trials.csv", table.getvalue())
+    write_whole(job.folder / "trials.csv", csv_text(rows))
     cells = [[f"{cell:.4g}" if isinstance(cell, float) else str(cell or 0) for cell in row[:-1]] for row in rows]
     best = study.best_trial
     page = [
@@ -217,7 +229,7 @@ def _write_results(study: Any, settings: SearchSettings, job: Job) -> str:
         "",
         "    " + shlex.join(["mixlab", "train", *_overrides(job, best.params)]),
         "",
-        *("| " + " | ".join(row) + " |" for row in [cells[0], ["---"] * len(cells[0]), *cells[1:]]),
+        *("| " + " | ".join(map(markdown, row)) + " |" for row in [cells[0], ["---"] * len(cells[0]), *cells[1:]]),
         "",
         *_importances(study),
     ]

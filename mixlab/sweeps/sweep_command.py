@@ -14,6 +14,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from mixlab.escaping import say
 from mixlab.sweeps.plan import resume, status_page
 
 
@@ -25,4 +26,4 @@ def main(words: Sequence[str]) -> None:
     asked = parser.parse_args(words)
     if asked.action == "resume":
         resume(asked.folder)
-    print(status_page(asked.folder))
+    say(status_page(asked.folder))

@@ -15,6 +15,7 @@ from mixlab.advising.consultation import REASONS
 from mixlab.advising.usual import usual
 from mixlab.audio.blocks import in_steps
 from mixlab.audio.files import read_blocks, read_header, to_mono
+from mixlab.escaping import finalize
 from mixlab.web.preview import Preview
 from mixlab.web.work import Advised, Work
 
@@ -27,6 +28,7 @@ def _templates() -> Environment:
     return Environment(
         loader=PackageLoader("mixlab.web"),
         autoescape=True,
+        finalize=finalize,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
