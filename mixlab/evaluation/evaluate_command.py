@@ -90,6 +90,17 @@ def settings(values: Mapping[str, Plain], overrides: Sequence[str]) -> EvaluateS
     return found
 
 
+def check(settings: EvaluateSettings) -> None:
+    """Refuse devices that the machine does not have.
+
+    Raises:
+        ConfigError: naming the key.
+    """
+    from mixlab.runs.trainer import check_devices_there
+
+    check_devices_there(settings.trainer)
+
+
 def check_probes(settings: EvaluateSettings) -> None:
     """Raise ConfigError unless all probes that are asked for are registered."""
     from mixlab.evaluation.probes.base import PROBES
