@@ -34,7 +34,7 @@ def _name(text: str) -> str:
 def _place(text: str) -> str:
     if not text:
         raise ValueError("it is empty; give the path of a file or folder")
-    if not text.isprintable() or any(len(part.encode()) > LONGEST_PART for part in text.split("/")):
+    if "\0" in text or any(len(os.fsencode(part)) > LONGEST_PART for part in text.split("/")):
         raise ValueError("no file has such a name; give the path of a file or folder")
     found = os.path.expanduser(text)
     # Of a user that this machine does not know; a file may be called so.

@@ -38,7 +38,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field, field_validator
 
 from mixlab.errors import ConfigError, InputFileError
-from mixlab.settings import Many, Plain, Positive, PositiveCount, Settings, Spelled, parse
+from mixlab.settings import FilePath, Many, Plain, Positive, PositiveCount, Settings, Spelled, parse
 
 if TYPE_CHECKING:
     from mixlab.advising.report import Report
@@ -62,15 +62,15 @@ class Format(StrEnum):
 class AdviseSettings(Settings):
     """The whole configuration of `mixlab advise`."""
 
-    checkpoint: str
-    anchor: str
-    tracks: Annotated[Many[str], Field(min_length=1)]
+    checkpoint: FilePath
+    anchor: FilePath
+    tracks: Annotated[Many[FilePath], Field(min_length=1)]
     prompt: str | None
     roles: dict[str, str] | None
     length_tolerance_s: Positive
     format: Spelled[Format]
     sections: bool
-    apply: str | None
+    apply: FilePath | None
     overwrite: bool
     batch_size: PositiveCount
     constrained: bool

@@ -16,7 +16,7 @@ from pydantic import Field
 
 from mixlab.items.settings import ItemSettings
 from mixlab.runs.settings import EvaluationSettings
-from mixlab.settings import Many, PositiveCount, Settings
+from mixlab.settings import FilePath, Many, PositiveCount, Settings
 
 
 class LogMelSettings(Settings):
@@ -32,7 +32,7 @@ class CodebookSettings(ItemSettings):
     """The whole configuration of `mixlab codebook`."""
 
     evaluation: EvaluationSettings
-    out: str
+    out: FilePath
     codes: Annotated[int, Field(ge=2)]
     examples: PositiveCount
     log_mel: LogMelSettings
