@@ -22,6 +22,7 @@ Spaces need the quotes of the shell alone:        anchor="my bass.wav"  tracks='
 Commas, parentheses, apostrophes, brackets, = and : need a second pair inside:
   anchor="'bass (1).wav'"    tracks="['vocals, lead.wav',drums.wav]"    prompt="'The vocals are too quiet, right?'"
   prompt='"I don'\''t hear the vocals"'
+Other signs do, too; what cannot be read is answered with the quotes that work. ~ is the home folder.
 In roles, ? stands for such a character:          roles='{take ?1?.wav: vocals}'
 
 Gains are relative to the current faders, and each was said of some segment: the lower median of those that agree.

@@ -9,9 +9,9 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import hydra
 from hydra import compose, initialize_config_dir
@@ -119,7 +119,12 @@ class Door(Callback):
 
     Args:
         verb: of the command.
+
+    Attributes:
+        made: the folders above the run folder that it was the first to need, innermost first.
     """
+
+    made: ClassVar[list[Path]] = []
 
     def __init__(self, verb: str) -> None:
         self.verb = verb
@@ -132,6 +137,7 @@ class Door(Callback):
             with open_dict(composed):
                 del composed["hydra"]
             settings_of(self.verb, composed, overrides)
+            Door.made[:] = [path for path in folder.parents if not path.exists()]
             make_folder(folder)
 
 
@@ -180,6 +186,9 @@ def _task(verb: str, command: Command, argv: Sequence[str]) -> Callable[[DictCon
                 from mixlab.runs.folder import RunFolder
 
                 RunFolder(folder).discard_if_nothing_was_done()
+                for path in Door.made:
+                    with suppress(OSError):
+                        path.rmdir()
             return fail(str(error))
 
     # Hydra names the job, and its log file, after the module.

@@ -7,7 +7,6 @@ import json
 import math
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -317,15 +316,10 @@ class RunFolder:
         return self.last_checkpoint
 
     def discard_if_nothing_was_done(self) -> None:
-        """Remove the folder of a command line that was refused: one that holds no more than Hydra's and its status.
-
-        The folder above it goes as well, where nothing else is in it.
-        """
+        """Remove the folder of a command line that was refused: one that holds no more than Hydra's and its status."""
         kept = {".hydra", STATUS_FILE, CONFIG, "provenance.json"}
         if self.path.is_dir() and all(entry.name in kept or entry.suffix == ".log" for entry in self.path.iterdir()):
             shutil.rmtree(self.path, ignore_errors=True)
-            with suppress(OSError):
-                self.path.parent.rmdir()
 
 
 def find_runs(folder: Path) -> Iterator[RunFolder]:

@@ -161,7 +161,7 @@ class TrainerSettings(Settings):
 class WandbSettings(Settings):
     """A run at Weights & Biases."""
 
-    project: str
+    project: Annotated[str, Field(pattern=r"^[^/\\#?%:]{1,128}$")]
     group: str | None
     tags: Many[str]
 

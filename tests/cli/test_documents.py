@@ -36,7 +36,11 @@ COMMAND_LINES = sorted(set(typed()))
 COMPOSED = [
     (verb, words)
     for verb, words in COMMAND_LINES
-    if COMMANDS[verb].config is not None and not words.startswith("-m ") and "$" not in words
+    if COMMANDS[verb].config is not None
+    and not words.startswith("-m ")
+    and "$" not in words
+    # Experiments by themselves are composed elsewhere.
+    and not re.fullmatch(r"\+experiment=\w+", words)
 ]
 SWEPT = [words for verb, words in COMMAND_LINES if verb == "train" and words.startswith("-m ")]
 

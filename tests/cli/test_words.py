@@ -1,4 +1,4 @@
-"""A command line as people type it: what Hydra cannot read is answered with words that it can, before there is a folder."""
+"""A command line as people type it: what Hydra cannot read is answered with words that it can, before it runs."""
 
 import os
 import shlex
