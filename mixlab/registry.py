@@ -225,8 +225,10 @@ def check_arguments(called: Callable[..., Any], values: Mapping[str, Any], key: 
     try:
         signature = inspect.signature(called, eval_str=True)
     except NameError:
-        # Annotated with what only a type checker imports: names are checked all the same.
+        # Annotated with names that only a type checker imports: the keys are checked, and not their types.
         signature = inspect.signature(called)
+        untyped = [p.replace(annotation=Any) for p in signature.parameters.values()]
+        signature = signature.replace(parameters=untyped)
     parameters = [
         p for p in list(signature.parameters.values())[skip:] if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)
     ]

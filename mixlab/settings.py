@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
-from typing import Annotated, Any, Self, TypeVar
+import os
+import re
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, ValidationError
 from typing_extensions import TypeAliasType
 
 from mixlab.errors import ConfigError
@@ -14,15 +16,44 @@ from mixlab.errors import ConfigError
 T = TypeVar("T")
 Parsed = TypeVar("Parsed", bound="Settings")
 
+LONGEST_NAME = 80
+"""In characters: file systems take 255 bytes, and names of files are made out of names."""
+
+LONGEST_PART = 255
+"""Of a path, in bytes."""
+
+
+def _name(text: str) -> str:
+    if not re.fullmatch(r"\w[\w.-]*", text) or len(text) > LONGEST_NAME:
+        raise ValueError(
+            f"a name has 1 to {LONGEST_NAME} letters, digits, _, - or dots, and begins with none of the last two"
+        )
+    return text
+
+
+def _place(text: str) -> str:
+    if not text:
+        raise ValueError("it is empty; give the path of a file or folder")
+    if "\0" in text or any(len(os.fsencode(part)) > LONGEST_PART for part in text.split("/")):
+        raise ValueError("no file has such a name; give the path of a file or folder")
+    found = os.path.expanduser(text)
+    # Of a user that this machine does not know; a file may be called so.
+    return f"./{found}" if found.startswith("~") else found
+
+
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 NotNegative = Annotated[float, Field(ge=0.0)]
 Positive = Annotated[float, Field(gt=0.0)]
-Count = Annotated[int, Field(ge=0)]
-PositiveCount = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=0, le=2**53)]
+PositiveCount = Annotated[int, Field(ge=1, le=2**53)]
+Workers = Annotated[int, Field(ge=0, le=1024)]
+"""Processes or threads."""
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 GainDb = Annotated[float, Field(ge=-60.0, le=60.0)]
 LevelDbfs = Annotated[float, Field(ge=-120.0, le=0.0)]
-Name = Annotated[str, Field(pattern=r"^\w[\w.-]*$")]
+Name = Annotated[str, AfterValidator(_name)]
+FilePath = Annotated[str, AfterValidator(_place)]
+"""The path of a file or folder, `~` expanded; it need not exist."""
 Many = Annotated[tuple[T, ...], Strict(False)]
 """Several values; YAML has lists, settings hold tuples."""
 
@@ -37,7 +68,12 @@ class Settings(BaseModel):
     """A part of a configuration: its schema, and the object that the code uses. Defaults stand in the YAML of `conf/`.
 
     Values are checked and not converted ('0.001' as text is no number), and keys that it does not know are refused.
+
+    Attributes:
+        refused: keys that people may look for here, and why there are none, with the remedy.
     """
+
+    refused: ClassVar[Mapping[str, str]] = {}
 
     model_config = ConfigDict(
         extra="forbid",
@@ -97,7 +133,10 @@ def sentence(error: ValidationError, kind: type[Settings], where: str = "") -> s
     parts = [str(part) for part in first["loc"] if part != "[key]"]
     key = ".".join([*([where] if where else []), *parts])
     if first["type"] == "extra_forbidden":
-        hint = close_to(parts[-1], _known_keys(kind, parts[:-1]))
+        found_in = settings_at(kind, parts[:-1])
+        if found_in is not None and parts[-1] in found_in.refused:
+            return f"The key '{key}' is {first['input']!r}: {found_in.refused[parts[-1]]}."
+        hint = close_to(parts[-1], list(found_in.model_fields) if found_in is not None else [])
         return f"The configuration has an unknown key '{key}'{hint}; remove it or correct its name."
     if first["type"] == "missing":
         return f"The key '{key}' is missing; set it, as in {key}=..."
@@ -108,14 +147,12 @@ def sentence(error: ValidationError, kind: type[Settings], where: str = "") -> s
     return f"{subject}: {reason[0].lower()}{reason[1:]}."
 
 
-def _known_keys(kind: Any, path: list[str]) -> list[str]:
-    """The keys that settings know at a place of their tree; empty where that is no settings."""
+def settings_at(kind: Any, path: Sequence[str]) -> type[Settings] | None:
+    """The settings at a place of the tree of a kind of settings; None where that is something else."""
     for part in path:
         field = getattr(kind, "model_fields", {}).get(part)
         kind = None if field is None else field.annotation
-        if not (isinstance(kind, type) and issubclass(kind, Settings)):
-            return []
-    return list(getattr(kind, "model_fields", {}))
+    return kind if isinstance(kind, type) and issubclass(kind, Settings) else None
 
 
 def _first_missing(node: Any, key: str = "") -> str | None:

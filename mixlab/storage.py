@@ -149,6 +149,12 @@ def whole_folder(out: Path) -> Iterator[Path]:
             raise InputFileError(f"Another process is writing {out}; wait for it, or choose another out=.") from None
 
 
+def refuse_file(out: Path) -> None:
+    """Raise InputFileError where a file has the place of a folder that a command will write."""
+    if out.is_file():
+        raise InputFileError(f"{out} is a file; choose a folder as out=...")
+
+
 @contextmanager
 def replaced_folder(folder: Path) -> Iterator[Path]:
     """A temporary neighbour of `folder` to write into, which takes its place when the block ends without an error."""

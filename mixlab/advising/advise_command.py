@@ -22,6 +22,7 @@ Spaces need the quotes of the shell alone:        anchor="my bass.wav"  tracks='
 Commas, parentheses, apostrophes, brackets, = and : need a second pair inside:
   anchor="'bass (1).wav'"    tracks="['vocals, lead.wav',drums.wav]"    prompt="'The vocals are too quiet, right?'"
   prompt='"I don'\''t hear the vocals"'
+Other signs do, too; what cannot be read is answered with the quotes that work. ~ is the home folder.
 In roles, ? stands for such a character:          roles='{take ?1?.wav: vocals}'
 
 Gains are relative to the current faders, and each was said of some segment: the lower median of those that agree.
@@ -39,7 +40,7 @@ from pydantic import Field, field_validator
 
 from mixlab.errors import ConfigError, InputFileError
 from mixlab.escaping import say
-from mixlab.settings import Many, Plain, Positive, PositiveCount, Settings, Spelled, parse
+from mixlab.settings import FilePath, Many, Plain, Positive, PositiveCount, Settings, Spelled, parse
 
 if TYPE_CHECKING:
     from mixlab.advising.report import Report
@@ -63,15 +64,15 @@ class Format(StrEnum):
 class AdviseSettings(Settings):
     """The whole configuration of `mixlab advise`."""
 
-    checkpoint: str
-    anchor: str
-    tracks: Annotated[Many[str], Field(min_length=1)]
+    checkpoint: FilePath
+    anchor: FilePath
+    tracks: Annotated[Many[FilePath], Field(min_length=1)]
     prompt: str | None
     roles: dict[str, str] | None
     length_tolerance_s: Positive
     format: Spelled[Format]
     sections: bool
-    apply: str | None
+    apply: FilePath | None
     overwrite: bool
     batch_size: PositiveCount
     constrained: bool

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, get_type_hints
 
 from mixlab.storage import config_folder
+
+if TYPE_CHECKING:
+    from mixlab.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -86,3 +91,10 @@ def config_place(config: str) -> tuple[Path, str]:
     """
     path = config_folder() / config
     return path.parent, path.name
+
+
+def kind_of(verb: str) -> type[Settings]:
+    """The settings of a command: the annotation of its main's first parameter. Imports the command."""
+    module, function = COMMANDS[verb].place
+    kind: type[Settings] = next(iter(get_type_hints(getattr(importlib.import_module(module), function)).values()))
+    return kind

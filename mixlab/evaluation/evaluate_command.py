@@ -95,6 +95,17 @@ def _path(override: str) -> list[str]:
     return override.split("=", 1)[0].lstrip("+~").split("@")[-1].replace("/", ".").split(".")
 
 
+def check(settings: EvaluateSettings) -> None:
+    """Refuse devices that the machine does not have.
+
+    Raises:
+        ConfigError: naming the key.
+    """
+    from mixlab.runs.trainer import check_devices_there
+
+    check_devices_there(settings.trainer)
+
+
 def check_probes(settings: EvaluateSettings) -> None:
     """Raise ConfigError unless all probes that are asked for are registered."""
     from mixlab.evaluation.probes.base import PROBES

@@ -21,7 +21,7 @@ from pydantic import model_validator
 from mixlab.hub.export import Audio, SampleFormat
 from mixlab.items.settings import ItemSettings
 from mixlab.runs.settings import EvaluationSettings
-from mixlab.settings import Many, Plain, PositiveCount, Spelled, parse
+from mixlab.settings import FilePath, Many, Plain, PositiveCount, Spelled, parse
 
 SAMPLE_RATE = 16_000
 """Of the clips, in hertz: that of every Whisper front end."""
@@ -31,8 +31,8 @@ class ExportSettings(ItemSettings):
     """The whole configuration of `mixlab export`."""
 
     evaluation: EvaluationSettings
-    out: str | None
-    rebuild: str | None
+    out: FilePath | None
+    rebuild: FilePath | None
     clips: Spelled[SampleFormat]
     audio: Spelled[Audio]
     train_items: PositiveCount

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, field_validator
 
-from mixlab.settings import Many, PositiveCount, Settings, Spelled
+from mixlab.settings import FilePath, Many, PositiveCount, Settings, Spelled
 
 _REPO = re.compile(r"^[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?/[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?$")
 
@@ -31,10 +31,10 @@ class Form(StrEnum):
 class PublishSettings(Settings):
     """The whole configuration of `mixlab publish`."""
 
-    checkpoint: str
+    checkpoint: FilePath
     what: Annotated[Many[Spelled[What]], Field(min_length=1)]
     repo: str
-    out: str
+    out: FilePath
     dry_run: bool
     private: bool
     form: Spelled[Form]
@@ -42,9 +42,9 @@ class PublishSettings(Settings):
     base_revision: str | None
     base_licence: str | None
     licence: str | None
-    exported: str | None
+    exported: FilePath | None
     train_items: PositiveCount
-    cache: str | None
+    cache: FilePath | None
     commit_message: Annotated[str, Field(min_length=1)]
 
     @field_validator("what", mode="before")

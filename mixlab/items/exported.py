@@ -15,7 +15,7 @@ from mixlab.items.bank import ItemBank, TrueBalance
 from mixlab.items.manifest import check_file, describe_file, read_manifest
 from mixlab.items.records import Item
 from mixlab.items.settings import HeldoutSettings, ItemSettings
-from mixlab.settings import Plain
+from mixlab.settings import FilePath, Plain
 from mixlab.synthesis.example import Clip, Example
 from mixlab.synthesis.problem import Problem
 from mixlab.synthesis.seeds import generator
@@ -33,7 +33,7 @@ class ExportedSet:
 
     name = "jsonl"
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: FilePath) -> None:
         self.root = Path(root).expanduser()
         self.manifest = read_manifest(self.root)
         self.sample_rate = self.manifest.sample_rate

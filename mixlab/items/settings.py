@@ -8,7 +8,7 @@ from pydantic import Field, field_validator
 
 from mixlab.multitrack.segments import Gates
 from mixlab.registry import Choice
-from mixlab.settings import Count, PositiveCount, Seed, Settings
+from mixlab.settings import FilePath, PositiveCount, Seed, Settings, Workers
 from mixlab.synthesis.augment import Augmentation
 from mixlab.synthesis.example import LAYOUTS
 from mixlab.synthesis.protocol import ErrorProtocol, LevelProtocol, PromptProtocol
@@ -37,8 +37,8 @@ class InputsSettings(Settings):
 class PathsSettings(Settings):
     """The group `paths`: the only place with locations."""
 
-    outputs: str
-    cache: str
+    outputs: FilePath
+    cache: FilePath
 
 
 class DataSettings(Settings):
@@ -61,8 +61,8 @@ class DataSettings(Settings):
     batch_size: PositiveCount
     eval_batch_size: PositiveCount
     examples_per_epoch: PositiveCount
-    workers: Count
-    prepare_workers: PositiveCount
+    workers: Workers
+    prepare_workers: Annotated[Workers, Field(ge=1)]
     gates: Gates
     augmentation: Augmentation
     level: LevelProtocol

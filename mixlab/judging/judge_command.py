@@ -32,7 +32,19 @@ from mixlab.judging.controls import Control
 from mixlab.judging.forms import FormAsked, Preference
 from mixlab.judging.questions import Question, Rubric, choose, make_cases, preference_questions, rating_questions
 from mixlab.runs.job import Job
-from mixlab.settings import Count, Many, NotNegative, Plain, Positive, PositiveCount, Settings, Spelled, parse
+from mixlab.settings import (
+    Count,
+    FilePath,
+    Many,
+    NotNegative,
+    Plain,
+    Positive,
+    PositiveCount,
+    Seed,
+    Settings,
+    Spelled,
+    parse,
+)
 
 OURS = ("model", "messages", "response_format", "stream", "n")
 """Parts of a request that the judge itself sets."""
@@ -49,11 +61,11 @@ class JudgeSettings(Settings):
     """The whole configuration of `mixlab judge`."""
 
     rubric: Rubric
-    predictions: str
+    predictions: FilePath
     endpoint: str
     model: Annotated[str, Field(min_length=1)]
-    opponent: str | None
-    ratings: str | None
+    opponent: FilePath | None
+    ratings: FilePath | None
     items: PositiveCount | None
     controls: Many[Spelled[Control]]
     draws: PositiveCount
@@ -68,10 +80,10 @@ class JudgeSettings(Settings):
     price: Price
     api_key_variable: Annotated[str, Field(pattern=r"^[A-Z_][A-Z0-9_]*$")]
     dry_run: bool
-    seed: Count
+    seed: Seed
     resamples: PositiveCount
-    cache: str
-    outputs: str
+    cache: FilePath
+    outputs: FilePath
 
     @field_validator("endpoint")
     @classmethod

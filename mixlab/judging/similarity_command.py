@@ -25,19 +25,19 @@ from typing import Annotated
 from pydantic import Field
 
 from mixlab.runs.job import Job
-from mixlab.settings import Count, Many, PositiveCount, Settings
+from mixlab.settings import FilePath, Many, PositiveCount, Seed, Settings
 
 
 class SimilaritySettings(Settings):
     """The whole configuration of `mixlab similarity`."""
 
-    predictions: str | None
-    annotations: str
+    predictions: FilePath | None
+    annotations: FilePath
     encoder: str | None
     stems: Annotated[Many[Annotated[str, Field(pattern=r"^\w+$")]], Field(min_length=2)]
     resamples: PositiveCount
-    seed: Count
-    outputs: str
+    seed: Seed
+    outputs: FilePath
 
 
 def main(settings: SimilaritySettings, job: Job) -> None:

@@ -12,13 +12,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from mixlab.items.settings import PathsSettings
-from mixlab.settings import Settings
+from mixlab.settings import FilePath, Settings
 
 
 class AssembleSettings(Settings):
     """Where the model goes; left as it is if it is there."""
 
-    out: str
+    out: FilePath
     paths: PathsSettings
 
 

@@ -11,14 +11,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from mixlab.settings import Settings
+from mixlab.settings import FilePath, Settings
 
 
 class MergeSettings(Settings):
     """What is merged, and the folder of the merged model, new or empty."""
 
-    checkpoint: str
-    out: str
+    checkpoint: FilePath
+    out: FilePath
 
 
 def main(settings: MergeSettings) -> None:

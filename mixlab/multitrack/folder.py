@@ -18,6 +18,7 @@ from mixlab.multitrack.patterns import RoleRules
 from mixlab.multitrack.song import STEMS, LoadedSong, SongEntry
 from mixlab.multitrack.splits import by_artist, by_folder, by_song, check_shares, folder_patterns
 from mixlab.multitrack.tracks import LENGTH_TOLERANCE_S, RoleSums, Track, check_tracks, delay_notes, with_sides
+from mixlab.settings import FilePath
 
 FOLDER_VERSION = 2
 """Part of a song's identity; raise it when other samples come from the same files."""
@@ -73,7 +74,7 @@ class FolderSource:
 
     def __init__(
         self,
-        root: str,
+        root: FilePath,
         validation_share: float = 0.15,
         test_share: float = 0.25,
         seed: int = 0,

@@ -19,6 +19,7 @@ from mixlab.audio.files import read_header
 from mixlab.errors import ConfigError, InputFileError
 from mixlab.multitrack.song import STEMS, LoadedSong, SongEntry
 from mixlab.multitrack.tracks import LENGTH_TOLERANCE_S, RoleSums, Track, check_together
+from mixlab.settings import FilePath
 
 MUSDB_VERSION = 2
 """Part of a song's identity; raise it when other samples come from the same files."""
@@ -52,7 +53,7 @@ class _Musdb(ABC):
     form = ""
     roles = STEMS
 
-    def __init__(self, root: str, shared_artists: bool = True) -> None:
+    def __init__(self, root: FilePath, shared_artists: bool = True) -> None:
         self.root = Path(root).expanduser()
         self.shared_artists = shared_artists
         if not self._songs:
@@ -146,7 +147,7 @@ class Musdb18(_Musdb):
     name = "musdb18"
     form = "the folder of MUSDB18, with train/<song>.stem.mp4 and so on"
 
-    def __init__(self, root: str, shared_artists: bool = True) -> None:
+    def __init__(self, root: FilePath, shared_artists: bool = True) -> None:
         missing = [program for program in ("ffmpeg", "ffprobe") if shutil.which(program) is None]
         if missing:
             raise ConfigError(

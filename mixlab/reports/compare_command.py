@@ -26,19 +26,19 @@ from mixlab.scoring.comparison import check_comparable, compare_methods
 from mixlab.scoring.metrics import METRICS
 from mixlab.scoring.prediction import Prediction
 from mixlab.scoring.scores import in_one_order
-from mixlab.settings import Many, PositiveCount, Settings
+from mixlab.settings import FilePath, Many, PositiveCount, Settings
 
 
 class CompareSettings(Settings):
     """The whole configuration of `mixlab compare`."""
 
-    runs: Annotated[Many[str | Many[str]], Field(min_length=2)]
+    runs: Annotated[Many[FilePath | Many[FilePath]], Field(min_length=2)]
     names: Many[str] | None
     split: Annotated[str, Field(pattern=r"^\w+$")]
     metrics: Annotated[Many[str], Field(min_length=1)]
     resamples: PositiveCount
     permutations: PositiveCount
-    out: str
+    out: FilePath
 
     @field_validator("metrics")
     @classmethod

@@ -12,16 +12,16 @@ from pathlib import Path
 
 from pydantic import model_validator
 
-from mixlab.settings import Many, Settings
+from mixlab.settings import FilePath, Many, Settings
 
 
 class DashboardSettings(Settings):
     """The whole configuration of `mixlab dashboard`."""
 
-    runs: Many[str]
+    runs: Many[FilePath]
     entity: str | None
     project: str
-    out: str
+    out: FilePath
 
     @model_validator(mode="after")
     def _shows_something(self) -> DashboardSettings:

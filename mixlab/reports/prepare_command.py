@@ -30,7 +30,7 @@ class PrepareSettings(Settings):
     data: DataSettings
     paths: PathsSettings
     name: Name
-    sample_rate: Annotated[int, Field(ge=8000)]
+    sample_rate: Annotated[int, Field(ge=8000, le=384_000)]
 
 
 def main(settings: PrepareSettings, job: Job) -> None:
@@ -56,6 +56,8 @@ def main(settings: PrepareSettings, job: Job) -> None:
     store = prepare(source, Path(settings.paths.cache), settings.sample_rate, data.prepare_workers)
     grid = (data.segment_s, data.segment_step_s, data.gates.active_frame_dbfs)
     found = statistics(segment_index(store, *grid), data.gates)
+    if not found["songs"]:
+        raise ConfigError(f"No song has a segment of {data.segment_s:g} s; shorten data.segment_s.")
     shutil.copyfile(index_path(store, *grid), job.folder / "segments.parquet")
     write_whole(job.folder / "statistics.json", json.dumps(found, indent=1, allow_nan=False) + "\n")
     root = settings.dataset.arguments.get("root", "")

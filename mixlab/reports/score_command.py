@@ -29,16 +29,16 @@ from mixlab.scoring.metrics import reading_of
 from mixlab.scoring.prediction import Prediction
 from mixlab.scoring.results import Row
 from mixlab.scoring.scores import headline_predictions, score
-from mixlab.settings import PositiveCount, Settings
+from mixlab.settings import FilePath, PositiveCount, Settings
 from mixlab.storage import write_whole
 
 
 class ScoreSettings(Settings):
     """The whole configuration of `mixlab score`."""
 
-    predictions: str
+    predictions: FilePath
     format: RowFormat
-    out: str | None
+    out: FilePath | None
     resamples: PositiveCount
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
 from mixlab.baselines.registry import BASELINES
 from mixlab.items.settings import HeldoutSettings, ItemSettings
 from mixlab.models.settings import Compute, LossSettings, ModelSettings
 from mixlab.registry import Choice
 from mixlab.scoring.formats import Protocol
-from mixlab.settings import Count, Many, Name, PositiveCount, Settings, Spelled
+from mixlab.settings import Count, FilePath, Many, Name, NotNegative, PositiveCount, Seed, Settings, Spelled, Workers
 
 MIXINGBUDDY_TARGETS = {"vocals", "drums", "bass"}
 MIXINGBUDDY_CATEGORIES = {"very_quiet", "quiet", "no_error", "loud", "very_loud"}
@@ -73,35 +74,94 @@ class EvaluationSettings(HeldoutSettings):
         return self
 
 
+SETTLED = "mixlab settles it itself; leave it out"
+ENDS_BY_STEPS = "a run ends by its optimizer steps; set trainer.max_steps"
+NEW_EXAMPLES = "every epoch draws new examples; set data.examples_per_epoch, or choose debug=fast to try a run out"
+VALIDATES = "a run validates after every data.examples_per_epoch examples; set that"
+ITEMS = "the items of validation and test are fixed; set evaluation.validation_items_per_song or items_per_song"
+
+
 class TrainerSettings(Settings):
-    """The group `trainer`: options of Lightning's Trainer, passed on as they are, and two of our own.
+    """The group `trainer`: options of Lightning's Trainer that a run can have, and two of our own.
+
+    An option that is None is left to Lightning's default.
 
     Attributes:
         threads: of the training process.
         features: where log-mel is computed.
     """
 
-    model_config = ConfigDict(extra="allow", strict=True, frozen=True, allow_inf_nan=False)
-    accelerator: str
-    devices: Annotated[int | str | list[int], Field()]
+    refused: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("max_epochs", "min_epochs", "min_steps"), ENDS_BY_STEPS),
+        **dict.fromkeys(("fast_dev_run", "overfit_batches", "limit_train_batches"), NEW_EXAMPLES),
+        **dict.fromkeys(("val_check_interval", "check_val_every_n_epoch"), VALIDATES),
+        **dict.fromkeys(("limit_val_batches", "limit_test_batches", "limit_predict_batches"), ITEMS),
+        "enable_progress_bar": "set callbacks.progress_bar",
+        "default_root_dir": "set paths.outputs",
+        **dict.fromkeys(
+            (
+                "barebones", "callbacks", "enable_autolog_hparams", "enable_checkpointing", "enable_model_summary",
+                "logger", "model_registry", "plugins", "reload_dataloaders_every_n_epochs", "sync_batchnorm",
+                "use_distributed_sampler",
+            ),
+            SETTLED,
+        ),
+    }  # fmt: skip
+
+    accelerator: Literal["cpu", "gpu", "cuda", "mps", "auto"]
+    devices: int | str | list[int]
     max_steps: PositiveCount
-    threads: PositiveCount
+    threads: Annotated[Workers, Field(ge=1)]
     features: Spelled[Features]
     strategy: str | Choice = "auto"
+    num_nodes: PositiveCount | None = None
+    precision: Literal["32-true", "16-mixed", "bf16-mixed"] | None = None
+    accumulate_grad_batches: PositiveCount | None = None
+    gradient_clip_val: NotNegative | None = None
+    gradient_clip_algorithm: Literal["norm", "value"] | None = None
+    log_every_n_steps: PositiveCount | None = None
+    num_sanity_val_steps: Count | None = None
+    max_time: Annotated[str, Field(pattern=r"^\d+:\d\d:\d\d:\d\d$")] | None = None
+    deterministic: bool | None = None
+    benchmark: bool | None = None
+    detect_anomaly: bool | None = None
+    inference_mode: bool | None = None
+    profiler: Literal["simple", "advanced"] | None = None
+
+    @field_validator("devices", mode="before")
+    @classmethod
+    def _are_devices(cls, devices: Any) -> Any:
+        if isinstance(devices, list):
+            numbers = {number for number in devices if type(number) is int and number >= 0}
+            known = 0 < len(devices) == len(numbers)
+        else:
+            known = devices in ("auto", -1) or (type(devices) is int and devices > 0)
+        if known:
+            return devices
+        raise ValueError("give how many, the numbers of some as [0,1], or -1 for all that there are")
+
+    @field_validator("strategy", mode="before")
+    @classmethod
+    def _is_known(cls, strategy: Any) -> Any:
+        if isinstance(strategy, Mapping | Choice) or strategy in ("auto", "ddp"):
+            return strategy
+        raise ValueError("give auto or ddp, or choose trainer=fsdp for weights that are shared")
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_left_to_lightning(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {key: value for key, value in dump(self).items() if value is not None}
 
     @property
     def options(self) -> dict[str, Any]:
         """What Lightning's Trainer takes, the strategy left out."""
         own = {"threads", "features", "strategy"}
-        return {
-            key: value for key, value in {**dict(self), **(self.__pydantic_extra__ or {})}.items() if key not in own
-        }
+        return {key: value for key, value in dict(self).items() if key not in own and value is not None}
 
 
 class WandbSettings(Settings):
     """A run at Weights & Biases."""
 
-    project: str
+    project: Annotated[str, Field(pattern=r"^[^/\\#?%:]{1,128}$")]
     group: str | None
     tags: Many[str]
 
@@ -156,7 +216,7 @@ class TrainSettings(ItemSettings):
     logger: LoggerSettings
     callbacks: CallbacksSettings
     name: Name
-    ckpt_path: str | None
+    ckpt_path: FilePath | None
     control_steps: PositiveCount
     controls: Many[Spelled[Control]]
     plugins: Many[str] = ()
@@ -183,10 +243,10 @@ class EvaluateSettings(ItemSettings):
     model: ModelSettings
     trainer: TrainerSettings
     probes: ProbesSettings
-    checkpoint: str | None
+    checkpoint: FilePath | None
     baseline: str | None
-    out: str | None
-    seed: Count
+    out: FilePath | None
+    seed: Seed
     plugins: Many[str] = ()
 
     @model_validator(mode="after")

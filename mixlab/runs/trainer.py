@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-import inspect
+import os
 from typing import Any
 
 import lightning
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.accelerators import MPSAccelerator
 from lightning.pytorch.strategies import ModelParallelStrategy
 from lightning.pytorch.utilities import rank_zero_only
 
 from mixlab.errors import ConfigError
 from mixlab.registry import Choice
 from mixlab.runs.settings import TrainerSettings
-from mixlab.settings import close_to
 
 STRATEGIES: dict[str, Any] = {"model_parallel": ModelParallelStrategy}
 """Strategies that take settings, by the name that ``trainer.strategy.kind`` gives; Lightning knows others by name."""
+
+STARTED_FROM_OUTSIDE = {"SLURM_NTASKS", "WORLD_SIZE", "NODE_RANK", "GROUP_RANK"}
+"""In the environment of a process that a launcher of several machines started."""
 
 
 def build_trainer(settings: TrainerSettings, **arguments: Any) -> lightning.Trainer:
     """The Lightning trainer that `trainer` describes; without arguments it shows nothing and writes nothing.
 
     Raises:
-        ConfigError: naming the keys that Lightning does not take.
+        ConfigError: naming the key that asks for what the machine or Lightning does not have.
     """
     silent: dict[str, Any] = {
         "logger": False,
@@ -33,10 +36,7 @@ def build_trainer(settings: TrainerSettings, **arguments: Any) -> lightning.Trai
         "enable_model_summary": False,
         "use_distributed_sampler": False,
     }
-    known = list(inspect.signature(lightning.Trainer).parameters)
-    if unknown := [key for key in settings.options if key not in known]:
-        hint = close_to(unknown[0], known)
-        raise ConfigError(f"trainer has the key '{unknown[0]}'{hint}, which Lightning's Trainer does not take.")
+    check_devices_there(settings)
     strategy: Any = settings.strategy
     if isinstance(strategy, Choice):
         strategy = strategy.build(STRATEGIES, "trainer.strategy")
@@ -45,6 +45,38 @@ def build_trainer(settings: TrainerSettings, **arguments: Any) -> lightning.Trai
     except (TypeError, ValueError, MisconfigurationException) as error:
         first = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
         raise ConfigError(f"The keys of trainer do not fit lightning.Trainer ({first}).") from error
+
+
+def check_devices_there(settings: TrainerSettings) -> None:
+    """Refuse devices that the machine does not have.
+
+    Raises:
+        ConfigError: naming the key, with what there is.
+    """
+    if (settings.num_nodes or 1) > 1 and STARTED_FROM_OUTSIDE.isdisjoint(os.environ):
+        raise ConfigError(
+            f"trainer.num_nodes is {settings.num_nodes}, but this process would wait for the other machines in vain; "
+            "start one process a device with srun or torchrun on each of them."
+        )
+    accelerator, asked = settings.accelerator, settings.devices
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if (
+        accelerator in ("gpu", "cuda") and not gpus and not (accelerator == "gpu" and MPSAccelerator.is_available())
+    ) or (accelerator == "mps" and not MPSAccelerator.is_available()):
+        raise ConfigError(
+            f"trainer.accelerator is '{accelerator}', but PyTorch finds no such device on this machine; choose "
+            "trainer=cpu, or install the driver and the build of PyTorch that belong to it."
+        )
+    if accelerator in ("gpu", "cuda", "auto") and gpus:
+        there, numbered = gpus, f"the GPUs 0 to {gpus - 1}" if gpus > 1 else "one GPU, number 0"
+        missing = max(asked) >= gpus if isinstance(asked, list) else isinstance(asked, int) and asked > gpus
+    elif accelerator in ("cpu", "auto"):
+        there, numbered = os.cpu_count() or 1, f"{os.cpu_count() or 1} cores, which have no numbers"
+        missing = isinstance(asked, list) or (isinstance(asked, int) and not 0 < asked <= there)
+    else:
+        return
+    if missing:
+        raise ConfigError(f"trainer.devices is {asked}, but this machine has {numbered}; set it to 1 to {there}.")
 
 
 def is_sharded(trainer: lightning.Trainer) -> bool:
@@ -67,6 +99,7 @@ class Devices:
     """
 
     def __init__(self, settings: TrainerSettings) -> None:
+        check_devices_there(settings)
         options = {
             key: settings.options[key] for key in ("accelerator", "devices", "num_nodes") if key in settings.options
         }

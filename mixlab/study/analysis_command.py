@@ -17,8 +17,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from mixlab.errors import require
-from mixlab.settings import Settings
-from mixlab.study.settings import Fitting, Name, Plan, Words
+from mixlab.settings import FilePath, Settings
+from mixlab.study.settings import Fitting, Name, Plan
 
 
 class AnalyseSettings(Settings):
@@ -26,10 +26,10 @@ class AnalyseSettings(Settings):
 
     plan: Plan
     fitting: Fitting
-    data: Words
-    runs: dict[Name, str] | None
-    judge: dict[Name, str] | None
-    out: str | None
+    data: FilePath
+    runs: dict[Name, FilePath] | None
+    judge: dict[Name, FilePath] | None
+    out: FilePath | None
 
 
 def main(settings: AnalyseSettings) -> None:

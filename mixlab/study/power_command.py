@@ -15,7 +15,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from mixlab.errors import ConfigError
-from mixlab.settings import Count, Many, Positive, PositiveCount, Settings, Share
+from mixlab.settings import Count, FilePath, Many, Positive, PositiveCount, Seed, Settings, Share
 from mixlab.study.analysis_command import require_analysis
 from mixlab.study.settings import Kind, Latent, LogOdds, Name, Plan, Truth
 
@@ -36,8 +36,8 @@ class PowerSettings(Settings):
     studies: PositiveCount
     aim: Share
     timeout_s: Positive
-    seed: Count
-    out: str | None
+    seed: Seed
+    out: FilePath | None
 
     @model_validator(mode="after")
     def _fit_together(self) -> PowerSettings:

@@ -24,7 +24,7 @@ from urllib.request import urlopen
 from pydantic import Field
 
 from mixlab.errors import ConfigError, MixlabError
-from mixlab.settings import Count, Positive, PositiveCount, Share
+from mixlab.settings import Count, FilePath, Positive, PositiveCount, Seed, Share
 from mixlab.storage import write_whole
 from mixlab.study.analysis_command import require_analysis
 from mixlab.study.serve_command import require_server
@@ -51,8 +51,8 @@ class RehearseSettings(StudyPlace):
     at_once: PositiveCount
     kills: Count
     kill_every_s: Positive
-    seed: Count
-    out: str | None
+    seed: Seed
+    out: FilePath | None
 
 
 def main(settings: RehearseSettings) -> None:

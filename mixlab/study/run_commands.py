@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mixlab.settings import PositiveCount
+from mixlab.settings import FilePath, PositiveCount
 from mixlab.study.serve_command import open_database
-from mixlab.study.settings import StudyPlace, Words
+from mixlab.study.settings import StudyPlace
 
 KEEPS = "participants who have their data deleted later stay in it: look after it yourself."
 
@@ -21,13 +21,13 @@ class InviteSettings(StudyPlace):
 class BackupSettings(StudyPlace):
     """The whole configuration of `mixlab study backup`."""
 
-    out: str | None
+    out: FilePath | None
 
 
 class ExportSettings(StudyPlace):
     """The whole configuration of `mixlab study export`."""
 
-    out: Words
+    out: FilePath
 
 
 def invite(settings: InviteSettings) -> None:

@@ -9,9 +9,9 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from mixlab.registry import Choice
-from mixlab.settings import Count, Many, Positive, PositiveCount, Settings, Share, Spelled
+from mixlab.settings import LONGEST_NAME, Count, FilePath, Many, Positive, PositiveCount, Seed, Settings, Share, Spelled
 
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=LONGEST_NAME)]
 Words = Annotated[str, Field(min_length=1)]
 Sd = Annotated[float, Field(ge=0.0, le=5.0)]
 LogOdds = Annotated[float, Field(ge=-10.0, le=10.0)]
@@ -168,7 +168,7 @@ class Fitting(Settings):
     resamples: PositiveCount
     permutations: PositiveCount
     timeout_s: Positive
-    seed: Count
+    seed: Seed
 
 
 class Latent(Settings):
@@ -215,7 +215,7 @@ class Truth(Latent):
 class StudyPlace(Settings):
     """Where a study lies and where its answers go."""
 
-    study: Words
+    study: FilePath
     database: str | None
 
 
@@ -224,14 +224,14 @@ class BuildSettings(Settings):
 
     instrument: Instrument
     mode: Spelled[Mode]
-    runs: dict[Name, str]
-    human: str | None
+    runs: dict[Name, FilePath]
+    human: FilePath | None
     controls: Many[Spelled[StudyControl]]
     dataset: Choice | None
     items: PositiveCount
     target_lufs: Annotated[float, Field(ge=-60.0, le=-10.0)]
-    seed: Count
-    out: Words
+    seed: Seed
+    out: FilePath
 
     @model_validator(mode="after")
     def _has_a_run(self) -> BuildSettings:

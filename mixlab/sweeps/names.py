@@ -11,6 +11,12 @@ from omegaconf import DictConfig, OmegaConf
 from mixlab.runs.status import digest
 
 
+def overrides_of(hydra: DictConfig) -> list[str]:
+    """What the command line says for a job, as it is written: a reference to another key stays one."""
+    overrides: Any = OmegaConf.to_container(hydra.overrides.task, resolve=False)
+    return list(overrides)
+
+
 def job_folder(*, _root_: DictConfig) -> str:
     """The folder of a job in its sweep: what sets it apart in short, and the digest of its configuration.
 
@@ -22,7 +28,7 @@ def job_folder(*, _root_: DictConfig) -> str:
     for path in sorted(Path(_root_.hydra.sweep.dir).glob(f"*{config}")):
         return path.name
     words = []
-    for override in _root_.hydra.overrides.task:
+    for override in overrides_of(_root_.hydra):
         key, _, value = override.lstrip("+~").partition("=")
         if key not in _root_.hydra.job.config.override_dirname.exclude_keys:
             words.append(f"{re.split(r'[./@]', key)[-1]}-{value}")

@@ -24,6 +24,7 @@ from mixlab.runs import status
 from mixlab.runs.settings import TrainSettings
 from mixlab.settings import parse
 from mixlab.storage import write_whole
+from mixlab.sweeps.names import overrides_of
 
 PLAN_FILE = "sweep.json"
 EXIT_JOBS_FAILED = 1
@@ -103,7 +104,7 @@ def plan(config: DictConfig, command: str) -> Plan:
 
     loader: Any = GlobalHydra.instance().config_loader()
     params = config.hydra.sweeper.get("params") or {}
-    arguments = [*(f"{key}={value}" for key, value in params.items()), *config.hydra.overrides.task]
+    arguments = [*(f"{key}={value}" for key, value in params.items()), *overrides_of(config.hydra)]
     overrides = OverridesParser.create(config_loader=loader).parse_overrides(arguments)
     planned = BasicSweeper.split_arguments(overrides, None)[0]
     # What is the same in all jobs need not stand in the names of their folders.
@@ -115,9 +116,7 @@ def plan(config: DictConfig, command: str) -> Plan:
     for job in planned:
         composed = loader.load_sweep_config(config, list(job))
         name = str(composed.hydra.sweep.subdir)
-        line = status.command_line(
-            command, composed.hydra.overrides.task, Path(config.hydra.sweep.dir, name).absolute()
-        )
+        line = status.command_line(command, overrides_of(composed.hydra), Path(config.hydra.sweep.dir, name).absolute())
         with open_dict(composed):
             del composed["hydra"]
         try:

@@ -96,14 +96,25 @@ def _study(task: Task) -> Any:
     folder.mkdir(parents=True, exist_ok=True)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     sampler = asked.sampler.model_copy(update={"seed": asked.seed + task.worker})
-    return optuna.create_study(
-        study_name=asked.study,
-        storage=asked.storage or f"sqlite:///{folder.absolute()}/study.db",
-        sampler=sampler.build({}, "search.sampler"),
-        pruner=asked.pruner.build({}, "search.pruner"),
-        direction="maximize" if task.settings.callbacks.monitor.mode == "max" else "minimize",
-        load_if_exists=True,
-    )
+    pruner = asked.pruner.build({}, "search.pruner")
+    sampler = sampler.build({}, "search.sampler")
+    try:
+        return optuna.create_study(
+            study_name=asked.study,
+            storage=asked.storage or f"sqlite:///{folder.absolute()}/study.db",
+            sampler=sampler,
+            pruner=pruner,
+            direction="maximize" if task.settings.callbacks.monitor.mode == "max" else "minimize",
+            load_if_exists=True,
+        )
+    except Exception as error:
+        if type(error).__module__.split(".")[0] not in ("sqlalchemy", "optuna") and not isinstance(error, ImportError):
+            raise
+        # The address may hold a password, and so may what is said of it.
+        raise ConfigError(
+            f"search.storage cannot be opened ({type(error).__name__}); give null, or a URL of SQLAlchemy's such as "
+            "postgresql+psycopg://user@host/name, whose server answers and whose driver is installed."
+        ) from error
 
 
 def _check_attributes(study: Any, settings: SearchSettings) -> None:

@@ -11,6 +11,16 @@ from __future__ import annotations
 
 from mixlab.runs.job import Job
 from mixlab.sweeps.settings import SearchSettings
+from mixlab.training.train_command import check as check_training
+
+
+def check(settings: SearchSettings) -> None:
+    """Refuse what no trial could train with, as `mixlab train` does.
+
+    Raises:
+        ConfigError: naming the key.
+    """
+    check_training(settings)
 
 
 def main(settings: SearchSettings, job: Job) -> float:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
 from mixlab.registry import Choice
 from mixlab.runs.settings import TrainSettings
-from mixlab.settings import Name, PositiveCount, Seed, Settings
+from mixlab.settings import Name, PositiveCount, Seed, Settings, Workers
 
 
 class Place(Settings):
@@ -35,7 +35,7 @@ class SearchGroup(Settings):
     study: Name
     storage: str | None
     trials: PositiveCount
-    workers: PositiveCount
+    workers: Annotated[Workers, Field(ge=1)]
     seed: Seed
     sampler: Choice
     pruner: Choice

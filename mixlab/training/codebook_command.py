@@ -16,23 +16,24 @@ from pydantic import Field
 
 from mixlab.items.settings import ItemSettings
 from mixlab.runs.settings import EvaluationSettings
-from mixlab.settings import Many, PositiveCount, Settings
+from mixlab.settings import FilePath, Many, PositiveCount, Settings
+from mixlab.storage import refuse_file
 
 
 class LogMelSettings(Settings):
     """A log-mel front end; see `audio.log_mel.LogMel`."""
 
-    sample_rate: Annotated[int, Field(ge=8000)]
-    n_fft: PositiveCount
-    hop_length: PositiveCount
-    mels: PositiveCount
+    sample_rate: Annotated[int, Field(ge=8000, le=384_000)]
+    n_fft: Annotated[int, Field(ge=16, le=65536)]
+    hop_length: Annotated[int, Field(ge=1, le=65536)]
+    mels: Annotated[int, Field(ge=1, le=1024)]
 
 
 class CodebookSettings(ItemSettings):
     """The whole configuration of `mixlab codebook`."""
 
     evaluation: EvaluationSettings
-    out: str
+    out: FilePath
     codes: Annotated[int, Field(ge=2)]
     examples: PositiveCount
     log_mel: LogMelSettings
@@ -43,8 +44,9 @@ def main(settings: CodebookSettings) -> None:
     """Fit the codebook, write its folder, and say what is in it.
 
     Raises:
-        ConfigError: if there are fewer frames than codes.
+        ConfigError: if `out` is a file, or there are fewer frames than codes.
     """
+    refuse_file(Path(settings.out))
     import numpy as np
     import torch
 

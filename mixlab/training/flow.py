@@ -13,7 +13,7 @@ import lightning
 import torch
 
 from mixlab.chat.encoder import ChatEncoder
-from mixlab.errors import CheckpointError
+from mixlab.errors import CheckpointError, ConfigError
 from mixlab.evaluation.answering import Answerer
 from mixlab.evaluation.flow import Subject, evaluate_and_report, require_test_items
 from mixlab.items.bank import ItemBank
@@ -83,7 +83,10 @@ def prepare_run(settings: TrainSettings, job: Job, resume_from: Path | None) -> 
     check_machine(settings, job)
     module = new_module(settings, bank)
     if resume_from is not None:
-        module.on_load_checkpoint(read_checkpoint(resume_from))
+        checkpoint = read_checkpoint(resume_from)
+        module.on_load_checkpoint(checkpoint)
+        if job.folder not in resume_from.parents:
+            require_steps_left(settings, int(checkpoint["global_step"]))
     data = MixDataModule(bank, ChatEncoder(module.backbone.chat), settings.trainer.features == "worker")
     data.prepare_data()
     data.setup()
@@ -175,6 +178,24 @@ def find_checkpoint(ckpt_path: str | None, runs: Path, this_run: Path) -> Path |
     if not file.is_file():
         raise CheckpointError(f"ckpt_path is '{ckpt_path}', but {file} does not exist; give a run folder or a .ckpt.")
     return file
+
+
+def require_steps_left(settings: TrainSettings, done: int) -> None:
+    """Refuse to go on from another run that has had all its steps: nothing would be trained.
+
+    A run may go on from its own: killed behind its last step, it is still to be evaluated.
+
+    Args:
+        done: steps of the run to go on from.
+
+    Raises:
+        ConfigError: naming the keys.
+    """
+    if done >= settings.trainer.max_steps:
+        raise ConfigError(
+            f"ckpt_path is '{settings.ckpt_path}', a run of {done} steps, and trainer.max_steps is "
+            f"{settings.trainer.max_steps}; set it above {done}, or ask mixlab evaluate for that run's figures."
+        )
 
 
 def quieten_libraries() -> None:

@@ -29,9 +29,8 @@ def check_precision(settings: TrainSettings, trainer: lightning.Trainer) -> None
     where = "this GPU" if on_gpu else "this CPU"
     if str(trainer.precision).startswith("bf16"):
         instead = "16-mixed or 32-true" if on_gpu else "32-true"
-        raise ConfigError(
-            f"trainer.precision is '{trainer.precision}', but {where} has no bfloat16 units; set it to {instead}."
-        )
+        asked = settings.trainer.precision
+        raise ConfigError(f"trainer.precision is '{asked}', but {where} has no bfloat16 units; set it to {instead}.")
     if settings.model.arguments.get("dtype") == "bfloat16":
         raise ConfigError(
             f"model.arguments.dtype is 'bfloat16', but {where} has no units for it; set it to float32, or take a "

@@ -16,6 +16,19 @@ from mixlab.runs.job import Job
 from mixlab.runs.settings import TrainSettings
 
 
+def check(settings: TrainSettings) -> None:
+    """Refuse, before there is a run folder, what is not registered, does not take its keys, or no device here can do.
+
+    Raises:
+        ConfigError: naming the key.
+    """
+    from mixlab.runs.trainer import check_devices_there
+    from mixlab.training.build import check_choices
+
+    check_choices(settings)
+    check_devices_there(settings.trainer)
+
+
 def main(settings: TrainSettings, job: Job) -> float:
     """Train and evaluate; returns the joint accuracy on test songs."""
     from mixlab.training.flow import train

@@ -6,13 +6,13 @@ from typing import Annotated
 
 from pydantic import Field
 
-from mixlab.settings import Positive, PositiveCount, Settings
+from mixlab.settings import FilePath, Positive, PositiveCount, Settings
 
 
 class AppSettings(Settings):
     """The whole configuration of `mixlab app`."""
 
-    checkpoint: str | None
+    checkpoint: FilePath | None
     host: str = Field(min_length=1)
     port: Annotated[int, Field(ge=1, le=65535)]
     file_mb: Positive

@@ -9,6 +9,7 @@ import pytest
 
 from mixlab.cli.table import COMMANDS, config_folder
 from mixlab.errors import ConfigError
+from mixlab.items.settings import PathsSettings
 from mixlab.reports.score_command import ScoreSettings
 from mixlab.settings import parse
 from mixlab.training.build import check_choices
@@ -149,6 +150,20 @@ def test_a_wrong_format_gets_a_sentence(overrides, words):
         (["optim.lr='1e-3 or so'"], "'optim.lr' is '1e-3 or so'"),
         (["seed=1.5"], "'seed' is 1.5"),
         (["seed=true"], "'seed' is True"),
+        (["seed=-1"], "'seed' is -1"),
+        (["seed=18446744073709551616"], "'seed' is 18446744073709551616"),
+        (["evaluation.seed=4294967296"], "'evaluation.seed' is 4294967296"),
+        (["optim.lr=-1"], "'optim.lr' is -1"),
+        (["optim.warmup_steps=0"], "'optim.warmup_steps' is 0"),
+        (["trainer.max_steps=99999999999999999999"], "'trainer.max_steps' is 99999999999999999999"),
+        (["data.workers=100000"], "'data.workers' is 100000"),
+        (["name=" + 81 * "a"], "a name has 1 to 80 letters"),
+        (["name='a b'"], "'name' is 'a b': a name has"),
+        (["paths.outputs="], "'paths.outputs' is '': it is empty; give the path of a file or folder"),
+        (["paths.cache=a" + 255 * "b"], "no file has such a name"),
+        (["ckpt_path="], "'ckpt_path' is ''"),
+        (["dataset=folder", "dataset.root="], "'dataset.root' is ''"),
+        (["logger=wandb", "logger.wandb.project=a/b"], "'logger.wandb.project' is 'a/b'"),
         (["name=../elsewhere"], "'name' is '../elsewhere'"),
         (["evaluation.error.rounding_db=0"], "'evaluation.error.rounding_db' is 0"),
         (["controls=[magic]"], "'controls.0' is 'magic'"),
@@ -184,3 +199,24 @@ def test_shares_of_the_default_protocols_sum_to_one_exactly_enough():
     settings = train_settings()
     assert math.isclose(sum(category.probability for category in settings.error.categories.values()), 1.0)
     assert math.isclose(sum(settings.prompt.weights.values()), 1.0)
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("~/songs", "/home/me/songs"),
+        ("~", "/home/me"),
+        ("~nobody-here/x", "./~nobody-here/x"),
+        ("a/~", "a/~"),
+        ("👩‍🎤", "👩‍🎤"),
+    ],
+)
+def test_a_path_starts_at_the_home_folder_where_it_says_so(monkeypatch, typed, kept):
+    monkeypatch.setenv("HOME", "/home/me")
+    assert parse({"outputs": typed, "cache": "cache"}, PathsSettings).outputs == kept
+
+
+@pytest.mark.parametrize("typed", ["", "a\0b", "x/" + 256 * "y"])
+def test_what_no_file_can_be_called_is_refused(typed):
+    with pytest.raises(ConfigError, match="the path of a file or folder"):
+        parse({"outputs": typed, "cache": "cache"}, PathsSettings)

@@ -1,4 +1,4 @@
-"""What README, docs and the comments of `conf/` tell people to type: its verbs exist, and its sweeps compose."""
+"""What help, README, docs and the comments of `conf/` tell people to type: verbs and keys exist, and all composes."""
 
 import re
 import shlex
@@ -9,9 +9,12 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from mixlab.cli.table import COMMANDS, config_folder
+from mixlab.cli.help import help_text
+from mixlab.cli.table import COMMANDS, config_folder, config_place, kind_of
+from mixlab.cli.words import read_words
+from mixlab.settings import parse
 from tests.commands import CHECKOUT
-from tests.conftest import train_settings
+from tests.conftest import composed, train_settings
 
 DOCUMENTS = [
     CHECKOUT / "README.md", *CHECKOUT.glob("docs/*.md"), *CHECKOUT.glob("experiments/*/README.md"),
@@ -21,14 +24,24 @@ TYPED = re.compile(r"^[#\s]*(?:[A-Z_]+=\S+ )?mixlab ((?:study )?[a-z]+)((?: .*)?
 
 
 def typed():
-    """Every command line of the documents: its verb and its words, without the remark behind it."""
-    for path in DOCUMENTS:
-        for line in path.read_text().splitlines():
+    """Every command line of documents and help: its verb and its words, without the remark behind it."""
+    texts = [*(path.read_text() for path in DOCUMENTS), *(help_text(verb) for verb in COMMANDS)]
+    for text in texts:
+        for line in text.splitlines():
             if (found := TYPED.match(line)) and (line.startswith(("    ", "#"))):
-                yield found[1], re.split(r"\s{2,}|\s#\s", found[2].strip())[0]
+                yield found[1], re.split(r"\s{2,}|(?:^|\s)#\s", found[2].strip() if found[2][:3].strip() else "")[0]
 
 
 COMMAND_LINES = sorted(set(typed()))
+COMPOSED = [
+    (verb, words)
+    for verb, words in COMMAND_LINES
+    if COMMANDS[verb].config is not None
+    and not words.startswith("-m ")
+    and "$" not in words
+    # Experiments by themselves are composed elsewhere.
+    and not re.fullmatch(r"\+experiment=\w+", words)
+]
 SWEPT = [words for verb, words in COMMAND_LINES if verb == "train" and words.startswith("-m ")]
 
 
@@ -55,3 +68,12 @@ def test_every_sweep_that_is_written_down_composes(words):
     jobs = BasicSweeper.split_arguments(OverridesParser.create().parse_overrides(asked), None)[0]
     assert len(jobs) > 1
     train_settings(*jobs[-1])
+
+
+@pytest.mark.parametrize(("verb", "words"), COMPOSED, ids=[" ".join(line) for line in COMPOSED])
+def test_every_command_line_that_is_written_down_composes(verb, words):
+    typed = [word for word in shlex.split(re.sub(r"<[^>]*>", "x", words.rstrip("\\"))) if word != "..."]
+    read = [word for word in read_words(typed, verb, config_place(COMMANDS[verb].config)[0]) if "=" in word]
+    values = composed(*read, name=COMMANDS[verb].config)
+    if "..." not in words and "???" not in str(values):
+        parse(values, kind_of(verb))

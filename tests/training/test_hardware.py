@@ -1,17 +1,23 @@
 """What the machine cannot do is said in one sentence before any long work."""
 
+import inspect
+import re
 from pathlib import Path
 
 import lightning
 import pytest
+import torch
+from lightning.pytorch.accelerators import MPSAccelerator
 
 from mixlab.cli.run import _cores
 from mixlab.errors import ConfigError
 from mixlab.models.footprint import Footprint, PartFootprint
 from mixlab.runs.job import Job
-from mixlab.runs.trainer import build_trainer
+from mixlab.runs.settings import TrainerSettings
+from mixlab.runs.trainer import build_trainer, check_devices_there
 from mixlab.training import hardware
 from mixlab.training.build import estimate
+from mixlab.training.flow import require_steps_left
 from tests.conftest import train_settings
 
 TWO_ON_A_CPU = ("trainer=ddp", "trainer.accelerator=cpu", "trainer.precision=32-true")
@@ -111,3 +117,108 @@ def test_every_adapter_composes_and_tells_its_table_before_a_weight_is_loaded(ad
     assert (trained.trainable > 0) is (adapter != "none")
     assert trained.training_bytes == trained.weight_bytes + trained.gradient_bytes + trained.optimizer_bytes
     assert adapter not in ("lora", "qlora", "dora", "rslora") or "28" in trained.table()[-2]
+
+
+def devices(**changes):
+    """The settings of a trainer, with other devices."""
+    return train_settings().trainer.but(**changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "gpus", "says"),
+    [
+        ({"accelerator": "gpu"}, 0, "trainer.accelerator is 'gpu', but PyTorch finds no such device"),
+        ({"accelerator": "cuda"}, 0, "trainer.accelerator is 'cuda'"),
+        ({"accelerator": "mps"}, 1, "trainer.accelerator is 'mps'"),
+        ({"accelerator": "gpu", "devices": 3}, 2, "trainer.devices is 3, but this machine has the GPUs 0 to 1"),
+        ({"accelerator": "gpu", "devices": [0, 2]}, 2, "set it to 1 to 2"),
+        ({"devices": 10_000}, 0, "trainer.devices is 10000, but this machine has"),
+        ({"devices": -1}, 0, "trainer.devices is -1"),
+        ({"devices": [0]}, 0, "cores, which have no numbers"),
+        ({"num_nodes": 2}, 0, "trainer.num_nodes is 2, but this process would wait for the other machines in vain"),
+    ],
+)
+def test_devices_that_the_machine_lacks_are_refused_by_key(monkeypatch, changes, gpus, says):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    monkeypatch.setattr(MPSAccelerator, "is_available", lambda: False)
+    with pytest.raises(ConfigError, match=re.escape(says)):
+        check_devices_there(devices(**changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "gpus"),
+    [
+        ({}, 0),
+        ({"devices": "auto"}, 0),
+        ({"accelerator": "gpu", "devices": -1}, 2),
+        ({"accelerator": "auto", "devices": [1]}, 2),
+    ],
+)
+def test_devices_that_are_there_are_taken(monkeypatch, changes, gpus):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    check_devices_there(devices(**changes))
+
+
+def test_several_machines_are_taken_where_a_launcher_started_the_process(monkeypatch):
+    monkeypatch.setenv("SLURM_NTASKS", "2")
+    check_devices_there(devices(num_nodes=2))
+
+
+def test_a_run_that_has_had_its_steps_is_not_gone_on_with():
+    settings = train_settings("ckpt_path=outputs/a/run", "trainer.max_steps=600")
+    require_steps_left(settings, 599)
+    with pytest.raises(ConfigError, match=r"ckpt_path is 'outputs/a/run', a run of 600 steps, .* set it above 600"):
+        require_steps_left(settings, 600)
+
+
+def test_every_option_of_lightning_is_one_of_ours_or_refused_with_a_reason():
+    options = set(inspect.signature(lightning.Trainer).parameters)
+    ours = set(TrainerSettings.model_fields) - {"threads", "features"}
+    assert ours | set(TrainerSettings.refused) == options
+    assert not ours & set(TrainerSettings.refused)
+
+
+@pytest.mark.parametrize(
+    ("override", "says"),
+    [
+        ("+trainer.overfit_batches=1", "'trainer.overfit_batches' is 1: every epoch draws new examples; set data."),
+        ("+trainer.fast_dev_run=true", "choose debug=fast"),
+        ("+trainer.limit_train_batches=0", "'trainer.limit_train_batches' is 0"),
+        ("+trainer.val_check_interval=1000", "'trainer.val_check_interval' is 1000: a run validates after every data."),
+        ("+trainer.check_val_every_n_epoch=0", "set that"),
+        (
+            "+trainer.max_epochs=0",
+            "'trainer.max_epochs' is 0: a run ends by its optimizer steps; set",
+        ),
+        ("+trainer.callbacks=[1]", "'trainer.callbacks' is [1]: mixlab settles it itself; leave it out"),
+        ("+trainer.accumulate_grad_batches=0", "'trainer.accumulate_grad_batches' is 0"),
+        ("+trainer.accumulate_grad_batches=1.5", "'trainer.accumulate_grad_batches' is 1.5"),
+        ("+trainer.max_time=abc", "'trainer.max_time' is 'abc'"),
+        ("+trainer.deterministic=banana", "'trainer.deterministic' is 'banana'"),
+        ("+trainer.profiler=foo", "'trainer.profiler' is 'foo'"),
+        ("+trainer.num_nodes=0", "'trainer.num_nodes' is 0"),
+        ("+trainer.strategy=foo", "'trainer.strategy' is 'foo': give auto or ddp"),
+        ("trainer.precision=64-true", "'trainer.precision' is '64-true': input should be '32-true'"),
+        ("trainer.accelerator=tpu", "'trainer.accelerator' is 'tpu': input should be 'cpu'"),
+        ("trainer.devices=0", "'trainer.devices' is 0: give how many"),
+        ("trainer.devices=[0,0]", "'trainer.devices' is [0, 0]"),
+        ("trainer.devices=many", "'trainer.devices' is 'many'"),
+        ("trainer.max_steps=-1", "'trainer.max_steps' is -1"),
+        ("trainer.gradient_clip_val=-1", "'trainer.gradient_clip_val' is -1"),
+        ("trainer.log_every_n_steps=0", "'trainer.log_every_n_steps' is 0"),
+        ("trainer.num_sanity_val_steps=-1", "'trainer.num_sanity_val_steps' is -1"),
+        ("trainer.threads=100000", "'trainer.threads' is 100000"),
+        ("+trainer.maxsteps=4", "unknown key 'trainer.maxsteps' (did you mean 'max_steps'?)"),
+    ],
+)
+def test_an_option_of_lightning_that_cannot_work_is_refused_when_it_is_parsed(override, says):
+    with pytest.raises(ConfigError, match=re.escape(says)):
+        train_settings(override)
+
+
+def test_options_that_are_left_to_lightning_are_not_written_down():
+    settings = train_settings("+trainer.accumulate_grad_batches=2").trainer
+    assert settings.options["accumulate_grad_batches"] == settings.plain()["accumulate_grad_batches"] == 2
+    assert "profiler" not in {**settings.options, **settings.plain()}

@@ -273,8 +273,8 @@ def test_zero_shot_says_so_and_evaluates_and_advises_without_training(workplace)
         (("+adapter.rank=4",), "unknown key 'adapter.rank'"),
         (("adapter.target_modules=nothing",), "which matches no module of the model"),
         (("adapter.target_modules=all-linear",), "modules of the audio tower"),
-        (("trainer.precision=17",), "The keys of trainer do not fit"),
-        (("+trainer.speed=11",), "trainer has the key 'speed'"),
+        (("trainer.precision=17",), "'trainer.precision' is 17"),
+        (("+trainer.speed=11",), "unknown key 'trainer.speed'"),
         (("+optim.momentum=0.9",), "unknown key 'optim.momentum'"),
     ],
 )

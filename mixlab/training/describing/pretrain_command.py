@@ -8,7 +8,23 @@ and the genre; it never hears of gain errors or advice.
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from mixlab.storage import refuse_file
 from mixlab.training.describing.settings import PretrainSettings
+
+
+def check(settings: PretrainSettings) -> None:
+    """Refuse what would only show after the first stage.
+
+    Raises:
+        MixlabError: naming the key.
+    """
+    from mixlab.models.optim import OPTIMIZERS
+
+    refuse_file(Path(settings.out))
+    settings.optim.build(OPTIMIZERS, "optim")
+    settings.ear.optim.build(OPTIMIZERS, "ear.optim")
 
 
 def main(settings: PretrainSettings) -> None:

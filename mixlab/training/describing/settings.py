@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from pydantic import Field
+
 from mixlab.items.settings import PathsSettings
 from mixlab.multitrack.segments import Gates
 from mixlab.registry import Choice
-from mixlab.settings import Count, PositiveCount, Seed, Settings
+from mixlab.settings import FilePath, PositiveCount, Seed, Settings, Workers
 from mixlab.training.describing.protocol import DescribingProtocol
 
 
@@ -35,12 +39,12 @@ class PretrainSettings(Settings):
     paths: PathsSettings
     gates: Gates
     protocol: DescribingProtocol
-    start: str | None
+    start: FilePath | None
     ear: EarSettings
-    out: str
+    out: FilePath
     steps: PositiveCount
     batch_size: PositiveCount
     segment_s: PositiveCount
-    workers: Count
-    threads: PositiveCount
+    workers: Workers
+    threads: Annotated[Workers, Field(ge=1)]
     seed: Seed
