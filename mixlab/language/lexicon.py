@@ -68,7 +68,7 @@ class Kind(StrEnum):
     RETRACTION = "retraction"
     REQUEST = "request"
     CUSTOM = "custom"
-    RESPECTIVELY = "respectively"
+    SHARED = "shared"
     SPLIT = "split"
     SPLIT_NOT = "split_not"
     EXCEPT = "except"

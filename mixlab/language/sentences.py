@@ -56,7 +56,7 @@ def read_sentences(items: Iterable[Item]) -> Iterator[Sentence]:
             if any(part.has(Kind.CUSTOM) for part in sentence):
                 for clause in clauses:
                     clause.void()
-            if any(part.has(Kind.RESPECTIVELY) for part in sentence):
+            if any(part.has(Kind.SHARED) for part in sentence):
                 clauses = _shared_out(clauses)
             retracts = any(part.has(Kind.RETRACTION) for part in sentence)
             yield Sentence(clauses, label or heading, is_alternative, is_field or before == ";", retracts)
@@ -78,13 +78,15 @@ def _asks(sentence: Sequence[Item]) -> bool:
 
 
 def _shared_out(clauses: list[Clause]) -> list[Clause]:
-    """The clauses one for each stem, each with its amount, where there are as many: "up by 2 and 3 dB respectively"."""
+    """The clauses one for each stem, each with its amount: "up by 2 and 3 dB respectively", "2 dB each"."""
     turned = [(clause, stem) for clause in clauses for stem in clause.targets]
     amounts = [amount for clause in clauses for amount in clause.amounts]
-    if len(turned) != len(amounts):
+    amounts *= len(turned) if len(amounts) == 1 else 1
+    if not turned or len(turned) != len(amounts):
         return clauses
     pairs = zip(turned, amounts, strict=True)
-    return [replace(clause, mentions=[(stem, Mark.NONE)], amounts=[amount]) for (clause, stem), amount in pairs]
+    shared = [replace(clause, mentions=[(stem, Mark.NONE)], amounts=[amount]) for (clause, stem), amount in pairs]
+    return shared + [clause for clause in clauses if not (clause.targets or clause.amounts)]
 
 
 def _label(line: Sequence[Item]) -> tuple[tuple[str, ...], bool]:
