@@ -29,11 +29,13 @@ UNREAD = {
     "You raised the drums too far: bring them back down by 3 dB.": "tells what was done in the same clause",
     "I turned the vocals up by 2 dB and it sounds better, so do that.": "tells what was done",
     "The bass has too much going on; reduce its level by 3 dB.": "too much of something else",
+    "The low end guy is too loud: bass down 3 dB.": "the low end is a band of frequencies",
 }
 """Labels that are not met since nothing is read, with what stands in the way."""
 MISREAD = {
     "The verse vocals feel too quiet; automate them up by 2 dB.": "the amount belongs to an automation",
     "Two dB up on vocals, two down on drums.": "the second number lacks its unit",
+    "Once the drums come in the vocals need 2 dB more.": "no comma between two clauses",
     "A bass weighs 3 kg more than a trout.": "a fish",
     "I might raise the vocals by 3 dB, but I might not.": "taken back in words the vocabulary lacks",
     "Remove 2 dB from the guitars, and give it to the vocals.": "the second amount is a pronoun",
