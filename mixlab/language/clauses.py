@@ -60,7 +60,8 @@ def read_clause(items: Sequence[Item], joint: Kind | None) -> Clause:
         if item.has(Kind.CLAIM):
             break
         if item.has(Kind.STEM):
-            near = [*items[max(0, index - 1) : index], *items[index + 1 : index + 2]]
+            start = index - 2 if index > 1 and items[index - 1].words == (":",) else max(0, index - 1)
+            near = [*items[start:index], *items[index + 1 : index + 2]]
             is_anchor = any(neighbour.has(Kind.ANCHOR) for neighbour in near)
             clause.mentions.append((item.entry.stem, Mark.STRONG if is_anchor else pending))
         if item.words[0] == ":":
@@ -221,7 +222,8 @@ def _conclude(clause: Clause, seen: _Seen) -> None:
         clause.solutions |= seen.strong
     else:
         clause.solutions |= (seen.strong | seen.compared) or seen.weak
-        clause.elliptic = not (seen.strong | seen.compared) and not clause.amounts
+        is_weak = bool(seen.weak) and not (seen.strong | seen.compared)
+        clause.elliptic = is_weak and not (clause.amounts or clause.descriptions)
     if clause.amounts and not (clause.solutions or clause.descriptions or seen.negated or seen.copula):
         clause.solutions |= seen.by_amount
     has_target = bool(clause.mentions) or clause.pronoun

@@ -45,9 +45,10 @@ def _stems_first(text: str, stems: Sequence[str]) -> str:
         field = _FIELD.fullmatch(line)
         key = field[1].strip("* ").lower() if field else ""
         if field is None or key in keys or _is_stem(key, stems):
-            start, keys = place + (field is None), {key}
-        elif _is_stem(field[2].strip("* ."), stems):
+            start, keys = place + (field is None), set()
+        if field is not None and _is_stem(field[2].strip("* ."), stems):
             lines.insert(start, lines.pop(place))
+            start += 1
         keys.add(key)
     return "\n".join(lines)
 

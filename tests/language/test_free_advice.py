@@ -113,6 +113,11 @@ OTHER_KINDS: dict[str, dict[str, float] | None] = {
     "Vocals: sits well, no change.\nDrums: a bit loud, take 2 dB off.\nOther: ok.": {"drums": -2},
     "### Drums\nToo loud. Lower by 3 dB.\n\n### Vocals\nFine as they are.": {"drums": -3},
     "Drums: 0 dB\nVocals: 0 dB\nOther: 0 dB": {},
+    "Stem: vocals\nAnchor: bass\nDirection: raise\nAmount: 3 dB": {"vocals": 3},
+    "Direction: up\nAmount: 2 dB\nStem: drums\n\nDirection: down\nAmount: 1 dB\nStem: vocals": {
+        "drums": 2,
+        "vocals": -1,
+    },
     # Other things than level beside it.
     "The vocals are too dry and too quiet: add reverb and raise them by 3 dB.": {"vocals": 3},
     "Compress the drums and lower them by 2 dB.": {"drums": -2},
