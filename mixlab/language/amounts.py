@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from mixlab.language.lexicon import Lexicon, number_words, word_set
 from mixlab.language.tokens import Token
 
 _RANGE_WORDS = frozenset({"to", "or", "-", "through", "~"})
-_ASSIGNMENTS = frozenset(":='\"")
+_ASSIGNMENTS = frozenset("):='\"")
 _SIGN_WORDS = {"plus": 1, "minus": -1}
 _DENOMINATORS = (2, 3, 4, 8)
 
@@ -19,13 +19,20 @@ _DENOMINATORS = (2, 3, 4, 8)
 class Amount:
     """An amount in dB as written: magnitudes in order, and the sign (+1, -1, or 0 where there was none).
 
-    `is_usable` is False for zero inside a range, or a range from minus to plus.
+    `is_usable` is False for zero inside a range, or a range from minus to plus; `is_level` holds where it says at what
+    level a fader or a meter stands, or should stand.
     """
 
     low_db: float
     high_db: float
     sign: int = 0
     is_usable: bool = True
+    is_level: bool = False
+
+    @property
+    def signed_db(self) -> float:
+        """The upper value with its sign."""
+        return self.high_db * (self.sign or 1)
 
 
 class _Number(NamedTuple):
@@ -72,11 +79,15 @@ def read_amount(
     if lead == "from" and len(numbers) == 2 and any(number.sign or not number.value for number in numbers):
         return _difference(*numbers), index
     before = words[start - 1] if start > 0 else ""
+    before = words[start - 2] if start > 1 and before in word_set("approximators") else before
     is_absolute = before in word_set("absolute_after") or (before == "to" and first.sign != 0)
     is_foreign = index < len(words) and words[index] in word_set("foreign_units")
     is_alone = index == len(words) or not tokens[index].is_word or words[index] in word_set("after_bare")
     is_signed = first.sign != 0 and (tokens[start].sign != 0 or is_alone)
-    is_stated = has_unit or is_signed or (first.is_figure and (lead == "by" or (is_turned and is_alone)))
+    is_counted = (first.is_figure and lead == "by") or (first.value >= 1 and is_turned and is_alone)
+    is_stated = has_unit or is_signed or is_counted
+    if is_absolute and is_signed and not is_foreign and len(numbers) == 1:
+        return replace(_amount(numbers), is_level=True), index
     if is_absolute or is_foreign or not (is_stated or (lead == "by" and first.value >= 1)):
         return None
     return _amount(numbers), index

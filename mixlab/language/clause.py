@@ -23,7 +23,7 @@ _SHARED = (
         "aside",
         "process",
     ),
-    *("band", "either", "is_subjunctive"),
+    *("band", "either", "is_subjunctive", "mutes"),
 )
 
 
@@ -37,6 +37,7 @@ class Clause:
         solutions: directions that it asks for.
         descriptions: directions that the states it describes would ask for ("too loud" asks to lower).
         forbidden: directions that it rules out ("do not raise").
+        levels: in dB, at which a fader stands (False) or should stand (True).
         dismissed: directions that states would ask for which it denies.
         denied: it denies a state ("not too loud", "not balanced").
         balanced, is_nice: the balance is right; said plainly, or in words that other advice may follow.
@@ -52,12 +53,16 @@ class Clause:
         ends_in_anchor, is_anchor: its last word, or all of it, names the anchor.
         is_subjunctive: a wish ("were", "had").
         plural: a pronoun that only stems can stand for.
+        mutes: its verb takes a stem out as well as down ("drop the drums").
+        told: it tells what was done; is_past: it begins with a verb in the past.
+        elliptic: it turns by "more" or "less" alone, and so may go on with what was spoken of before.
     """
 
     joint: Kind | None = None
     mentions: list[tuple[str, Mark]] = field(default_factory=list)
     solutions: set[Direction] = field(default_factory=set)
     descriptions: set[Direction] = field(default_factory=set)
+    levels: list[tuple[float, bool]] = field(default_factory=list)
     forbidden: set[Direction] = field(default_factory=set)
     amounts: list[Amount] = field(default_factory=list)
     vague_db: list[float] = field(default_factory=list)
@@ -83,6 +88,10 @@ class Clause:
     ends_in_anchor: bool = False
     is_anchor: bool = False
     plural: bool = False
+    mutes: bool = False
+    told: bool = False
+    is_past: bool = False
+    elliptic: bool = False
 
     @property
     def targets(self) -> list[str]:
@@ -105,7 +114,7 @@ class Clause:
 
     @property
     def states_amount(self) -> bool:
-        return bool(self.amounts or self.vague_db)
+        return bool(self.amounts or self.vague_db or self.levels)
 
     @property
     def ends_in_reference(self) -> bool:
@@ -113,7 +122,7 @@ class Clause:
 
     def absorb(self, other: Clause) -> None:
         """Take over all that another clause says."""
-        for name in ("mentions", "amounts", "vague_db", "excluded"):
+        for name in ("mentions", "amounts", "vague_db", "excluded", "levels"):
             getattr(self, name).extend(getattr(other, name))
         for name in ("solutions", "descriptions", "forbidden", "dismissed"):
             getattr(self, name).update(getattr(other, name))
@@ -123,7 +132,9 @@ class Clause:
 
     def void(self) -> None:
         """Take away all that it says of levels; stems that it names can still be meant by a pronoun."""
-        for said in (self.solutions, self.descriptions, self.forbidden, self.dismissed, self.amounts, self.vague_db):
+        for said in (self.solutions, self.descriptions, self.forbidden, self.dismissed):
             said.clear()
+        for stated in (self.amounts, self.vague_db, self.levels):
+            stated.clear()
         self.denied = self.balanced = self.is_nice = self.leave = self.acts = False
         self.process = True

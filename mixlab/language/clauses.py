@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from mixlab.language.advice import Direction
 from mixlab.language.clause import Clause
@@ -14,6 +15,7 @@ from mixlab.language.soundness import turns_something_else
 RAISE, LOWER = Direction.RAISE, Direction.LOWER
 _STRONG = {Kind.RAISE: RAISE, Kind.LOWER: LOWER}
 _WEAK = {Kind.WEAK_RAISE: RAISE, Kind.WEAK_LOWER: LOWER}
+_BY_AMOUNT = {Kind.GAIN: RAISE, Kind.LOSS: LOWER}
 _COMPARED = {Kind.LOUDER: RAISE, Kind.QUIETER: LOWER}
 _STATES = {Kind.LOUD: LOWER, Kind.QUIET: RAISE}
 _TURNING = (*_STRONG, *_WEAK, *_COMPARED)
@@ -28,6 +30,7 @@ class _Seen:
 
     strong: set[Direction] = field(default_factory=set)
     weak: set[Direction] = field(default_factory=set)
+    by_amount: set[Direction] = field(default_factory=set)
     compared: set[Direction] = field(default_factory=set)
     negated: set[Direction] = field(default_factory=set)
     denied_state: bool = False
@@ -36,6 +39,8 @@ class _Seen:
     modal: bool = False
     will: bool = False
     than: bool = False
+    due: bool = False
+    act: bool = False
     is_description: bool = False
     after_copula: bool = False
     subject: bool = False
@@ -55,7 +60,8 @@ def read_clause(items: Sequence[Item], joint: Kind | None) -> Clause:
         if item.has(Kind.CLAIM):
             break
         if item.has(Kind.STEM):
-            near = [*items[max(0, index - 1) : index], *items[index + 1 : index + 2]]
+            start = index - 2 if index > 1 and items[index - 1].words == (":",) else max(0, index - 1)
+            near = [*items[start:index], *items[index + 1 : index + 2]]
             is_anchor = any(neighbour.has(Kind.ANCHOR) for neighbour in near)
             clause.mentions.append((item.entry.stem, Mark.STRONG if is_anchor else pending))
         if item.words[0] == ":":
@@ -67,7 +73,7 @@ def read_clause(items: Sequence[Item], joint: Kind | None) -> Clause:
         _note_words(clause, seen, item)
         if _is_aside(items, index):
             clause.aside = True
-        elif item.entry is not PLAIN:
+        elif item.entry is not PLAIN and not _is_attribute(items, index):
             _note_directions(clause, seen, item, negated)
         _note_balance(clause, seen, item, negated)
         pending = _pending(pending, item, items[index - 1] if index else item)
@@ -78,7 +84,9 @@ def read_clause(items: Sequence[Item], joint: Kind | None) -> Clause:
         clause.mentions.clear()  # "the drums, not the vocals, should come down"
     _note_shape(clause, items)
     _conclude(clause, seen)
-    if clause.process or _is_done(items):
+    clause.told = _is_done(items)
+    clause.is_past = bool(items) and items[0].words[-1] in word_set("past_verbs")
+    if clause.process or clause.told:
         clause.void()
     elif len(items) > 1 and items[0].has(Kind.OR) and not clause.mentions:
         clause.either = clause.rest or clause.all
@@ -106,12 +114,25 @@ def _note_shape(clause: Clause, items: Sequence[Item]) -> None:
 
 
 def _is_done(items: Sequence[Item]) -> bool:
-    """Whether the clause tells what was done: "the drums were turned down"."""
+    """Whether the clause tells what was done: "the drums were turned down", "he lowered his voice"."""
+    is_asked = any(item.has(Kind.MODAL, Kind.AMOUNT, Kind.VAGUE) for item in items)
+    for first, second in pairwise(items):
+        is_doer = first.words[-1] in word_set("persons") or (first.has(Kind.STEM) and not is_asked)
+        if is_doer and second.words[-1] in word_set("past_verbs"):
+            return True
     for index, item in enumerate(items[:-1]):
+        if not item.has(Kind.PAST):
+            continue
         following = next((i for i in items[index + 1 :] if i.words[0] not in word_set("adverbs")), item)
-        if item.has(Kind.PAST) and following.has(Kind.RAISE, Kind.LOWER, Kind.WEAK_RAISE, Kind.WEAK_LOWER, Kind.ACT):
+        if following.has(Kind.RAISE, Kind.LOWER, Kind.WEAK_RAISE, Kind.WEAK_LOWER, Kind.ACT):
             return True
     return False
+
+
+def _is_attribute(items: Sequence[Item], index: int) -> bool:
+    """Whether a word of direction only says which stem is meant: "the lower vocals", "the louder guitars"."""
+    is_between = 0 < index < len(items) - 1 and items[index + 1].has(Kind.STEM)
+    return is_between and items[index].has(*_TURNING) and items[index - 1].words == ("the",)
 
 
 def _is_aside(items: Sequence[Item], index: int) -> bool:
@@ -132,23 +153,30 @@ def _pending(pending: Mark, item: Item, before: Item) -> Mark:
 
 
 def _note_words(clause: Clause, seen: _Seen, item: Item) -> None:
-    if item.amount is not None:
+    if item.amount is not None and item.amount.is_level:
+        clause.levels.append((item.amount.signed_db, seen.modal or seen.act))
+    elif item.amount is not None:
         clause.amounts.append(item.amount)
     if item.has(Kind.VAGUE):
         clause.vague_db.append(item.entry.value_db)
-    clause.pronoun = clause.pronoun or item.has(Kind.PRONOUN)
     clause.plural = clause.plural or item.words[0] in word_set("plural_pronouns")
+    clause.whole = clause.whole or not word_set("whole").isdisjoint(item.words)
+    seen.subject = seen.subject or not word_set("subjects").isdisjoint(item.words)
+    if item.entry is PLAIN:
+        return
+    clause.pronoun = clause.pronoun or item.has(Kind.PRONOUN)
     clause.rest = clause.rest or item.has(Kind.REST)
     clause.all = clause.all or item.has(Kind.ALL)
-    clause.whole = clause.whole or not word_set("whole").isdisjoint(item.words)
     clause.is_subjunctive = clause.is_subjunctive or item.has(Kind.SUBJUNCTIVE)
     seen.copula = seen.copula or item.has(Kind.COPULA)
     seen.modal = seen.modal or item.has(Kind.MODAL)
     seen.will = seen.will or item.has(Kind.WILL)
     seen.any = seen.any or item.has(Kind.ANY)
     seen.hedge = seen.hedge or item.has(Kind.HEDGE)
-    seen.subject = seen.subject or not word_set("subjects").isdisjoint(item.words)
     seen.than = seen.than or item.has(Kind.THAN)
+    seen.due = seen.due or item.has(Kind.DUE)
+    clause.mutes = clause.mutes or item.words[0] in word_set("mutes")
+    seen.act = seen.act or item.has(Kind.ACT, Kind.RAISE, Kind.LOWER, Kind.WEAK_RAISE, Kind.WEAK_LOWER)
 
 
 def _note_directions(clause: Clause, seen: _Seen, item: Item, negated: bool) -> None:
@@ -156,6 +184,9 @@ def _note_directions(clause: Clause, seen: _Seen, item: Item, negated: bool) -> 
         if item.has(kind):
             seen.denied_state = seen.denied_state or negated
             (clause.dismissed if negated else clause.descriptions).add(direction)
+    for kind, direction in _BY_AMOUNT.items():
+        if item.has(kind) and not negated:
+            seen.by_amount.add(direction)
     for kinds, found in ((_STRONG, seen.strong), (_WEAK, seen.weak), (_COMPARED, seen.compared)):
         for kind, direction in kinds.items():
             if item.has(kind):
@@ -184,12 +215,17 @@ def _note_balance(clause: Clause, seen: _Seen, item: Item, negated: bool) -> Non
 
 def _conclude(clause: Clause, seen: _Seen) -> None:
     """Weigh what was met: verbs before comparatives before small words, and what a negation makes of them."""
-    described = seen.is_description or (seen.than and not seen.modal and not seen.strong and not clause.acts)
+    is_compared = seen.than and not (seen.modal or seen.strong or clause.acts)
+    described = seen.is_description or seen.due or is_compared
     if described and not (clause.joint is Kind.IF and clause.is_subjunctive):  # "if they were 2 dB louder"
         clause.descriptions |= {_OPPOSITE[direction] for direction in seen.compared or seen.weak}
         clause.solutions |= seen.strong
     else:
         clause.solutions |= (seen.strong | seen.compared) or seen.weak
+        is_weak = bool(seen.weak) and not (seen.strong | seen.compared)
+        clause.elliptic = is_weak and not (clause.amounts or clause.descriptions)
+    if clause.amounts and not (clause.solutions or clause.descriptions or seen.negated or seen.copula):
+        clause.solutions |= seen.by_amount
     has_target = bool(clause.mentions) or clause.pronoun
     if seen.negated and has_target and not described:
         clause.forbidden |= seen.negated

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from mixlab.language.advice import Direction
+from mixlab.language.amounts import Amount
 from mixlab.language.clause import Clause
 from mixlab.language.lexicon import Kind
 from mixlab.language.sentences import Sentence
@@ -22,6 +23,7 @@ class Said:
     dismissed: set[Direction] = field(default_factory=set)
     leave: bool = False
     nice: bool = False
+    levels: set[tuple[float, bool]] = field(default_factory=set)
 
 
 @dataclass
@@ -32,6 +34,7 @@ class Evidence:
         optional: it has a move that depends on a condition.
         either: it has moves of which one is to be chosen.
         aside: it speaks of sound in other terms than level.
+        retracted: it takes something back, and does not say what holds in its place.
     """
 
     stems: dict[str, Said] = field(default_factory=dict)
@@ -40,6 +43,7 @@ class Evidence:
     optional: bool = False
     either: bool = False
     aside: bool = False
+    retracted: bool = False
     orphans: list[tuple[Direction, Clause]] = field(default_factory=list)
 
     def of(self, stem: str) -> Said:
@@ -53,6 +57,7 @@ def gather(sentences: Sequence[Sentence], stems: Sequence[str]) -> Evidence:
     last: Clause | None = None
     for sentence in sentences:
         is_first = not sentence.is_continued
+        retracts = sentence.retracts and any(said.solutions or said.acts for said in evidence.stems.values())
         for clause in _certain(sentence, evidence):
             evidence.aside = evidence.aside or clause.aside
             says = clause.has_predicate or clause.mentions or clause.acts or clause.aside
@@ -62,12 +67,36 @@ def gather(sentences: Sequence[Sentence], stems: Sequence[str]) -> Evidence:
             if clause.joint is Kind.EFFECT and any(said.solutions for said in evidence.stems.values()):
                 continue
             targets = _targets(clause, sentence, stems, antecedents, last, is_first)
-            antecedents = targets or antecedents
+            antecedents = targets or clause.excluded or antecedents
+            if retracts and targets and _turns(clause):
+                retracts = False
+                _take_back(evidence, targets)
             _note(evidence, clause, targets)
             last, is_first = clause, False
+        evidence.retracted = evidence.retracted or retracts
     for said in evidence.stems.values():  # "loud, but not too loud"
         said.descriptions = [told for told in said.descriptions if told[0] not in said.dismissed]
+        _compare_levels(said)
     return evidence
+
+
+def _take_back(evidence: Evidence, targets: Sequence[str]) -> None:
+    """Forget the moves of the stems that a correction speaks of; it has to speak of all that move."""
+    moved = {stem for stem, said in evidence.stems.items() if said.solutions or said.acts}
+    evidence.retracted = evidence.retracted or not moved <= set(targets)
+    for stem in targets:
+        said = evidence.of(stem)
+        said.solutions, said.descriptions, said.acts = [], [], []
+
+
+def _compare_levels(said: Said) -> None:
+    """Take the way from where a fader stands to where it should stand as a move, where one of each is named."""
+    now = [level_db for level_db, is_due in said.levels if not is_due]
+    due = [level_db for level_db, is_due in said.levels if is_due]
+    if len(now) == len(due) == 1 and now != due:
+        way_db = round(due[0] - now[0], 6)
+        clause = Clause(amounts=[Amount(abs(way_db), abs(way_db))])
+        said.solutions.append((Direction.of(way_db), clause))
 
 
 def _certain(sentence: Sentence, evidence: Evidence) -> Iterator[Clause]:
@@ -76,7 +105,7 @@ def _certain(sentence: Sentence, evidence: Evidence) -> Iterator[Clause]:
     has_wish = any(clause.joint is Kind.IF and clause.is_subjunctive for clause in sentence.clauses)
     for index, clause in enumerate(sentence.clauses):
         is_opening = is_condition and sentence.clauses[0].joint is Kind.IF
-        is_turned = bool(clause.solutions or clause.descriptions)
+        is_turned = bool(clause.solutions or clause.descriptions or (clause.targets and clause.amounts))
         evidence.either = evidence.either or (is_turned and (is_either or clause.either or sentence.is_alternative))
         is_either = (is_either or clause.either) and not is_turned
         if clause.joint is Kind.IF and not has_wish:
@@ -111,9 +140,12 @@ def _targets(
         is_meant = clause.plural or (clause.pronoun and last.process and not last.band)
         return antecedents if is_meant or clause.descriptions else ()
     denies = bool(clause.dismissed) and not is_first and not clause.whole
-    if clause.pronoun or denies or (_turns(clause) and (not is_first or clause.states_amount or clause.descriptions)):
-        return antecedents
-    return ()
+    is_one = not clause.plural and last is not None and last.targets and not last.has_predicate
+    if is_one and len(antecedents) > 1:
+        return ()  # "the piano competes with the vocals, reduce it"
+    is_sure = not is_first or clause.states_amount or clause.descriptions
+    refers = clause.pronoun or denies or clause.levels or (_turns(clause) and is_sure)
+    return antecedents if refers else ()
 
 
 def _turns(clause: Clause) -> bool:
@@ -134,6 +166,7 @@ def _note(evidence: Evidence, clause: Clause, targets: Sequence[str]) -> None:
         said.dismissed |= clause.dismissed
         said.leave = said.leave or clause.leave or clause.balanced or (is_zero and not _turns(clause))
         said.nice = said.nice or clause.is_nice
+        said.levels |= set(clause.levels)
         if clause.acts and clause.amounts and not solutions:
             said.acts.append(clause)
     if targets:

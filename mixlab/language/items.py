@@ -41,7 +41,7 @@ _COMMA = Entry(frozenset({Kind.COMMA}))
 
 def read_items(text: str, stems: Sequence[str]) -> list[Item]:
     """Read a text as items; nothing is left out, what the vocabulary lacks becomes a plain word."""
-    tokens = _units_joined(tokenize(text))
+    tokens = _units_shared(_units_joined(tokenize(text)))
     words = [_lookup_form(token) for token in tokens]
     known = lexicon(tuple(stems))
     items: list[Item] = []
@@ -93,6 +93,21 @@ def _units_joined(tokens: list[Token]) -> list[Token]:
     return joined
 
 
+def _units_shared(tokens: list[Token]) -> list[Token]:
+    """The tokens with a unit after each number of a list that is shared out: "1, 2 and 3 dB respectively"."""
+    if not any(token.text == "respectively" for token in tokens):
+        return tokens
+    shared: list[Token] = []
+    unit: Token | None = None
+    for token in reversed(tokens):
+        if token.number is not None and unit is not None and not (shared and shared[-1] is unit):
+            shared.append(unit)
+        if token.number is None and token.text not in (",", "and"):
+            unit = token if _lookup_form(token) == "db" else None
+        shared.append(token)
+    return shared[::-1]
+
+
 def _lookup_form(token: Token) -> str:
     return "db" if token.text in word_set("units") else token.text
 
@@ -109,6 +124,8 @@ def _read(
     phrase = known.longest(words, index)
     if phrase is not None and phrase[1] > index and Kind.STEM in phrase[0].kinds:
         return phrase[0], None, phrase[1]
+    if index > 0 and words[index - 1] == "db" and words[index] in _states_after_amount() and _ends(tokens, index + 1):
+        return _states_after_amount()[words[index]], None, index + 1
     amount = read_amount(tokens, words, index, bool(before) and before[-1].has(*_TURNS))
     if amount is not None and (phrase is None or phrase[1] <= amount[1]):
         return _AMOUNT, amount[0], amount[1]
@@ -119,13 +136,16 @@ def _read(
     if words[index] == OTHER:
         is_role = OTHER in stems and _is_role(tokens, words, index)
         return (_OTHER_STEM if is_role else _REST), None, index + 1
-    if index > 0 and words[index - 1] == "db" and words[index] in _states_after_amount():
-        return _states_after_amount()[words[index]], None, index + 1
     if words[index] in _STOPS:
         return _STOP, None, index + 1
     if words[index] in _COMMAS:
         return _COMMA, None, index + 1
     return PLAIN, None, index + 1
+
+
+def _ends(tokens: Sequence[Token], index: int) -> bool:
+    """Whether the words end at `index`, or go on with another clause ("2 dB under", not "2 dB under the bass")."""
+    return index >= len(tokens) or not tokens[index].is_word or tokens[index].text in word_set("after_bare")
 
 
 def _ends_list(before: Sequence[Item]) -> bool:

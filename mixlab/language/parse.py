@@ -87,6 +87,8 @@ def _check_whole(items: Sequence[Item], evidence: Evidence) -> None:
     """
     if any(item.has(Kind.REFUSAL) for item in items):
         raise _Unclear("the text says that it cannot tell")
+    if evidence.retracted:
+        raise _Unclear("something is taken back, and nothing certain put in its place")
     if evidence.either:
         raise _Unclear("alternatives of which one is to be chosen")
     if evidence.optional and not any(said.solutions for said in evidence.stems.values()):
@@ -121,6 +123,8 @@ def _moves(evidence: Evidence, stems: Sequence[str]) -> tuple[tuple[Move, ...], 
         direction = _direction(stem, said)
         low_db, high_db, is_stated = _amount(stem, said, direction)
         stated = stated and is_stated
+        if not (is_stated or said.descriptions) and any(clause.mutes for _, clause in said.solutions):
+            raise _Unclear(f"lower the {stem}, or leave it out")
         if high_db == 0:
             evidence.balanced = evidence.balanced or len(movers) == 1
         elif direction is Direction.RAISE:

@@ -11,6 +11,7 @@ from mixlab.language.items import read_items
 from mixlab.language.lexicon import Kind, word_set
 
 _OPENING = re.compile(r"[\[{]")
+_FIELD = re.compile(r"[ \t*>-]*([A-Za-z][^\n:=]{0,30})[:=][ \t*]*([^\n]{1,60})")
 _ATTEMPTS = 4
 """How many brackets of a text are tried; what stands in others is no data."""
 _DIRECTIONS = (Kind.RAISE, Kind.LOWER, Kind.LOUDER, Kind.QUIETER, Kind.LOUD, Kind.QUIET, Kind.WEAK_LOWER)
@@ -33,7 +34,23 @@ def in_words(text: str, stems: Sequence[str]) -> str:
             continue
         parts.append(text[place:start] + "\n" + "".join(f"{sentence}.\n" for sentence in sentences))
         place = end
-    return "".join(parts) + text[place:]
+    return _stems_first("".join(parts) + text[place:], stems)
+
+
+def _stems_first(text: str, stems: Sequence[str]) -> str:
+    """The text with the stem of a record in lines before its other fields: "Action: raise\nStem: bass"."""
+    lines = text.split("\n")
+    start, keys = 0, set[str]()
+    for place, line in enumerate(lines):
+        field = _FIELD.fullmatch(line)
+        key = field[1].strip("* ").lower() if field else ""
+        if field is None or key in keys or _is_stem(key, stems):
+            start, keys = place + (field is None), set()
+        if field is not None and _is_stem(field[2].strip("* ."), stems):
+            lines.insert(start, lines.pop(place))
+            start += 1
+        keys.add(key)
+    return "\n".join(lines)
 
 
 def _sentences(value: Any, stems: Sequence[str], stem: str) -> Iterator[str]:

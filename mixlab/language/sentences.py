@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mixlab.language.clause import Clause
 from mixlab.language.clauses import read_clause
@@ -23,12 +23,14 @@ class Sentence:
         topic: the stems of the line's label or of the heading that it stands under ("**Drums:** too loud").
         is_alternative: it is one of several ways to go ("alternatively, ...").
         is_continued: a semicolon stands before it, or it is a field of a record ("Action: raise").
+        retracts: it takes back what was said before ("actually no, ...").
     """
 
     clauses: list[Clause]
     topic: tuple[str, ...] = ()
     is_alternative: bool = False
     is_continued: bool = False
+    retracts: bool = False
 
 
 def read_sentences(items: Iterable[Item]) -> Iterator[Sentence]:
@@ -42,7 +44,7 @@ def read_sentences(items: Iterable[Item]) -> Iterator[Sentence]:
             sentence.append(item)
             continue
         stop = "" if item is None else item.words[0]
-        is_question = stop == "?" and bool(sentence) and sentence[0].words[0] in word_set("questions")
+        is_question = stop == "?" and _asks(sentence)
         if sentence and before in ("", "\n"):
             stems, is_heading = _label(sentence)
             heading = stems if is_heading and stop in ("\n", "") else heading
@@ -50,12 +52,41 @@ def read_sentences(items: Iterable[Item]) -> Iterator[Sentence]:
         if sentence and not is_question:
             is_alternative = any(part.has(Kind.ALTERNATIVE) for part in sentence)
             is_field = len(sentence) > 2 and sentence[1].words == (":",) and not sentence[0].has(Kind.STEM)
-            yield Sentence(_join(_split(sentence)), label or heading, is_alternative, is_field or before == ";")
+            clauses = _join(_split(sentence))
+            if any(part.has(Kind.CUSTOM) for part in sentence):
+                for clause in clauses:
+                    clause.void()
+            if any(part.has(Kind.SHARED) for part in sentence):
+                clauses = _shared_out(clauses)
+            retracts = any(part.has(Kind.RETRACTION) for part in sentence)
+            yield Sentence(clauses, label or heading, is_alternative, is_field or before == ";", retracts)
         if stop == "\n":
             label = ()
         is_number = bool(sentence) and not any(part.words[0].isalpha() for part in sentence)
         before = before if is_number and before in ("", "\n") else stop  # "1. Vocals: ..."
         sentence = []
+
+
+def _asks(sentence: Sequence[Item]) -> bool:
+    """Whether what ends with a question mark is a question, and no request ("can you bring the vocals up?")."""
+    if not sentence or sentence[0].words[0] not in word_set("questions"):
+        return False
+    small = word_set("adverbs") | word_set("determiners")
+    rest = (item for item in sentence[1:] if item.words[0] not in small and not item.has(Kind.AMOUNT))
+    after = next(rest, sentence[0])
+    return not (sentence[0].has(Kind.REQUEST) and after.has(*_TURNS, Kind.WEAK_LOWER, Kind.GAIN, Kind.LOSS))
+
+
+def _shared_out(clauses: list[Clause]) -> list[Clause]:
+    """The clauses one for each stem, each with its amount: "up by 2 and 3 dB respectively", "2 dB each"."""
+    turned = [(clause, stem) for clause in clauses for stem in clause.targets]
+    amounts = [amount for clause in clauses for amount in clause.amounts]
+    amounts *= len(turned) if len(amounts) == 1 else 1
+    if not turned or len(turned) != len(amounts):
+        return clauses
+    pairs = zip(turned, amounts, strict=True)
+    shared = [replace(clause, mentions=[(stem, Mark.NONE)], amounts=[amount]) for (clause, stem), amount in pairs]
+    return shared + [clause for clause in clauses if not (clause.targets or clause.amounts)]
 
 
 def _label(line: Sequence[Item]) -> tuple[tuple[str, ...], bool]:
@@ -135,6 +166,9 @@ def _join(clauses: Iterable[Clause]) -> list[Clause]:
             in_purpose = True  # "so that the drums are louder than the bass" says what the advice is good for
         elif clause.solutions:
             in_purpose = False
+        if current.told and clause.is_past:
+            clause.void()  # "I lowered the drums | and raised the vocals"
+            clause.told = True
         if not in_purpose:
             _add(frames, clause)
     return frames
@@ -151,18 +185,21 @@ def _add(frames: list[Clause], clause: Clause) -> None:
     elif current.band and not (current.mentions or current.acts):
         clause.void()  # "at 250 Hz, | cut the bass by 3 dB"
         frames.append(clause)
+    elif current.aside and clause.elliptic:
+        clause.void()  # "more reverb on the vocals | and less on the drums"
+        frames.append(clause)
     elif current.process or clause.process or clause.either or Kind.IF in (clause.joint, current.joint):
         frames.append(clause)
     elif clause.is_anchor and current.mentions:
         current.mentions[-1] = (current.mentions[-1][0], Mark.STRONG)  # "next to the bass | (the anchor)"
     elif clause.is_bare and clause.mentions and current.ends_in_anchor:
         current.mentions.extend((stem, Mark.STRONG) for stem, _ in clause.mentions)  # "next to the anchor | (bass)"
-    elif clause.is_bare and clause.mentions and clause.joint is Kind.SPLIT and current.ends_in_reference:
+    elif clause.is_bare and clause.mentions and clause.joint is Kind.SPLIT and _goes_on(current, clause):
         current.mentions.extend((stem, Mark.STRONG) for stem, _ in clause.mentions)
         current.amounts.extend(clause.amounts)
     elif _is_unfinished(current, clause) or _ends_split_verb(current, clause):
         current.absorb(clause)
-    elif clause.has_predicate or not current.has_predicate:
+    elif clause.has_predicate or not current.has_predicate or (clause.aside and clause.targets) or clause.levels:
         frames.append(clause)
     elif clause.is_bare and clause.targets and clause.amounts and current.amounts:
         clause.solutions, clause.descriptions = set(current.solutions), set(current.descriptions)
@@ -171,6 +208,11 @@ def _add(frames: list[Clause], clause: Clause) -> None:
         current.absorb(clause)
     else:
         current.amounts.extend(clause.amounts)
+
+
+def _goes_on(current: Clause, clause: Clause) -> bool:
+    """Whether the stems go on with what is compared with: "next to the bass | and the drums"."""
+    return current.ends_in_reference and not (current.targets and current.amounts and clause.amounts)
 
 
 def _is_unfinished(current: Clause, clause: Clause) -> bool:

@@ -1,8 +1,11 @@
-"""Whatever the text, the parser neither fails nor contradicts itself; the full number of texts is a slow test."""
+"""Whatever the text, the parser neither fails nor contradicts itself, in time that grows with its length; the full
+number of texts is a slow test."""
 
 from __future__ import annotations
 
+import json
 import math
+import time
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator
@@ -28,6 +31,7 @@ VOCABULARY = [
 ]
 PIECES = [*VOCABULARY, *STEM_NAMES, "3 dB", "-2dB", "+6 dB", "3 to 6 dB", "between 3 and 6 dB", "0 dB", "by", ".", ",",
           ":", "?", "\n", "n't", "the", "too", "-", "(", "respectively", "1e9 dB", "by 3"]  # fmt: skip
+CHOICES = np.array(PIECES, dtype=object)
 CORPUS = list(dict.fromkeys(all_texts()))
 
 
@@ -66,16 +70,16 @@ def _mutated_words(rng: np.random.Generator) -> str:
         if action == 0 and len(words) > 1:
             del words[place]
         elif action == 1:
-            words.insert(place, str(rng.choice(PIECES)))
+            words.insert(place, str(rng.choice(CHOICES)))
         elif action == 2:
-            words[place] = str(rng.choice(PIECES))
+            words[place] = str(rng.choice(CHOICES))
         else:
             words[place - 1], words[place] = words[place], words[place - 1]
     return " ".join(words)
 
 
 def _phrases(rng: np.random.Generator) -> str:
-    return " ".join(rng.choice(PIECES, rng.integers(1, 20)))
+    return " ".join(rng.choice(CHOICES, rng.integers(1, 20)))
 
 
 def _two_advices(rng: np.random.Generator) -> str:
@@ -87,6 +91,55 @@ def _cut(rng: np.random.Generator) -> str:
     text = _some_text(rng)
     start, end = sorted(rng.integers(0, len(text) + 1, 2))
     return text[start:end].upper() if rng.random() < 0.2 else text[start:end]
+
+
+def wild_texts(count: int, seed: int) -> Iterator[str]:
+    """Texts of no kind: words of the vocabulary, any unicode, nested JSON, and long repetitions."""
+    rng = np.random.default_rng(seed)
+    makers = (_phrases, _unicode, _data, _repetition)
+    for index in range(count):
+        yield makers[index % len(makers)](rng)
+
+
+def _unicode(rng: np.random.Generator) -> str:
+    top = int(rng.choice([0x80, 0x500, 0x3000, 0x110000]))
+    return "".join(map(chr, rng.integers(0, top, int(rng.integers(1, 200)))))
+
+
+def _data(rng: np.random.Generator) -> str:
+    text = json.dumps(_value(rng, int(rng.integers(1, 6))), ensure_ascii=bool(rng.integers(2)))
+    start, end = (0, len(text)) if rng.random() < 0.7 else sorted(rng.integers(0, len(text) + 1, 2))
+    return f"{rng.choice(CHOICES)} {text[start:end]} {rng.choice(CHOICES)}"
+
+
+def _value(rng: np.random.Generator, depth: int) -> object:
+    kind = int(rng.integers(4)) if depth else 3
+    if kind < 2:
+        return {str(rng.choice(CHOICES)): _value(rng, depth - 1) for _ in range(rng.integers(4))}
+    if kind == 2:
+        return [_value(rng, depth - 1) for _ in range(rng.integers(4))]
+    scalars = (int(rng.integers(-12, 12)), float(rng.normal() * 6), None, True, str(rng.choice(CHOICES)), math.inf)
+    return scalars[int(rng.integers(len(scalars)))]
+
+
+def _repetition(rng: np.random.Generator) -> str:
+    """A piece over and over, up to 10,000 characters, and mostly far fewer."""
+    pieces = (_phrases(rng), _unicode(rng), chr(rng.integers(1, 0x80)), str(rng.choice(["[", '{"a":', "\n"])))
+    piece = pieces[rng.integers(len(pieces))] + str(rng.choice(["", " ", "\n", ": "]))
+    length = int(10 ** (1 + 3 * rng.random() ** 3))
+    return (piece * (length // len(piece) + 1))[:length]
+
+
+def slowest(count: int, seed: int) -> tuple[float, str]:
+    """The most seconds that one of the wild texts takes to read, and the text."""
+    most_s, slow = 0.0, ""
+    for text in wild_texts(count, seed):
+        began = time.process_time()
+        parsed = parse(text)
+        taken_s = time.process_time() - began
+        assert (parsed.advice is None) == bool(parsed.reason), text
+        most_s, slow = max((most_s, slow), (taken_s, text))
+    return most_s, slow
 
 
 def check(text: str) -> Parsed:
@@ -119,6 +172,17 @@ def test_generated_and_mutated_texts_are_read_without_error_or_contradiction() -
 def test_a_hundred_thousand_texts_are_read_without_error_or_contradiction() -> None:
     for text in texts(TEXTS, seed=1):
         check(text)
+
+
+def test_wild_texts_are_read_without_error_and_at_once() -> None:
+    most_s, text = slowest(1_000, seed=0)
+    assert most_s < 1.0, text[:200]
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_wild_texts_are_read_without_error_and_at_once() -> None:
+    most_s, text = slowest(TEXTS, seed=1)
+    assert most_s < 1.0, text[:200]
 
 
 @settings(max_examples=300, deadline=None)
