@@ -2,16 +2,15 @@
 
 import os
 import shlex
-import sys
 
 import pytest
 import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from mixlab.cli.commands import run_verb
 from mixlab.cli.table import COMMANDS, config_folder, config_place
 from mixlab.cli.words import quote, read_words
 from mixlab.errors import ConfigError
+from tests.commands import refused as refused_command
 
 CONF = config_folder()
 
@@ -134,17 +133,9 @@ def test_a_group_without_a_choice_is_answered_with_its_choices(verb):
             assert f"There is no {group}={nothing}; choose one of {choice}" in sentence
 
 
-def ended(capsys, monkeypatch, folder, *words):
-    """The one sentence on stderr of a command that is refused, and that nothing is left of it."""
-    monkeypatch.chdir(folder)
-    monkeypatch.setattr(sys, "argv", ["mixlab", *words])
-    with pytest.raises(SystemExit) as ended:
-        run_verb(words)
-    said = capsys.readouterr()
-    assert ended.value.code == 2, said
-    assert said.out == ""
-    (sentence,) = said.err.splitlines()
-    assert sentence.startswith("error: ")
+def ended(folder, *words):
+    """The sentence with which a command is refused, of which nothing is left."""
+    sentence = refused_command(folder, *words)
     assert list(folder.iterdir()) == []
     return sentence
 
@@ -176,14 +167,14 @@ def ended(capsys, monkeypatch, folder, *words):
         ("similarity annotations=a seed=-1", "'seed' is -1"),
     ],
 )  # fmt: skip
-def test_a_refused_command_line_ends_in_one_sentence_and_leaves_nothing(capsys, monkeypatch, tmp_path, words, says):
-    assert says in ended(capsys, monkeypatch, tmp_path, *shlex.split(words))
+def test_a_refused_command_line_ends_in_one_sentence_and_leaves_nothing(tmp_path, words, says):
+    assert says in ended(tmp_path, *shlex.split(words))
 
 
-def test_a_run_folder_that_cannot_be_written_to_is_refused_by_name(capsys, monkeypatch, tmp_path):
+def test_a_run_folder_that_cannot_be_written_to_is_refused_by_name(tmp_path):
     if os.geteuid() == 0:
         pytest.skip("the superuser writes everywhere")
     folder = tmp_path / "here"
     folder.mkdir()
     (tmp_path / "closed").mkdir(mode=0o500)
-    assert "closed" in ended(capsys, monkeypatch, folder, "train", f"paths.outputs={tmp_path / 'closed'}")
+    assert "closed" in ended(folder, "train", f"paths.outputs={tmp_path / 'closed'}")

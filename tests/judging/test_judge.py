@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from mixlab.scoring import write_predictions
+from tests.commands import refused
 
 from .conftest import _answered
 from .scripted_server import Scripted, ScriptedServer
@@ -146,9 +147,7 @@ def test_cost_is_told_and_nothing_asked_in_a_dry_run(run):
     ],
 )  # fmt: skip
 def test_what_cannot_work_is_said_in_one_sentence_before_anything_is_asked(run, overrides, says):
-    code, _, err = judge(run, *overrides)
-    assert code == 2
-    assert says in err
-    assert "hush" not in err
+    said = refused(run, "judge", *overrides)
+    assert says in said
+    assert "hush" not in said
     assert not any("hush" in path.read_text(errors="replace") for path in run.rglob("*") if path.is_file())
-    assert err.count("\n") == 1

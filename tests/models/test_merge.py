@@ -6,7 +6,6 @@ import subprocess
 import sys
 import textwrap
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
@@ -17,6 +16,7 @@ from mixlab.models import adapters
 from mixlab.models.backbones.tiny import Tiny
 from mixlab.models.checkpoints import DESCRIPTION, fingerprint, load_trained, save_trained
 from mixlab.models.merge_command import MergeSettings, merge
+from tests.commands import refused
 
 from .conftest import small_lora
 from .test_checkpoints import describe
@@ -141,14 +141,5 @@ def test_the_adapter_folder_loads_with_plain_peft_and_transformers_without_mixla
 
 
 def test_the_command_says_in_one_sentence_what_is_wrong(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-m", "mixlab", "merge", f"checkpoint={tmp_path}", f"out={tmp_path}/merged"],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-        cwd=Path(__file__).parents[2],
-    )
-    assert done.returncode == 2
-    assert done.stderr.count("\n") == 1
-    assert "is neither a run folder nor an adapter folder" in done.stderr
+    said = refused(tmp_path, "merge", f"checkpoint={tmp_path}", f"out={tmp_path}/merged")
+    assert "is neither a run folder nor an adapter folder" in said
