@@ -45,7 +45,7 @@ def finished(workplace, tmp_path_factory):
     called = command(workplace, *FAST, "logger=wandb")
     staged = {"WANDB_MODE": "offline", "WANDB_DATA_DIR": str(tmp_path_factory.mktemp("staged"))}
     called["env"] |= SECRETS | staged
-    done = subprocess.run(**called, capture_output=True, timeout=300, check=False)
+    done = subprocess.run(**called, capture_output=True, timeout=900, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     (folder,) = (workplace / "outputs" / "bass_anchor").iterdir()
     return done, folder
