@@ -97,7 +97,7 @@ def advices(draw: st.DrawFn, stems: tuple[str, ...]) -> Advice:
     return Advice(tuple(moves))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(advices(STEM_NAMES), st.sampled_from(STEM_NAMES), st.sampled_from([None, *CLAIMS]), st.integers(0, 2**31))
 def test_any_advice_with_any_claim_reads_back(advice: Advice, anchor: str, claim: Claim | None, seed: int) -> None:
     if claim is not None:
@@ -107,7 +107,7 @@ def test_any_advice_with_any_claim_reads_back(advice: Advice, anchor: str, claim
     assert parse(text).advice == advice, text
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(advices(FOLDER_STEMS), st.sampled_from(FOLDER_STEMS), st.integers(0, 2**31))
 def test_stems_of_a_users_folder_read_back(advice: Advice, anchor: str, seed: int) -> None:
     text = render_response(advice, anchor, None, np.random.default_rng(seed))

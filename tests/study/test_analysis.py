@@ -176,6 +176,7 @@ def test_of_two_systems_the_test_of_all_at_once_is_the_test_of_their_pair():
     assert wald_f(np.array([0.8]), np.array([[0.09]]), 11) == pytest.approx(pair.p)
 
 
+@pytest.mark.slow
 def test_of_twenty_studies_without_an_effect_as_many_are_called_one_as_chance_allows():
     nothing = truth({"effectiveness": dict.fromkeys(("a", "b", "c"), 0.0)})
     outcomes = simulate(nothing, ("a", "b"), (12, 12, 6), 20, Kind.LINEAR, 0, 60.0)

@@ -54,6 +54,7 @@ def test_by_the_shipped_rules_a_clicker_goes_and_an_honest_rater_stays_however_u
     assert found.unsteady < 0.02
 
 
+@pytest.mark.slow
 def test_of_unsteady_raters_the_rules_leave_out_no_more_than_stated():
     instructed, repeats = left_out(simulated_answers(UNSTEADY, raters=200, items=12, trials=8, seed=3))
     assert not instructed

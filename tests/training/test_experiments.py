@@ -68,7 +68,14 @@ def train_a_step(demo_source, demo_store, demo_cache, tmp_path):
     return train
 
 
-@pytest.mark.parametrize("name", [name for name in EXPERIMENTS if name not in FULL_SIZE])
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name in ("bass_anchor", "mixingbuddy", "audio_only") else pytest.param(name, marks=SLOW)
+        for name in EXPERIMENTS
+        if name not in FULL_SIZE
+    ],
+)
 def test_every_experiment_trains_a_step_and_knows_whether_it_has_items_of_its_own(train_a_step, name):
     own = train_a_step(f"+experiment={name}").as_trained()
     assert (own is not None) is (name in OWN)

@@ -163,6 +163,7 @@ def test_a_run_goes_on_from_the_last_epoch_of_the_newest_run(workplace, finished
     assert (before, after["global_step"]) == (4, 6)
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_on_remembers_its_best_checkpoint(workplace, finished):
     _, folder = finished
     last = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
