@@ -156,7 +156,7 @@ def finish_run(run: Run, folder: Path) -> None:
 
 def sync_line(folder: Path, run_id: str) -> str:
     """``wandb sync`` with what a folder holds of a run offline, oldest first; empty where that is nothing."""
-    found = sorted((folder / "wandb").glob(f"offline-run-*-{run_id}"))
+    found = sorted((folder / "wandb").glob(f"offline-run-*-{run_id}*"))
     return shlex.join(["wandb", "sync", *map(str, found)]) if found else ""
 
 
