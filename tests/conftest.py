@@ -1,5 +1,6 @@
 """Shared by all rooms: a few demo songs in a store, the default protocol and the tiny model's processor."""
 
+import gc
 import json
 import os
 import shutil
@@ -26,6 +27,12 @@ settings.load_profile("mixlab")
 # send both all the same.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+def pytest_collection_finish():
+    """Spare collections of garbage what was imported: libraries ask for many, each over all objects of torch."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
