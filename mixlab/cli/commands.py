@@ -16,7 +16,8 @@ from mixlab.settings import close_to
 def run_verb(words: Sequence[str]) -> None:
     """Run the command that the first words name, with the others; exits."""
     if not words or words[0] in ("-h", "--help"):
-        print(all_commands())
+        with one_sentence_errors():
+            print(all_commands())
         return
     if words[0] == "--version":
         print(__version__)

@@ -31,9 +31,9 @@ def end_without_a_reader(*command):
     return done.returncode, done.stderr
 
 
-@pytest.mark.parametrize("options", [("--help",), ("--cfg", "job")], ids=" ".join)
-def test_a_command_ends_quietly_when_its_reader_leaves(options):
-    assert end_without_a_reader("mixlab", "train", *options) == (141, "")
+@pytest.mark.parametrize("words", [(), ("train", "--help"), ("train", "--cfg", "job")], ids=" ".join)
+def test_a_command_ends_quietly_when_its_reader_leaves(words):
+    assert end_without_a_reader("mixlab", *words) == (141, "")
 
 
 def test_the_status_of_a_sweep_ends_quietly_when_its_reader_leaves(tmp_path):
