@@ -157,11 +157,15 @@ def refuse_file(out: Path) -> None:
 
 @contextmanager
 def replaced_folder(folder: Path) -> Iterator[Path]:
-    """A temporary neighbour of `folder` to write into, which takes its place when the block ends without an error."""
+    """A temporary neighbour of `folder` to write into, which takes its place when the block ends without an error.
+
+    Raises:
+        StorageError: naming the folder, where nothing can be written (full, read-only).
+    """
     part, old = folder.with_name(f".{folder.name}.new"), folder.with_name(f".{folder.name}.old")
     shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
     try:
+        part.mkdir(parents=True)
         yield part
         os.sync()
         shutil.rmtree(old, ignore_errors=True)
@@ -169,6 +173,8 @@ def replaced_folder(folder: Path) -> Iterator[Path]:
             folder.rename(old)
         part.rename(folder)
         shutil.rmtree(old, ignore_errors=True)
+    except OSError as error:
+        raise storage_error(folder, error) from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
 

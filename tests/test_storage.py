@@ -1,11 +1,13 @@
 """Files appear whole or not at all."""
 
 import errno
+import os
+from pathlib import Path
 
 import pytest
 
 from mixlab.errors import StorageError
-from mixlab.storage import storage_error, write_whole
+from mixlab.storage import replaced_folder, storage_error, write_whole
 
 
 @pytest.mark.parametrize(
@@ -43,3 +45,23 @@ def test_a_full_disk_is_called_full(tmp_path, number):
     assert "No space is left" in str(storage_error(tmp_path, OSError(number, "full")))
     # NumPy's short write has no number.
     assert "No space is left" in str(storage_error(tmp_path, OSError("100 requested and 7 written")))
+
+
+def test_a_file_is_on_the_disk_before_it_takes_its_name_and_its_name_after(tmp_path, monkeypatch):
+    done = []
+    flush, rename = os.fsync, Path.replace
+    monkeypatch.setattr(os, "fsync", lambda number: done.append("flush") or flush(number))
+    monkeypatch.setattr(Path, "replace", lambda path, target: done.append("rename") or rename(path, target))
+    write_whole(tmp_path / "file", "text")
+    assert done == ["flush", "rename", "flush"]
+
+
+def test_a_folder_is_replaced_whole_or_stays_as_it_was(tmp_path):
+    folder = tmp_path / "adapter"
+    for content in ("first", "second"):
+        with replaced_folder(folder) as new:
+            (new / content).write_text(content)
+    with pytest.raises(StorageError, match="No space is left"), replaced_folder(folder):
+        raise OSError(errno.ENOSPC, "full")
+    assert [path.name for path in tmp_path.iterdir()] == ["adapter"]
+    assert [path.name for path in folder.iterdir()] == ["second"]

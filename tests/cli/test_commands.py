@@ -8,7 +8,7 @@ import pytest
 from mixlab.cli.table import COMMANDS
 from tests.commands import CHECKOUT, command, run
 
-HEAVY = "torch transformers lightning scipy matplotlib hydra".split()  # noqa: SIM905
+HEAVY = ["torch", "transformers", "lightning", "scipy", "matplotlib", "hydra"]
 
 
 @pytest.mark.parametrize("words", [(), ("--help",), ("train", "--help"), ("study", "serve", "--help")], ids=" ".join)
