@@ -80,6 +80,8 @@ class Baseline(ABC):
     """What tables call it."""
     reads_claims: ClassVar[bool] = False
     """Whether it reads what the user says; if not, it has no score for claims."""
+    told: ClassVar[str] = ""
+    """What it is told of an item that a model cannot hear, such as "the genre"; empty where it knows no more."""
 
     def __init__(self, rounding_db: float = 1.0) -> None:
         self.rounding_db = rounding_db

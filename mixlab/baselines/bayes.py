@@ -14,6 +14,9 @@ from mixlab.baselines.hypotheses import Hypotheses, hypotheses, weighted_median
 from mixlab.language.advice import Advice, Claim, State
 from mixlab.synthesis.protocol import ErrorProtocol
 
+DRAW = 1e-9
+"""Relative difference of two classes' posterior probabilities below which neither is the more probable."""
+
 CHUNK = 64
 """Items that are weighed at once, so that memory stays small."""
 
@@ -74,7 +77,9 @@ class Bayes(Baseline):
                 if item.problem.claim is not None:
                     row += np.log(self._claim_likelihood(item.problem.claim, stems, known))
         weights = np.exp(log_joint - log_joint.max(axis=1, keepdims=True))
-        classes = np.argmax(np.add.reduceat(weights, known.starts, axis=1), axis=1)
+        posterior = np.add.reduceat(weights, known.starts, axis=1)
+        # What cannot be told apart is equally probable but for rounding; the first class wins such a draw.
+        classes = np.argmax(posterior >= posterior.max(axis=1, keepdims=True) * (1.0 - DRAW), axis=1)
         return [
             with_verdict(self._answer(stems, known.errors_db[members], row[members]), item.problem.claim)
             for item, row, members in zip(items, weights, map(known.members, classes.tolist()), strict=True)

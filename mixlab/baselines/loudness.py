@@ -117,6 +117,7 @@ class LoudnessRuleGenre(LoudnessRule):
 
     name = "loudness_rule_genre"
     label = "loudness rule by genre"
+    told = "the genre"
 
     def __init__(self, rounding_db: float = 1.0) -> None:
         super().__init__(rounding_db)
@@ -156,6 +157,7 @@ class LoudnessRuleSource(LoudnessRule):
 
     name = "loudness_rule_source"
     label = "loudness rule at the source's rate"
+    told = "the loudness at the source"
 
     def lufs(self, item: ListenedItem) -> Mapping[str, float]:
         return item.source_lufs
@@ -166,6 +168,7 @@ class LoudnessRuleSourceGenre(LoudnessRuleGenre):
 
     name = "loudness_rule_source_genre"
     label = "the same by genre"
+    told = "the genre and the loudness at the source"
 
     def lufs(self, item: ListenedItem) -> Mapping[str, float]:
         return item.source_lufs

@@ -41,6 +41,7 @@ class Oracle(Bayes):
 
     name = "oracle"
     label = "oracle (whole song)"
+    told = "the whole song"
 
     def __init__(
         self,

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mixlab.baselines.anchor_deaf import AnchorDeaf
 from mixlab.baselines.base import Baseline, Facts, NotAvailable
+from mixlab.baselines.bayes_heard import BayesHeard, BayesKnown, BayesUnknown
+from mixlab.baselines.boosting import Boosting
 from mixlab.baselines.constant import BestConstant, Chance, MostCommon, TextOnly
 from mixlab.baselines.conv_regressor import ConvRegressor
 from mixlab.baselines.loudness import (
@@ -13,6 +16,7 @@ from mixlab.baselines.loudness import (
     LoudnessRuleSource,
     LoudnessRuleSourceGenre,
 )
+from mixlab.baselines.loudness_heard import LoudnessRuleHeard
 from mixlab.baselines.oracle import Oracle
 from mixlab.baselines.ridge import Ridge
 from mixlab.registry import Registry
@@ -25,10 +29,16 @@ for _kind in (
     BestConstant,
     TextOnly,
     LoudnessRule,
+    LoudnessRuleHeard,
     LoudnessRuleGenre,
     LoudnessRuleSource,
     LoudnessRuleSourceGenre,
+    BayesUnknown,
+    BayesHeard,
+    BayesKnown,
+    AnchorDeaf,
     Ridge,
+    Boosting,
     ConvRegressor,
     Oracle,
 ):

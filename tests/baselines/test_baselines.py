@@ -24,8 +24,9 @@ from mixlab.synthesis.problem import GainError, PromptCategory
 from tests.conftest import train_settings
 
 CLAIMS = (PromptCategory.CORRECT_DESCRIPTION, PromptCategory.INCORRECT_DESCRIPTION)
-NAMES = ("chance", "most_common", "best_constant", "text_only", "loudness_rule", "loudness_rule_genre",
-         "loudness_rule_source", "loudness_rule_source_genre", "ridge", "conv_regressor", "oracle")  # fmt: skip
+NAMES = ("chance", "most_common", "best_constant", "text_only", "loudness_rule", "loudness_rule_heard",
+         "loudness_rule_genre", "loudness_rule_source", "loudness_rule_source_genre", "bayes_unknown", "bayes_heard",
+         "bayes_known", "anchor_deaf", "ridge", "boosting", "conv_regressor", "oracle")  # fmt: skip
 """Every baseline that comes with the package, in the order of the tables."""
 
 
@@ -174,9 +175,9 @@ def test_ridge_is_tuned_on_songs_it_was_not_fitted_on(draw):
 
 
 @pytest.mark.parametrize("songs", [1, 2])
-def test_a_handful_of_items_is_enough_to_run(draw, songs):
+def test_a_handful_of_items_is_enough_to_run(draw, error, songs):
     items = draw(songs, seed=3)
-    baselines, _ = build_baselines(NAMES, Facts())
+    baselines, _ = build_baselines(NAMES, Facts(error=error))
     for baseline in baselines.values():
         baseline.fit(items)
         assert len(baseline.advise(items)) == len(items)
@@ -235,8 +236,8 @@ def test_a_reader_of_the_text_believes_every_claim_and_cannot_see_which_are_righ
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "oracle"])
-def test_no_baseline_but_the_oracle_sees_the_errors_that_it_is_asked_about(draw, name):
-    baseline = BASELINES[name]()
+def test_no_baseline_but_the_oracle_sees_the_errors_that_it_is_asked_about(draw, error, name):
+    baseline = BASELINES[name].of(Facts(error=error))
     baseline.fit(draw(60, seed=1, prompts=CLAIMS))
     items = draw(20, seed=2, prompts=CLAIMS)
     blind = [replace(item, reference=Advice(), problem=replace(item.problem, errors=())) for item in items]
@@ -306,8 +307,8 @@ def test_at_the_source_the_rule_goes_by_what_the_source_measures(draw):
     assert source.advise(moved) == heard.advise(items)
 
 
-def test_a_baseline_that_was_not_fitted_or_has_nothing_to_fit_says_so(draw):
-    baselines, _ = build_baselines(NAMES, Facts())
+def test_a_baseline_that_was_not_fitted_or_has_nothing_to_fit_says_so(draw, error):
+    baselines, _ = build_baselines(NAMES, Facts(error=error))
     for baseline in baselines.values():
         with pytest.raises(RuntimeError, match="fit"):
             baseline.advise(draw(1))
