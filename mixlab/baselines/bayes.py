@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixlab.baselines.base import Baseline, ListenedItem, with_verdict
-from mixlab.baselines.hypotheses import Hypotheses, hypotheses, weighted_median
+from mixlab.baselines.hypotheses import STEPS_DB, Hypotheses, hypotheses, weighted_median
 from mixlab.language.advice import Advice, Claim, State
 from mixlab.synthesis.protocol import ErrorProtocol
 
@@ -118,10 +118,14 @@ class Bayes(Baseline):
         )
 
 
-def hypotheses_of(error: ErrorProtocol, stems: Sequence[str]) -> Hypotheses:
-    """What may be wrong with these candidates; nothing with those that are no target of the protocol."""
+def hypotheses_of(error: ErrorProtocol, stems: Sequence[str], steps_db: Sequence[float] = STEPS_DB) -> Hypotheses:
+    """What may be wrong with these candidates; nothing with those that are no target of the protocol.
+
+    Args:
+        steps_db: as of `hypotheses`.
+    """
     targets = error.faultable(stems)
-    found = hypotheses(error, len(targets))
+    found = hypotheses(error, len(targets), steps_db)
     errors_db = np.zeros((len(found.errors_db), len(stems)))
     errors_db[:, [stems.index(stem) for stem in targets]] = found.errors_db
     return replace(found, errors_db=errors_db)

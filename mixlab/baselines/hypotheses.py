@@ -36,9 +36,13 @@ class Hypotheses:
         return slice(int(self.starts[index]), int(end))
 
 
-def hypotheses(error: ErrorProtocol, candidates: int) -> Hypotheses:
-    """Everything that may be wrong with a mix of the anchor and so many candidates."""
-    blocks = _relative(error, candidates) if error.relative else _single_stems(error, candidates)
+def hypotheses(error: ErrorProtocol, candidates: int, steps_db: Sequence[float] = STEPS_DB) -> Hypotheses:
+    """Everything that may be wrong with a mix of the anchor and so many candidates.
+
+    Args:
+        steps_db: of the grid where 1, 2, ... gains are unknown at once; the last holds for more.
+    """
+    blocks = (_relative if error.relative else _absolute)(error, candidates, steps_db)
     errors_db = np.concatenate([block for block, _ in blocks])
     probabilities = np.concatenate([weights for _, weights in blocks])
     # "Nothing is wrong" gets the lowest code, so that it wins a draw.
@@ -52,7 +56,7 @@ def hypotheses(error: ErrorProtocol, candidates: int) -> Hypotheses:
 Block = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
-def _single_stems(error: ErrorProtocol, candidates: int) -> list[Block]:
+def _absolute(error: ErrorProtocol, candidates: int, steps_db: Sequence[float]) -> list[Block]:
     """Errors on one or several candidates, each from a category of its own."""
     balanced = sum(entry.probability for entry in error.categories.values() if entry.is_balanced)
     blocks = [(np.zeros((1, candidates)), np.array([balanced]))]
@@ -65,7 +69,8 @@ def _single_stems(error: ErrorProtocol, candidates: int) -> list[Block]:
     for number in range(1, candidates + 1):
         if numbers[number] == 0:
             continue
-        grids = [_grid(error.categories[name], number) for name in faulty]
+        step_db = _step_db(number, steps_db)
+        grids = [_grid(error.categories[name], step_db) for name in faulty]
         gains_db = np.concatenate(grids)
         shares = np.concatenate(
             [
@@ -82,13 +87,14 @@ def _single_stems(error: ErrorProtocol, candidates: int) -> list[Block]:
     return blocks
 
 
-def _relative(error: ErrorProtocol, candidates: int) -> list[Block]:
+def _relative(error: ErrorProtocol, candidates: int, steps_db: Sequence[float]) -> list[Block]:
     """A category for each stem, the anchor first; stems of one category share its gain."""
     likely = [name for name, probability in error.probabilities.items() if probability > 0]
     blocks = []
     for drawn in product(likely, repeat=candidates + 1):
         unknown = [name for name in dict.fromkeys(drawn) if not error.categories[name].is_balanced]
-        grids = [_grid(error.categories[name], len(unknown)) for name in unknown]
+        step_db = _step_db(len(unknown), steps_db)
+        grids = [_grid(error.categories[name], step_db) for name in unknown]
         gains_db = np.array(list(product(*grids)), dtype=np.float64)
         columns = [gains_db[:, unknown.index(name)] if name in unknown else np.zeros(len(gains_db)) for name in drawn]
         probability = np.prod([error.probabilities[name] for name in drawn])
@@ -98,9 +104,12 @@ def _relative(error: ErrorProtocol, candidates: int) -> list[Block]:
     return blocks
 
 
-def _grid(category: ErrorCategory, unknown: int) -> NDArray[np.float64]:
+def _step_db(unknown: int, steps_db: Sequence[float]) -> float:
+    return steps_db[min(max(unknown, 1), len(steps_db)) - 1]
+
+
+def _grid(category: ErrorCategory, step_db: float) -> NDArray[np.float64]:
     """The middles of equal cells of a category's range."""
-    step_db = STEPS_DB[min(unknown, len(STEPS_DB)) - 1]
     width_db = category.high_db - category.low_db
     cells = max(1, round(width_db / step_db))
     return category.low_db + (np.arange(cells) + 0.5) * width_db / cells

@@ -10,6 +10,7 @@ from mixlab.baselines.loudness import LoudnessRuleSource, LoudnessRuleSourceGenr
 from mixlab.baselines.registry import RULES, build_baselines
 from mixlab.errors import ConfigError
 from mixlab.evaluation.answering import Answerer, Answering
+from mixlab.evaluation.ceiling import TOO_FEW, ceilings
 from mixlab.evaluation.loop import Ask, loops
 from mixlab.evaluation.probes.audio import other_audio
 from mixlab.items.bank import ItemBank
@@ -157,14 +158,18 @@ class Evaluator:
             name: conventions(found, self.bank.segment, self._usual, resamples, by_genre=name == main)
             for name, found in predictions.items()
         }
+        # Songs that are unlike the training songs depart from other genres, in their own way.
+        headline = [prediction.problem for prediction in headline_predictions(predictions[main])]
+        ceiling = ceilings(self.bank.segments["train"], headline, self.settings.error) if split == "test" else {}
         return SplitResult(
             split,
             rows,
             predictions,
-            list(self.notes),
+            [*self.notes, *([TOO_FEW] if split == "test" and not ceiling else [])],
             comparisons,
             category_confusion(headline_predictions(predictions[main]), ranges_db),
             conventions={name: found for name, found in usual.items() if found is not None},
+            ceiling=ceiling,
         )
 
     def advised(self, problems: Sequence[Problem], names: Sequence[str]) -> dict[str, list[Prediction]]:

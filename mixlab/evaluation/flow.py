@@ -173,7 +173,7 @@ def print_results(results: Sequence[SplitResult], sentence: str, run: RunFolder,
     console = Console(width=max(100, Console().width))
     console.print(f"\n{sentence}\n", style="bold", highlight=False, markup=False)
     for result in results:
-        console.print(results_table(result.rows, f"Split '{result.split}', {result.headline_items}"))
+        console.print(results_table(result.rows, f"Split '{result.split}', {result.headline_items}", result.ceiling))
     if results[0].probes:
         console.print(probes_table(results[0].probes))
     console.print(f"Run folder: {run.path}   Report: {run.report}   ({minutes:.1f} min)", highlight=False, markup=False)

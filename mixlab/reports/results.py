@@ -87,7 +87,7 @@ def write_results(
 def own_sheet(result: SplitResult) -> Sheet:
     """The results on items like those that the run trained on, for its report."""
     return replace(
-        results_sheet(result.rows),
+        results_sheet(result.rows, result.ceiling),
         name=OWN_SPLIT,
         title="Asked as it was trained",
         caption=f"The test songs with errors and prompts drawn as in training; {result.headline_items}. These "

@@ -32,7 +32,10 @@ CATEGORY_WORDS = {OTHER_STEM: "another stem", UNREADABLE: UNREAD}
 
 def run_sheets(result: SplitResult) -> list[Sheet]:
     """All tables of a split, in the order of the report: the results first."""
-    found = [results_sheet(result.rows), confusion_sheet(headline_predictions(result.model_predictions))]
+    found = [
+        results_sheet(result.rows, result.ceiling),
+        confusion_sheet(headline_predictions(result.model_predictions)),
+    ]
     found += [*category_sheets(result.confusion), *matrix_sheets(result.comparisons)]
     found += group_sheets(result.rows[0].scores)
     return [*found, *conventions_sheets(result.conventions), *loop_sheets(result.loops), *probe_sheets(result.probes)]

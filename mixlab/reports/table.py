@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from mixlab.baselines.registry import BASELINES
 from mixlab.reports.sheets import Line, Sheet
 from mixlab.runs.folder import RunFolder
+from mixlab.scoring.bootstrap import Figure
 from mixlab.scoring.metrics import METRICS, Heads
-from mixlab.scoring.results import Row
+from mixlab.scoring.results import HEARD, Row
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -29,6 +31,12 @@ OTHER_METHODS = {
 LOOP = {"residual_db": "left over dB", "harm_db": "harm dB"}
 """Columns that lie below ``closed_loop/`` among the figures."""
 
+CEILINGS = {
+    name: f"ceiling, {'all' if heard is None else heard} segment{'' if heard == 1 else 's'}"
+    for name, heard in HEARD.items()
+}
+"""How tables call the ceilings of a listener, by their names below ``ceiling/`` among the figures."""
+
 RESULTS_CAPTION = (
     "Prompts without a claim only, except for the column of claims. Joint: stem and direction are right, and a "
     "balanced mix is called balanced. Error: distance in dB between the gain advised for the faulty stem and the "
@@ -37,9 +45,13 @@ RESULTS_CAPTION = (
     "applied, for mixes with an error and for balanced ones. Intervals are 95 %, resampled by song. What could not "
     "be read counts as wrong, whether it speaks of other things than level (equalisation, dynamics, space) or no "
     "advice in it is certain. The loudness rule compares BS.1770 loudness with what is usual, the rule by genre "
-    "with what is usual in the genre; the ridge regresses errors on log-mel statistics; text alone reads what the "
-    "user says and never listens; the oracle, where there is one, knows the exact loudness and the balance of the "
-    "genre, so what it misses nobody can hear for certain."
+    "with what is usual in the genre, which it is told or hears from timbre; Bayes' decision weighs the same loudness "
+    "by how songs of a genre spread and how errors are drawn, one of them without ever hearing the anchor; the ridge "
+    "regresses errors on log-mel statistics, and trees are boosted on loudness and timbre; text alone reads what the "
+    "user says and never listens; the oracle, where there is one, knows the loudness of the whole song and the balance "
+    "of the genre, which no clip tells. The ceiling is what the best listener could reach who hears one segment of a "
+    "song or several under the same errors, estimated from the spread of the training songs; its interval is for their "
+    "number."
 )
 
 
@@ -82,11 +94,10 @@ def methods_of(figures: Mapping[str, float], split: str = "test") -> list[str]:
     return ["model", *sorted(names, key=lambda name: known.index(name) if name in known else len(known))]
 
 
-def results_sheet(rows: Sequence[Row]) -> Sheet:
-    """All figures of all methods with their intervals."""
-    return _sheet(
-        [Line(row_label(row), {column: row.figure(column) for column in columns()}, row.kind) for row in rows]
-    )
+def results_sheet(rows: Sequence[Row], ceiling: Mapping[str, Figure] = MappingProxyType({})) -> Sheet:
+    """All figures of all methods with their intervals, and below them the ceilings of a listener."""
+    lines = [Line(row_label(row), {column: row.figure(column) for column in columns()}, row.kind) for row in rows]
+    return _sheet([*lines, *_ceiling_lines(ceiling)])
 
 
 def results_sheet_of(run: RunFolder, details: Mapping[str, str]) -> Sheet:
@@ -95,23 +106,29 @@ def results_sheet_of(run: RunFolder, details: Mapping[str, str]) -> Sheet:
     Args:
         details: method -> what sets it apart, such as how long it was trained.
     """
-    return _sheet(
-        [
-            Line(
-                f"{label_of(method)}, {details[method]}" if method in details else label_of(method),
-                {column: run.figure(figure_key(column, method)) for column in columns()},
-            )
-            for method in methods_of(run.metrics)
-        ]
-    )
+    lines = [
+        Line(
+            f"{label_of(method)}, {details[method]}" if method in details else label_of(method),
+            {column: run.figure(figure_key(column, method)) for column in columns()},
+        )
+        for method in methods_of(run.metrics)
+    ]
+    ceiling = {name: found for name in CEILINGS if (found := run.figure(f"ceiling/{name}")) is not None}
+    return _sheet([*lines, *_ceiling_lines(ceiling)])
+
+
+def _ceiling_lines(ceiling: Mapping[str, Figure]) -> list[Line]:
+    return [Line(CEILINGS[name], {"joint_accuracy": found}, "ceiling") for name, found in ceiling.items()]
 
 
 def _sheet(lines: Sequence[Line]) -> Sheet:
-    used = {c: heading for c, heading in columns().items() if any(line.cells[c] is not None for line in lines)}
+    used = {c: heading for c, heading in columns().items() if any(line.cells.get(c) is not None for line in lines)}
     return Sheet("results", "All methods on the same items", used, lines, "method", RESULTS_CAPTION)
 
 
-def results_table(rows: Sequence[Row], title: str = "") -> Table:
+def results_table(rows: Sequence[Row], title: str = "", ceiling: Mapping[str, Figure] = MappingProxyType({})) -> Table:
     """The results for a terminal of 80 columns; of the intervals only that of joint accuracy fits."""
     short = {m.name: m.short or m.heading for m in METRICS.values() if m.heads >= Heads.SCREEN}
-    return replace(results_sheet(rows), title=title).screen(short | {"residual_db": "left\ndB"}, ["joint_accuracy"])
+    return replace(results_sheet(rows, ceiling), title=title).screen(
+        short | {"residual_db": "left\ndB"}, ["joint_accuracy"]
+    )

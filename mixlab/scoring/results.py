@@ -20,6 +20,15 @@ OWN_SPLIT = "test_own"
 """The test songs with the errors and prompts that a run trains on, where those are not the held-out ones."""
 
 
+HEARD: dict[str, int | None] = {
+    "joint_accuracy": 1,
+    "segments_2/joint_accuracy": 2,
+    "segments_4/joint_accuracy": 4,
+    "segments_all/joint_accuracy": None,
+}
+"""The ceilings of a listener, as they lie below ``ceiling/`` among the figures: how many segments of a song are heard,
+None for all of them."""
+
 Kind = Literal["model", "control", "baseline"]
 """What a row of the results is."""
 
@@ -67,6 +76,8 @@ class SplitResult:
     """By method; empty where nothing usual is known."""
     loops: dict[str, LoopFigures] = field(default_factory=dict)
     """Of the closed loop over several steps, by method; empty where there was one step only."""
+    ceiling: dict[str, Figure] = field(default_factory=dict)
+    """What the best listener could reach, by the names of `HEARD`; empty where nobody knows."""
 
     @property
     def model_predictions(self) -> list[Prediction]:
@@ -97,6 +108,7 @@ class SplitResult:
                 flat |= {f"{prefix}model_lead_p": row.lead.p, f"{prefix}model_lead_p_holm": row.lead.p_holm}
         for true, taken in self.confusion.items():
             flat |= {f"{self.split}/confusion/{true}/{name}": float(count) for name, count in taken.items()}
+        flat |= flat_figures(f"{lead}ceiling", self.ceiling)
         for probe in self.probes:
             flat |= probe.flat(f"{lead}probe")
         return flat

@@ -18,6 +18,7 @@ from mixlab.scoring import score
 from mixlab.synthesis.draw import draw_problem
 from mixlab.synthesis.problem import PromptCategory
 from mixlab.synthesis.protocol import ProblemProtocol, PromptProtocol
+from tests.closed_form import BALANCED, LOUD, ONE_STEM, QUIET, best_joint
 from tests.conftest import train_settings
 
 RIVALS = ("loudness_rule_heard", "bayes_unknown", "bayes_heard", "bayes_known", "anchor_deaf", "boosting")
@@ -59,30 +60,10 @@ def make(
     return items
 
 
-LOUD, QUIET, BALANCED = ((3.0, 6.0), (6.0, 12.0)), ((-6.0, -3.0), (-12.0, -6.0)), ((0.0, 0.0),)
-GRID_DB = np.arange(-60.0, 60.0, 0.02)
-
-
-def best_joint(classes, means_db=(0.0,), sd_db=SD_DB) -> float:
-    """What nobody passes who hears one number x = mean + error + noise: the integral over x of max_c p(c) p(x | c).
-
-    Args:
-        classes: of each its probability and the equally likely ranges in dB that the error shifts x by.
-        means_db: equally likely means that the listener cannot tell apart.
-    """
-    joint = []
-    for probability, ranges_db in classes:
-        centres = np.add.outer([np.linspace(*ends, 201) for ends in ranges_db], means_db).ravel()
-        density = np.exp(-0.5 * ((GRID_DB[:, None] - centres) / sd_db) ** 2).mean(axis=1) / (sd_db * np.sqrt(2 * np.pi))
-        joint.append(probability * density)
-    return float(np.max(joint, axis=0).sum() * (GRID_DB[1] - GRID_DB[0]))
-
-
-ONE_STEM = ((0.4, LOUD), (0.2, BALANCED), (0.4, QUIET))
-KNOWN, UNKNOWN = best_joint(ONE_STEM), best_joint(ONE_STEM, tuple(MEANS_DB.values()))
-ITEMS = 1500
+KNOWN, UNKNOWN = (best_joint(ONE_STEM, means_db, SD_DB) for means_db in ((0.0,), tuple(MEANS_DB.values())))
+ITEMS = 1000
 WITHIN = 0.035
-"""Nearly three standard errors of a share of so many items, and what fitting on as many costs."""
+"""About three standard errors of a share of so many items, and what fitting on as many costs."""
 
 
 @pytest.fixture(scope="module")
@@ -171,8 +152,8 @@ def test_bayes_counts_how_probable_a_claim_is(rival, name, means_db):
     said = [
         [(p * (0.5 if right == claimed else 0.25), r) for right, (p, r) in enumerate(ONE_STEM)] for claimed in range(3)
     ]
-    best = sum(best_joint(classes, means_db) for classes in said)
-    assert best > best_joint(ONE_STEM, means_db)
+    best = sum(best_joint(classes, means_db, SD_DB) for classes in said)
+    assert best > best_joint(ONE_STEM, means_db, SD_DB)
     claims = (PromptCategory.CORRECT_DESCRIPTION, PromptCategory.INCORRECT_DESCRIPTION)
     items, baseline = make(ITEMS, seed=2, prompts=claims), rival(name, timbres=True)
     found = score(predictions_of(items, baseline.advise(items)), resamples=0).headline
