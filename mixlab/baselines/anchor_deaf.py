@@ -15,7 +15,7 @@ class AnchorDeaf(BayesHeard):
     """
 
     name = "anchor_deaf"
-    label = "Bayes, deaf to the anchor"
+    label = "Bayes, anchor-deaf"
     hears_anchor = False
 
     def view(self, stems: int) -> NDArray[np.float64]:

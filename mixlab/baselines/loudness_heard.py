@@ -20,7 +20,7 @@ class LoudnessRuleHeard(LoudnessRuleGenre):
     """
 
     name = "loudness_rule_heard"
-    label = "loudness rule, genre heard"
+    label = "rule, genre heard"
     told = ""
 
     def fit(self, train_items: Sequence[ListenedItem]) -> None:

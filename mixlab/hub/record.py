@@ -76,7 +76,7 @@ class RunRecord:
         return results_sheet_of(self.run, short)
 
     def first_sentence(self) -> str:
-        """Whether the model beats the loudness rule, whichever way it came out."""
+        """Whether the model beats its rivals, whichever way it came out."""
         return verdict(self.run.metrics, "This model")
 
 

@@ -48,7 +48,7 @@ def write_results(
         audio_examples: how many of the best and of the worst examples get players.
 
     Returns:
-        The first line of the result: whether the model beats the loudness rule that knows the genre.
+        The first line of the result: whether the model beats its strongest rivals.
     """
     main, *others = results
     metrics: dict[str, float] = {}

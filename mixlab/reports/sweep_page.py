@@ -15,7 +15,7 @@ from mixlab.reports.comparison_page import groups_of
 from mixlab.reports.pages import DEMO_STATEMENT, write_sheets_page
 from mixlab.reports.sheets import Line, Sheet, alone
 from mixlab.reports.sweep_table import SEED, Setting, Sweep, in_order, read_sweep
-from mixlab.reports.table import columns, figure_key, label_of
+from mixlab.reports.table import CEILINGS, columns, figure_key, label_of
 from mixlab.runs.folder import RunFolder
 from mixlab.scoring.bootstrap import Figure
 from mixlab.scoring.comparison import compare_methods
@@ -23,7 +23,16 @@ from mixlab.scoring.comparison import compare_methods
 JOINT = "test/joint_accuracy"
 PAIRED = ("joint_accuracy", "gain_mae_db")
 RESAMPLES, PERMUTATIONS = 1000, 4000
-RIVALS = ("ridge", "loudness_rule", "loudness_rule_genre", "oracle")
+RIVALS = (
+    "ridge",
+    "loudness_rule",
+    "loudness_rule_genre",
+    "bayes_heard",
+    "bayes_known",
+    "anchor_deaf",
+    "boosting",
+    "oracle",
+)
 """Baselines that stand beside the settings."""
 
 
@@ -102,6 +111,7 @@ def _settings(settings: Sequence[Setting]) -> Sheet:
     """One line a setting, its seeds taken together, beside the baselines of those of its runs that have them."""
     used = _used(swept.run for setting in settings for swept in setting.runs)
     used |= {f"{name}_accuracy": (label_of(name), figure_key("joint_accuracy", name)) for name in RIVALS}
+    used |= {f"ceiling_{name}": (label, f"ceiling/{name}") for name, label in CEILINGS.items()}
     lines = [
         Line(
             setting.label,

@@ -4,40 +4,67 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mixlab.baselines.registry import RULES
+from mixlab.baselines.registry import BASELINES
 from mixlab.multitrack.statistics import UNKNOWN_GENRE
 
-NO_RULE = "No loudness rule was evaluated, so nothing is said about what the model adds to one."
+NO_RIVAL = "No rival was evaluated, so nothing is said about what the model adds to one."
 
 
 def verdict(figures: Mapping[str, float], subject: str = "The model") -> str:
-    """Whether the model beats the loudness rule in joint accuracy on the same items, whichever way it came out.
+    """Whether the model beats its rivals in joint accuracy on the same items, whichever way it came out.
 
-    The rule is the one that knows the genre where any genre is known.
+    First comes the strongest rival that knows no more than the model, then of those that are told more the strongest of
+    each kind, and what the best listener of one such clip could reach.
 
     Args:
         figures: of metrics.json, where ``model_lead`` is the paired difference with its interval.
         subject: what the sentence calls the model.
     """
     genres_known = any(k.startswith("test/genre=") and f"={UNKNOWN_GENRE}/" not in k for k in figures)
-    for name, rule in RULES.items():
-        lead = f"baselines/{name}/model_lead"
-        if lead not in figures or (name != "loudness_rule" and not genres_known):
-            continue
-        low, high = figures[f"{lead}_low"], figures[f"{lead}_high"]
-        if low > 0:
-            said = f"{subject} beats {rule}"
-        elif high < 0:
-            said = f"{subject} does not beat {rule}, which is ahead"
-        else:
-            said = f"{subject} does not clearly beat {rule}, nor the rule the model"
-        own, other = figures["test/joint_accuracy"], figures[f"baselines/{name}/joint_accuracy"]
-        return (
-            f"{said}: joint accuracy {own:.3f} against {other:.3f} on the same {figures['test/items']:.0f} items of "
-            f"{figures['test/songs']:.0f} songs, a difference of {points(figures[lead])} points "
-            f"(95 % interval, paired and resampled by song: {points(low)} to {points(high)})."
+    strongest: dict[str, str] = {}
+    for name in sorted(BASELINES, key=lambda name: -figures.get(f"baselines/{name}/joint_accuracy", 0.0)):
+        told = BASELINES[name].told
+        if f"baselines/{name}/model_lead" in figures and (genres_known or "genre" not in told):
+            strongest.setdefault(told, name)
+    if not strongest:
+        return NO_RIVAL
+    sentences = []
+    if (fair := strongest.pop("", None)) is not None:
+        label = BASELINES[fair].label
+        sentences.append(_compared(figures, subject, fair, f"the strongest rival that knows no more than it ({label})"))
+    else:
+        told, name = next(iter(strongest.items()))
+        sentences.append(_compared(figures, subject, name, f"the {BASELINES[name].label}, which is told {told}"))
+        del strongest[told]
+    if strongest:
+        others = [
+            f"{BASELINES[name].label}, told {told}, with {figures[f'baselines/{name}/joint_accuracy']:.3f} "
+            f"({points(figures[f'baselines/{name}/model_lead'])} points)"
+            for told, name in strongest.items()
+        ]
+        sentences.append(f"Beside those that know more: {'; '.join(others)}.")
+    if (ceiling := figures.get("ceiling/joint_accuracy")) is not None:
+        low, high = figures["ceiling/joint_accuracy_low"], figures["ceiling/joint_accuracy_high"]
+        sentences.append(
+            f"The best listener of one clip of such songs would reach {ceiling:.3f} ({low:.3f} to {high:.3f})."
         )
-    return NO_RULE
+    return " ".join(sentences)
+
+
+def _compared(figures: Mapping[str, float], subject: str, name: str, rival: str) -> str:
+    lead = f"baselines/{name}/model_lead"
+    if figures[f"{lead}_low"] > 0:
+        said = f"{subject} beats {rival}"
+    elif figures[f"{lead}_high"] < 0:
+        said = f"{subject} does not beat {rival}, which is ahead"
+    else:
+        said = f"{subject} does not clearly beat {rival}, nor the rival the model"
+    own, other = figures["test/joint_accuracy"], figures[f"baselines/{name}/joint_accuracy"]
+    return (
+        f"{said}: joint accuracy {own:.3f} against {other:.3f} on the same {figures['test/items']:.0f} items of "
+        f"{figures['test/songs']:.0f} songs, a difference of {points(figures[lead])} points (95 % interval, paired and "
+        f"resampled by song: {points(figures[f'{lead}_low'])} to {points(figures[f'{lead}_high'])})."
+    )
 
 
 def points(share: float) -> str:

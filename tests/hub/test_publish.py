@@ -88,7 +88,9 @@ def test_an_adapter_folder_carries_its_base_and_no_path_of_a_machine(made, run_f
 
 def test_the_first_words_of_a_card_are_whether_the_model_beats_the_rule(made):
     body = (made / "adapter" / "model" / "README.md").read_text().split("---\n", 2)[2]
-    assert body.split("\n\n")[1].startswith("This model does not beat the loudness rule that knows the genre")
+    assert body.split("\n\n")[1].startswith(
+        "This model does not beat the loudness rule by genre, which is told the genre"
+    )
 
 
 @pytest.mark.slow

@@ -21,7 +21,7 @@ from mixlab.reports.players import Heard
 from mixlab.reports.report import write_report
 from mixlab.reports.run_sheets import category_sheets, confusion_sheet, run_sheets
 from mixlab.reports.table import results_sheet, results_table
-from mixlab.reports.verdict import NO_RULE, points, verdict
+from mixlab.reports.verdict import NO_RIVAL, points, verdict
 from mixlab.runs.folder import RunFolder
 from mixlab.scoring import Prediction, closed_loop, score
 from mixlab.scoring.bootstrap import edge_interval
@@ -240,19 +240,50 @@ def figures_of(a, b, rule="loudness_rule_genre"):
 def test_the_first_line_says_which_way_it_came_out(methods):
     model, chance = methods["model"], methods["chance"]
     ahead = verdict(figures_of(model, chance))
-    assert ahead.startswith("The model beats the loudness rule that knows the genre: joint")
+    assert ahead.startswith("The model beats the loudness rule by genre, which is told the genre: joint")
     assert "240 items of 60 songs" in ahead
-    assert "does not beat the loudness rule that knows the genre, which is ahead" in verdict(figures_of(chance, model))
+    assert "does not beat the loudness rule by genre, which is told the genre, which is" in verdict(
+        figures_of(chance, model)
+    )
     assert "does not clearly beat" in verdict(figures_of(model, model))
-    assert verdict({"test/joint_accuracy": 0.5}) == NO_RULE
+    assert verdict({"test/joint_accuracy": 0.5}) == NO_RIVAL
 
 
-def test_without_genres_the_rule_that_needs_none_is_named(methods):
+def test_the_first_rival_knows_no_more_than_the_model_and_is_the_strongest_of_these(methods):
+    model, chance = methods["model"], methods["chance"]
+    found = figures_of(model, chance, "bayes_known") | figures_of(model, chance, "oracle")
+    found |= figures_of(model, chance, "bayes_heard") | figures_of(model, chance, "chance")
+    found |= {"baselines/bayes_heard/joint_accuracy": 0.8, "ceiling/joint_accuracy": 0.9}
+    found |= {"ceiling/joint_accuracy_low": 0.88, "ceiling/joint_accuracy_high": 0.92}
+    first, *others = verdict(found).split(". ")
+    assert first.startswith(
+        "The model beats the strongest rival that knows no more than it (Bayes, genre heard): joint"
+    )
+    assert "against 0.800" in first
+    assert others[0].startswith("Beside those that know more: ")
+    assert "Bayes, genre told, told the genre, with" in others[0]
+    assert "oracle (whole song), told the whole song, with" in others[0]
+    assert others[1] == "The best listener of one clip of such songs would reach 0.900 (0.880 to 0.920)."
+
+
+def test_without_genres_nobody_is_named_who_is_told_them(methods):
     def unknown(predictions):
         return [replace(p, problem=replace(p.problem, genre=None)) for p in predictions]
 
-    found = figures_of(unknown(methods["model"]), unknown(methods["chance"]), "loudness_rule")
-    assert verdict(found).startswith("The model beats the loudness rule: joint")
+    model, chance = unknown(methods["model"]), unknown(methods["chance"])
+    found = figures_of(model, chance, "loudness_rule") | figures_of(model, chance, "bayes_known")
+    assert "(loudness rule): joint" in verdict(found)
+    assert "told the genre" not in verdict(found)
+
+
+def test_ceilings_stand_below_the_methods_and_among_the_figures(rows, result):
+    ceiling = {"joint_accuracy": (0.86, 0.85, 0.87), "segments_2/joint_accuracy": (0.88, 0.87, 0.89)}
+    sheet = results_sheet(rows, ceiling)
+    assert [line.label for line in sheet.lines[-2:]] == ["ceiling, 1 segment", "ceiling, 2 segments"]
+    assert sheet.lines[-1].cells == {"joint_accuracy": (0.88, 0.87, 0.89)}
+    found = replace(result, ceiling=ceiling).metrics()
+    assert found["ceiling/joint_accuracy_high"] == 0.87
+    assert found["ceiling/segments_2/joint_accuracy"] == 0.88
 
 
 def test_the_card_says_the_same_of_a_run_as_its_report(methods, tmp_path):
