@@ -167,7 +167,7 @@ class LoudnessRuleSourceGenre(LoudnessRuleGenre):
     """The loudness rule at the source's own rate and channels that knows the genre."""
 
     name = "loudness_rule_source_genre"
-    label = "the same by genre"
+    label = "rule by genre at the source's rate"
     told = "the genre and the loudness at the source"
 
     def lufs(self, item: ListenedItem) -> Mapping[str, float]:

@@ -38,9 +38,9 @@ def verdict(figures: Mapping[str, float], subject: str = "The model") -> str:
         del strongest[told]
     if strongest:
         others = [
-            f"{BASELINES[name].label}, told {told}, with {figures[f'baselines/{name}/joint_accuracy']:.3f} "
+            f"{BASELINES[name].label} {figures[f'baselines/{name}/joint_accuracy']:.3f} "
             f"({points(figures[f'baselines/{name}/model_lead'])} points)"
-            for told, name in strongest.items()
+            for name in strongest.values()
         ]
         sentences.append(f"Beside those that know more: {'; '.join(others)}.")
     if (ceiling := figures.get("ceiling/joint_accuracy")) is not None:
