@@ -38,6 +38,7 @@ metrics = json.loads((run / "metrics.json").read_text())
 for name in (
     "test/joint_accuracy",
     "baselines/loudness_rule/joint_accuracy",
+    "baselines/bayes_heard/joint_accuracy",
     "baselines/ridge/joint_accuracy",
     "baselines/oracle/joint_accuracy",
 ):

@@ -10,7 +10,7 @@ from mixlab.reports.comparison import pairs_sheet
 from mixlab.reports.pages import write_sheets_page
 from mixlab.reports.run_sheets import AXES, LINE_LABELS
 from mixlab.reports.sheets import Line, Sheet
-from mixlab.reports.table import columns, figure_key, label_of, methods_of
+from mixlab.reports.table import CEILINGS, columns, figure_key, label_of, methods_of
 from mixlab.runs.folder import RunFolder
 from mixlab.scoring.axes import BALANCED
 
@@ -74,17 +74,19 @@ def _beside_baselines(runs: Runs, split: str) -> Sheet:
     methods = methods_of({key: 0.0 for run in runs.values() for key in run.metrics}, split)
     # A run's name may be any text, and a column's name says how its figures are written.
     numbered = {f"run_{number}": run for number, run in enumerate(runs.values(), start=1)}
+    keys = {label_of(method): figure_key(BESIDE, method, split) for method in methods}
+    place = "" if split == "test" else f"{split}/"
+    keys |= {label: f"{place}ceiling/{name}" for name, label in CEILINGS.items()}
+    lines = [
+        Line(label, {column: run.figure(key) for column, run in numbered.items()})
+        for label, key in keys.items()
+        if any(key in run.metrics for run in numbered.values())
+    ]
     return Sheet(
         "baselines",
         "Beside controls and baselines: joint accuracy",
         dict(zip(numbered, runs, strict=True)),
-        [
-            Line(
-                label_of(method),
-                {column: run.figure(figure_key(BESIDE, method, split)) for column, run in numbered.items()},
-            )
-            for method in methods
-        ],
+        lines,
         "method",
         "Baselines differ between runs where their items or inputs do; such runs cannot be compared item by item.",
     )
