@@ -18,7 +18,6 @@ from mixlab.baselines.bayes import gaussian_log_likelihood, hypotheses_of
 from mixlab.baselines.hypotheses import Hypotheses
 from mixlab.baselines.levels import Levels, UsualLevels, usual_levels
 from mixlab.multitrack.segments import Segment
-from mixlab.multitrack.statistics import FEWEST_SONGS
 from mixlab.scoring.bootstrap import Figure, percentile_interval
 from mixlab.scoring.results import HEARD
 from mixlab.synthesis.problem import Problem
@@ -37,8 +36,8 @@ COVARIANCES = 100
 """How many covariances that the training songs allow an interval is made of."""
 
 TOO_FEW = (
-    "There is no ceiling of a listener: it is estimated from how far training songs depart from their genre, for which "
-    f"there are fewer than {FEWEST_SONGS} songs more than genres."
+    "There is no ceiling of a listener: it is estimated from how far training songs depart from their genre, and no "
+    "genre has two of them in which the asked stems can be heard."
 )
 
 
@@ -52,12 +51,16 @@ def ceilings(segments: Sequence[Segment], problems: Sequence[Problem], error: Er
 
     Returns:
         Figures whose 95 % intervals hold how uncertain the spread of songs is from so many of them; empty where there
-        are too few.
+        are too few: none where no genre has two songs.
     """
     levels = [Levels(segment.song_id, segment.genre or "", segment.lufs) for segment in segments]
-    asked = Counter((problem.anchor, tuple(sorted(problem.candidates))) for problem in problems)
-    usual = {anchor: usual_levels(levels, anchor) for anchor in {anchor for anchor, _ in asked}}
-    if any(found.spare < FEWEST_SONGS for found in usual.values()):
+    usual = {anchor: usual_levels(levels, anchor) for anchor in {problem.anchor for problem in problems}}
+    # A stem that no training song has beside the anchor is left out: nobody knows how loud it should be.
+    heard = [
+        (p.anchor, tuple(stem for stem in sorted(p.candidates) if stem in usual[p.anchor].stems)) for p in problems
+    ]
+    asked = Counter((anchor, stems) for anchor, stems in there if stems)
+    if not asked or any(found.spare < 1 for found in usual.values()):
         return {}
     return {name: _ceiling(asked, usual, error, heard) for name, heard in HEARD.items()}
 
@@ -94,8 +97,7 @@ def _ceiling(
     asked: Counter[tuple[str, tuple[str, ...]]], usual: dict[str, UsualLevels], error: ErrorProtocol, heard: int | None
 ) -> Figure:
     value, trials = 0.0, np.zeros(COVARIANCES)
-    for (anchor, candidates), count in asked.items():
-        stems = [stem for stem in candidates if stem in usual[anchor].stems]
+    for (anchor, stems), count in asked.items():
         known = hypotheses_of(error, stems, STEPS_DB)
         covariance, share = usual[anchor].covariance(stems, heard), count / asked.total()
         found = best_joint_accuracy(covariance, known)

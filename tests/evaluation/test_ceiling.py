@@ -79,8 +79,13 @@ def test_several_errors_and_relative_ones_have_a_ceiling_too(several, relative):
 
 
 def test_of_too_few_songs_nothing_is_said(error):
-    segments = simulated(6, 2.0)
+    segments = simulated(2, 2.0)
     assert ceilings(segments, asked(segments, error), error) == {}
+    assert ceilings(simulated(9, 2.0), asked(simulated(9, 2.0, ("vocals",)), error), error) == {}
+    # With one song more the interval says how little that is.
+    found = ceilings(simulated(3, 2.0), asked(segments, error), error)
+    _, low, high = found["joint_accuracy"]
+    assert high - low > 0.3
 
 
 def test_variances_that_an_estimate_allows_are_those_of_the_classical_interval():

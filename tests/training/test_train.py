@@ -78,6 +78,8 @@ def test_metrics_hold_the_contract_for_the_model_and_every_baseline(finished):
         wanted += [f"baselines/{baseline}/{name}" for name in CONTRACT]
         wanted.append(f"baselines/{baseline}/closed_loop/residual_db")
         wanted += [f"baselines/{baseline}/model_lead{end}" for end in ("", "_low", "_high")]
+    for heard in ("", "segments_2/", "segments_4/", "segments_all/"):
+        wanted += [f"ceiling/{heard}joint_accuracy{end}" for end in ("", "_low", "_high")]
     assert [key for key in wanted if key not in metrics] == []
     lead = metrics["test/joint_accuracy"] - metrics["baselines/ridge/joint_accuracy"]
     assert metrics["baselines/ridge/model_lead"] == pytest.approx(lead)
