@@ -40,6 +40,11 @@ def test_the_main_jobs_table_is_the_one_in_its_folder(tmp_path):
     assert all(row in shown for row in rows)
 
 
+def test_the_table_of_ceilings_is_the_one_in_its_folder(tmp_path):
+    printed = run(tmp_path, "ceilings/table.py")
+    assert printed in (EXPERIMENTS / "ceilings" / "README.md").read_text(encoding="utf-8")
+
+
 def test_studies_without_an_effect_are_counted_from_where_the_log_ends(tmp_path):
     arguments = ("--model", "linear", "--out", str(tmp_path))
     run(tmp_path, "study/false_positives.py", *arguments, "--studies", "2")

@@ -56,9 +56,7 @@ def ceilings(segments: Sequence[Segment], problems: Sequence[Problem], error: Er
     levels = [Levels(segment.song_id, segment.genre or "", segment.lufs) for segment in segments]
     usual = {anchor: usual_levels(levels, anchor) for anchor in {problem.anchor for problem in problems}}
     # A stem that no training song has beside the anchor is left out: nobody knows how loud it should be.
-    heard = [
-        (p.anchor, tuple(stem for stem in sorted(p.candidates) if stem in usual[p.anchor].stems)) for p in problems
-    ]
+    there = [(p.anchor, tuple(sorted({*p.candidates}.intersection(usual[p.anchor].stems)))) for p in problems]
     asked = Counter((anchor, stems) for anchor, stems in there if stems)
     if not asked or any(found.spare < 1 for found in usual.values()):
         return {}
