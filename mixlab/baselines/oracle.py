@@ -40,7 +40,7 @@ class Oracle(Bayes):
     """
 
     name = "oracle"
-    label = "oracle (whole song)"
+    label = "oracle"
     told = "the whole song"
 
     def __init__(

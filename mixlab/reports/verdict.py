@@ -39,8 +39,8 @@ def verdict(figures: Mapping[str, float], subject: str = "The model") -> str:
     if strongest:
         others = [
             f"{BASELINES[name].label} {figures[f'baselines/{name}/joint_accuracy']:.3f} "
-            f"({points(figures[f'baselines/{name}/model_lead'])} points)"
-            for name in strongest.values()
+            f"(told {told}; {points(figures[f'baselines/{name}/model_lead'])} points)"
+            for told, name in strongest.items()
         ]
         sentences.append(f"Beside those that know more: {'; '.join(others)}.")
     if (ceiling := figures.get("ceiling/joint_accuracy")) is not None:
