@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -38,6 +38,23 @@ class ListenedItem:
     """The stems that are summed in each clip, shape (clips,)."""
     source_lufs: Mapping[str, float] = field(default_factory=dict)
     """`segment_lufs` measured at the source's own rate and channels; empty where that is not known."""
+
+
+def together(items: Sequence[ListenedItem]) -> ListenedItem:
+    """One mix heard at several segments as one item: the first, with mean loudness and all frames one after another."""
+    first = items[0]
+    if len(items) == 1:
+        return first
+    return replace(
+        first,
+        segment_lufs=_mean_lufs([item.segment_lufs for item in items]),
+        source_lufs=_mean_lufs([item.source_lufs for item in items]),
+        log_mel=np.concatenate([item.log_mel for item in items], axis=2),
+    )
+
+
+def _mean_lufs(levels: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    return {stem: float(np.mean([of[stem] for of in levels])) for stem in levels[0] if all(stem in of for of in levels)}
 
 
 class NotAvailable(Exception):

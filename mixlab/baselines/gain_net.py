@@ -13,7 +13,8 @@ from torch import nn
 from mixlab.baselines.base import ListenedItem
 
 MOST_FRAMES = 100
-"""Neighbouring frames are averaged until so many are left at most: levels change slowly, and training is short."""
+"""Neighbouring frames are averaged until so many are left at most: levels change slowly, training is short, and items
+may have heard different numbers of segments."""
 
 FEATURES_PER_DB = 1.0 / 40.0
 """A gain of g dB on a clip moves each of its features by g / 40."""
@@ -51,14 +52,13 @@ class Clips:
     def of(cls, items: Sequence[ListenedItem], names: Sequence[str]) -> Clips:
         """The items as arrays; `names` are the stems that the network knows, others are left out."""
         count, clips = len(items), max(len(item.clip_stems) for item in items)
-        _, mels, frames = items[0].log_mel.shape
-        pooled = -(-frames // MOST_FRAMES)
-        frames //= pooled
+        mels, frames = items[0].log_mel.shape[1], min(MOST_FRAMES, *(item.log_mel.shape[2] for item in items))
         features = np.zeros((count, clips, mels, frames), dtype=np.float16)
         power, stems = np.zeros((count, clips), dtype=np.float32), np.zeros((count, clips, len(names)), dtype=np.bool_)
         for row, item in enumerate(items):
+            edges = np.linspace(0, item.log_mel.shape[2], frames + 1).astype(int)
             for clip, log_mel in enumerate(item.log_mel):
-                features[row, clip] = log_mel[:, : frames * pooled].reshape(mels, frames, pooled).mean(axis=-1)
+                features[row, clip] = np.add.reduceat(log_mel, edges[:-1], axis=1) / np.diff(edges)
                 power[row, clip] = 0.25 * np.log10(np.mean(10.0 ** (4.0 * log_mel.astype(np.float64))))
                 stems[row, clip] = [name in item.clip_stems[clip] for name in names]
         problems = [item.problem for item in items]

@@ -55,17 +55,13 @@ class UsualLevels:
     counts: NDArray[np.float64]
     spare: int
 
-    def covariance(self, stems: Sequence[str], clips: int | None = 1) -> NDArray[np.float64]:
-        """Covariance in dB^2 around the genre's mean of what is heard in clips of one song, shape (stems, stems).
+    def covariance(self, stems: Sequence[str], within: bool = True) -> NDArray[np.float64]:
+        """Covariance in dB^2 around the genre's mean of what is heard in a clip, shape (stems, stems).
 
         Args:
-            clips: how many different ones are heard and averaged; None for all that the song has. Drawn without
-                replacement from the N clips of a song, the mean of n departs from the song's by its variance times
-                (N - n) / (N - 1) / n.
+            within: False for the mean of all clips of a song, which does not depart from the song's.
         """
-        heard = self.counts if clips is None else np.minimum(self.counts, clips)
-        divisor = np.maximum(self.counts, 1) * np.maximum(self.counts - 1, 1) * np.maximum(heard, 1)
-        parts = self.within * (self.counts - heard) / divisor
+        parts = self.within / np.maximum(self.counts, 1) * within
         total = self.between + parts.sum(axis=0) / np.maximum((self.counts > 0).sum(axis=0), 1)
         columns = [self.stems.index(stem) for stem in stems]
         values, vectors = np.linalg.eigh(total[np.ix_(columns, columns)])

@@ -91,15 +91,17 @@ def generation_loader(
     problems: Sequence[Problem],
     audio_of: Sequence[Problem] | None = None,
     features: bool = True,
+    batches: Sequence[list[int]] | None = None,
 ) -> DataLoader[Any]:
     """Batches of prompts of the given problems, padded on the left, with their examples.
 
     Args:
         audio_of: for each problem the one whose clips are heard in place of its own, for probes.
         features: compute features here; without it the waveforms travel to where the model is.
+        batches: the places of the problems of each batch; None for as many in a row as a batch may hold.
     """
-    return DataLoader(
-        HeldoutExamples(problems, bank.examples, encoder, with_response=False, audio_of=audio_of),
-        batch_size=bank.data.eval_batch_size,
-        collate_fn=Collator(encoder, features, left=True, keep_examples=True),
-    )
+    heldout = HeldoutExamples(problems, bank.examples, encoder, with_response=False, audio_of=audio_of)
+    collate = Collator(encoder, features, left=True, keep_examples=True)
+    if batches is not None:
+        return DataLoader(heldout, batch_sampler=batches, collate_fn=collate)
+    return DataLoader(heldout, batch_size=bank.data.eval_batch_size, collate_fn=collate)

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from torch.utils.data import DataLoader
 
 from mixlab.chat.collate import move_batch
 from mixlab.chat.datasets import generation_loader
 from mixlab.chat.encoder import ChatEncoder
+from mixlab.errors import ConfigError
 from mixlab.items.bank import ItemBank
 from mixlab.models.backbones.base import Backbone
 from mixlab.models.constrained import GrammarDecoder
@@ -39,15 +44,26 @@ class Answering:
         bank: makes the examples.
         encoder: of the models.
         devices: that answer.
+        segments: of a mix that are heard for one answer, at most.
+
+    Raises:
+        ConfigError: if several are asked for of clips that are as they are.
     """
 
-    def __init__(self, bank: ItemBank, encoder: ChatEncoder, devices: Devices) -> None:
-        self.bank, self.encoder, self.devices = bank, encoder, devices
+    def __init__(self, bank: ItemBank, encoder: ChatEncoder, devices: Devices, segments: int = 1) -> None:
+        self.bank, self.encoder, self.devices, self.segments = bank, encoder, devices, segments
+        if segments > 1 and not bank.can_vary:
+            raise ConfigError(
+                f"evaluation.segments is {segments}, but an exported data set has one segment of each mix; set it to 1."
+            )
 
     def answer(
         self, answerer: Answerer, problems: Sequence[Problem], audio_of: Sequence[Problem] | None = None
     ) -> list[Prediction]:
-        """A model's answers to problems, in their order; with `audio_of`, to the clips of other ones."""
+        """A model's answers to problems, in their order; with `audio_of`, to the clips of other ones.
+
+        Where several segments of a mix are heard, their scores are added up to one answer (`generate.OneAnswer`).
+        """
         from rich.progress import track
 
         rank, world_size = self.devices.rank, self.devices.world_size
@@ -55,11 +71,40 @@ class Answering:
         predictions: list[Prediction] = []
         answerer.backbone.model.to(self.devices.device)
         if own:
-            loader = generation_loader(self.bank, self.encoder, own, own_audio)
+            loader, groups = self._loader(own, own_audio)
             shown = track(loader, description=f"Answering: {answerer.name}", total=len(loader), disable=rank > 0)
-            for batch in shown:
+            for batch, sizes in zip(shown, groups, strict=True):
                 moved = move_batch(batch, self.devices.device)
-                predictions += predict(answerer.backbone, moved, answerer.max_new_tokens, answerer.decoder)
+                predictions += predict(answerer.backbone, moved, answerer.max_new_tokens, answerer.decoder, sizes)
         answerer.backbone.model.cpu()
         shares = self.devices.gather(predictions)
         return [shares[index % world_size][index // world_size] for index in range(len(problems))]
+
+    def _loader(
+        self, problems: Sequence[Problem], audio_of: Sequence[Problem] | None
+    ) -> tuple[DataLoader[Any], list[list[int] | None]]:
+        """Batches of prompts, and for each how many of its prompts in a row are of one mix (None: every one alone)."""
+        if self.segments == 1:
+            loader = generation_loader(self.bank, self.encoder, problems, audio_of)
+            return loader, [None] * len(loader)
+        heard = [self.bank.heard_at(problem, self.segments) for problem in problems]
+        audio = None
+        if audio_of is not None:
+            others = [self.bank.heard_at(problem, self.segments) for problem in audio_of]
+            heard = [own[: len(other)] for own, other in zip(heard, others, strict=True)]
+            audio = [p for own, other in zip(heard, others, strict=True) for p in other[: len(own)]]
+        flat = [problem for own in heard for problem in own]
+        groups = _packed([len(own) for own in heard], self.bank.data.eval_batch_size)
+        ends = np.cumsum([sum(sizes) for sizes in groups]).tolist()
+        batches = [list(range(end - sum(sizes), end)) for end, sizes in zip(ends, groups, strict=True)]
+        return generation_loader(self.bank, self.encoder, flat, audio, batches=batches), [*groups]
+
+
+def _packed(sizes: Sequence[int], most: int) -> list[list[int]]:
+    """Groups of these sizes in their order, as many to a batch as it may hold, and one at least."""
+    packed: list[list[int]] = []
+    for size in sizes:
+        if not packed or sum(packed[-1]) + size > most:
+            packed.append([])
+        packed[-1].append(size)
+    return packed

@@ -17,7 +17,7 @@ from scipy.stats import invwishart
 from mixlab.baselines.bayes import gaussian_log_likelihood, hypotheses_of
 from mixlab.baselines.hypotheses import Hypotheses
 from mixlab.baselines.levels import Levels, UsualLevels, usual_levels
-from mixlab.multitrack.segments import Segment
+from mixlab.multitrack.segments import Segment, group_by_song, heard_together
 from mixlab.scoring.bootstrap import Figure, percentile_interval
 from mixlab.scoring.results import HEARD
 from mixlab.synthesis.problem import Problem
@@ -53,14 +53,32 @@ def ceilings(segments: Sequence[Segment], problems: Sequence[Problem], error: Er
         Figures whose 95 % intervals hold how uncertain the spread of songs is from so many of them; empty where there
         are too few: none where no genre has two songs.
     """
-    levels = [Levels(segment.song_id, segment.genre or "", segment.lufs) for segment in segments]
-    usual = {anchor: usual_levels(levels, anchor) for anchor in {problem.anchor for problem in problems}}
+    anchors = {problem.anchor for problem in problems}
+    usual = {anchor: usual_levels(_levels(segments, 1), anchor) for anchor in anchors}
     # A stem that no training song has beside the anchor is left out: nobody knows how loud it should be.
     there = [(p.anchor, tuple(sorted({*p.candidates}.intersection(usual[p.anchor].stems)))) for p in problems]
     asked = Counter((anchor, stems) for anchor, stems in there if stems)
     if not asked or any(found.spare < 1 for found in usual.values()):
         return {}
-    return {name: _ceiling(asked, usual, error, heard) for name, heard in HEARD.items()}
+    found = {"joint_accuracy": _ceiling(asked, usual, error)}
+    for name, heard in HEARD.items():
+        if heard is None:
+            found[name] = _ceiling(asked, usual, error, within=False)
+        elif heard > 1:
+            levels = _levels(segments, heard)
+            found[name] = _ceiling(asked, {anchor: usual_levels(levels, anchor) for anchor in anchors}, error)
+    return found
+
+
+def _levels(segments: Sequence[Segment], heard: int) -> list[Levels]:
+    """What is measured of a song at so many segments, for every one of them with those that are heard with it."""
+    found = []
+    for song_id, own in group_by_song(segments).items():
+        for first in own:
+            chosen = heard_together(first, own, heard)
+            lufs = {stem: float(np.mean([segment.lufs[stem] for segment in chosen])) for stem in first.lufs}
+            found.append(Levels(song_id, first.genre or "", lufs))
+    return found
 
 
 def best_joint_accuracy(covariance: NDArray[np.float64], known: Hypotheses, clips: int = CLIPS, seed: int = 0) -> float:
@@ -92,12 +110,15 @@ def best_joint_accuracy(covariance: NDArray[np.float64], known: Hypotheses, clip
 
 
 def _ceiling(
-    asked: Counter[tuple[str, tuple[str, ...]]], usual: dict[str, UsualLevels], error: ErrorProtocol, heard: int | None
+    asked: Counter[tuple[str, tuple[str, ...]]],
+    usual: dict[str, UsualLevels],
+    error: ErrorProtocol,
+    within: bool = True,
 ) -> Figure:
     value, trials = 0.0, np.zeros(COVARIANCES)
     for (anchor, stems), count in asked.items():
         known = hypotheses_of(error, stems, STEPS_DB)
-        covariance, share = usual[anchor].covariance(stems, heard), count / asked.total()
+        covariance, share = usual[anchor].covariance(stems, within), count / asked.total()
         found = best_joint_accuracy(covariance, known)
         value += share * found
         first = best_joint_accuracy(covariance, known, CLIPS_OF_INTERVAL)

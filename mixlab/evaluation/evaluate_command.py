@@ -18,7 +18,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from mixlab.errors import CheckpointError, ConfigError
+from mixlab.errors import CheckpointError
 from mixlab.runs.settings import EvaluateSettings
 from mixlab.settings import Plain, parse
 
@@ -39,8 +39,10 @@ def settings(values: Mapping[str, Plain], overrides: Sequence[str]) -> EvaluateS
     Raises:
         MixlabError: if a value is wrong, or what is asked does not fit what was trained.
     """
+    from mixlab.evaluation.probes.base import check_probes
+
     asked = parse(values, EvaluateSettings)
-    check_probes(asked)
+    check_probes(asked.probes)
     if asked.checkpoint is None:
         return asked
     from mixlab.models.checkpoints import DESCRIPTION, find_trained, read_description
@@ -104,16 +106,6 @@ def check(settings: EvaluateSettings) -> None:
     from mixlab.runs.trainer import check_devices_there
 
     check_devices_there(settings.trainer)
-
-
-def check_probes(settings: EvaluateSettings) -> None:
-    """Raise ConfigError unless all probes that are asked for are registered."""
-    from mixlab.evaluation.probes.base import PROBES
-
-    try:
-        PROBES.check(settings.probes.which)
-    except ValueError as reason:
-        raise ConfigError(f"The key 'probes.which' is {list(settings.probes.which)}: {reason}.") from None
 
 
 def _take_over(merged: dict[str, Any], values: Mapping[str, Any], override: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 
-from mixlab.baselines.base import Baseline, Facts, ListenedItem, predictions_of
+from mixlab.baselines.base import Baseline, Facts, ListenedItem, predictions_of, together
 from mixlab.baselines.loudness import LoudnessRuleSource, LoudnessRuleSourceGenre
 from mixlab.baselines.registry import RULES, build_baselines
 from mixlab.errors import ConfigError
@@ -192,17 +192,25 @@ class Evaluator:
         return lambda problems: self.advised(problems, [name])[name]
 
     def listen(self, problems: Sequence[Problem]) -> list[ListenedItem]:
-        """The items with what baselines measure in them."""
-        return [self._listened(problem) for problem in problems]
+        """The items with what baselines measure in them, in as many segments of a mix as models hear."""
+        return [
+            together([self._listened(heard) for heard in self.bank.heard_at(problem, self.answering.segments)])
+            for problem in problems
+        ]
 
     def _listened(self, problem: Problem) -> ListenedItem:
-        segment, encoder = self.bank.segment(problem), self.answering.encoder
-        example = self.bank.examples.example(problem)
+        loans = {loan.stem: loan for loan in problem.borrowed}
+        segments = {stem: self.bank.segment(loans.get(stem, problem)) for stem in problem.stems}
+        encoder, example = self.answering.encoder, self.bank.examples.example(problem)
         return ListenedItem(
             problem=problem,
             reference=example.reference,
-            segment_lufs={stem: segment.lufs[stem] + problem.heard_gain_db(stem) for stem in problem.stems},
-            source_lufs={stem: lufs + problem.heard_gain_db(stem) for stem, lufs in segment.lufs_source.items()},
+            segment_lufs={s: segment.lufs[s] + problem.heard_gain_db(s) for s, segment in segments.items()},
+            source_lufs={
+                stem: segment.lufs_source[stem] + problem.heard_gain_db(stem)
+                for stem, segment in segments.items()
+                if stem in segment.lufs_source
+            },
             song_lufs=self.bank.song_lufs(problem),
             log_mel=encoder.features(encoder.chat.sounds(example.clips)),
             clip_stems=tuple(clip.stems for clip in example.clips),

@@ -13,6 +13,7 @@ from mixlab.errors import ConfigError
 from mixlab.evaluation.answering import Answerer, Answering
 from mixlab.evaluation.evaluator import Evaluator
 from mixlab.evaluation.probing import ProbedModel, run_probes
+from mixlab.evaluation.segments_heard import by_segments
 from mixlab.items.bank import ItemBank
 from mixlab.items.drawn import DrawnItems
 from mixlab.reports.players import SongPlayer
@@ -75,7 +76,7 @@ def evaluate_and_report(
     Returns:
         The joint accuracy on test songs; NaN in all but the first process.
     """
-    answering = Answering(bank, subject.encoder, devices)
+    answering = Answering(bank, subject.encoder, devices, settings.segments)
     results = evaluate_splits(subject, answering, settings, probes, bank.as_trained() if own_items else None)
     if not results:
         return float("nan")  # the first process reports
@@ -128,8 +129,9 @@ def evaluate_splits(
         if asks is None
         else run_probes(ProbedModel(evaluator, answerers[0], predictions, asks, subject.anchors))
     )
+    by_count = by_segments(result, answerers, answering, settings, subject.baseline)
     if result is not None:
-        results.append(replace(result, loops=looped, probes=found, notes=[*result.notes, *notes]))
+        results.append(replace(result, loops=looped, probes=found, notes=[*result.notes, *notes], by_segments=by_count))
     if evaluator.bank.segments.get("shifted"):
         predictions = evaluator.ask("shifted", answerers)
         if first:
@@ -146,7 +148,7 @@ def evaluate_splits(
 
 def replace_bank(answering: Answering, bank: ItemBank) -> Answering:
     """The same devices over another bank."""
-    return Answering(bank, answering.encoder, answering.devices)
+    return Answering(bank, answering.encoder, answering.devices, answering.segments)
 
 
 def require_test_items(bank: ItemBank) -> None:

@@ -48,7 +48,7 @@ class ProbedModel:
         return self.evaluator.answering.answer(replace(self.answerer, decoder=decoder), problems)
 
     def baselines(self, names: Sequence[str] | None = None, reads_claims: bool | None = None) -> dict[str, Ask]:
-        """Baselines by name; the items are listened to once, since no variant changes the stems' sound."""
+        """Baselines by name; items are listened to once, and variants in which a stem sounds otherwise anew."""
         return {
             name: self._asking(name)
             for name, baseline in self.evaluator.baselines.items()
@@ -57,7 +57,14 @@ class ProbedModel:
 
     def _asking(self, name: str) -> Ask:
         baseline = self.evaluator.baselines[name]
-        return lambda variants: baseline.advise([replace(self._items[v.item_id], problem=v) for v in variants])
+        return lambda variants: baseline.advise([self._listened(variant) for variant in variants])
+
+    def _listened(self, variant: Problem) -> ListenedItem:
+        item = self._items[variant.item_id]
+        own = item.problem
+        if (own.errors, own.borrowed) == (variant.errors, variant.borrowed):
+            return replace(item, problem=variant)
+        return self.evaluator.listen([variant])[0]
 
     @cached_property
     def _items(self) -> dict[str, ListenedItem]:

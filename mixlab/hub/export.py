@@ -17,7 +17,7 @@ from mixlab import __version__
 from mixlab.audio.files import wav_bytes
 from mixlab.errors import ConfigError, InputFileError
 from mixlab.hub.card import card, dataset_info
-from mixlab.items.bank import group_by_song
+from mixlab.multitrack.segments import group_by_song
 from mixlab.items.drawn import DrawnItems
 from mixlab.items.exported import deciding_settings
 from mixlab.items.manifest import MANIFEST, Manifest, check_file, describe_file, read_manifest

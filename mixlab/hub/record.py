@@ -70,10 +70,11 @@ class RunRecord:
         return self.run.figure(figure_key(column))
 
     def results(self) -> Sheet:
-        """The table of all methods with their intervals."""
-        steps = self.config.get("control_steps")
-        short = {} if steps is None else dict.fromkeys(("from_scratch", "lora_untrained_base"), f"{steps} steps")
-        return results_sheet_of(self.run, short)
+        """The table of all methods with their intervals, but for controls that had fewer steps."""
+        trainer = self.config.get("trainer")
+        steps = trainer.get("max_steps") if isinstance(trainer, Mapping) else None
+        as_long = self.config.get("control_steps", steps) == steps
+        return results_sheet_of(self.run, () if as_long else ("from_scratch", "lora_untrained_base"))
 
     def first_sentence(self) -> str:
         """Whether the model beats its rivals, whichever way it came out."""

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
 from mixlab.items.settings import DataSettings, HeldoutSettings, ItemSettings
-from mixlab.multitrack.segments import Segment
+from mixlab.multitrack.segments import Segment, group_by_song, heard_together
 from mixlab.synthesis.anchor import fixed_anchor
 from mixlab.synthesis.example import LAYOUTS, Example, Layout
-from mixlab.synthesis.problem import Problem
+from mixlab.synthesis.problem import BorrowedStem, Problem
 from mixlab.synthesis.protocol import ProblemProtocol
 
 log = logging.getLogger(__name__)
@@ -166,18 +165,23 @@ class ItemBank(ABC):
         """
         return None
 
-    def segment(self, problem: Problem) -> Segment:
-        """The segment of a problem, with the loudness of its unmodified stems."""
-        return self._segment_of[problem.song_id, problem.start_s]
+    def segment(self, place: Problem | BorrowedStem) -> Segment:
+        """The segment of a problem, or that a stem is borrowed from, with the loudness of its unmodified stems."""
+        return self._segment_of[place.song_id, place.start_s]
+
+    def heard_at(self, problem: Problem, count: int) -> list[Problem]:
+        """A problem at up to `count` segments of its mix, itself first (see `heard_together`).
+
+        All have its errors, gains, stems and words: what is to be said of the mix is the same.
+        """
+        first = replace(self.segment(problem), stems=problem.stems)
+        together = heard_together(first, self._segments_of_song.get(problem.song_id, []), count)
+        return [replace(problem, start_s=segment.start_s) for segment in together]
+
+    @cached_property
+    def _segments_of_song(self) -> dict[str, list[Segment]]:
+        return group_by_song([segment for found in self.segments.values() for segment in found])
 
     @cached_property
     def _segment_of(self) -> dict[tuple[str, float], Segment]:
         return {(segment.song_id, segment.start_s): segment for found in self.segments.values() for segment in found}
-
-
-def group_by_song(segments: Sequence[Segment]) -> dict[str, list[Segment]]:
-    """Segments by song id, in their order."""
-    by_song: dict[str, list[Segment]] = defaultdict(list)
-    for segment in segments:
-        by_song[segment.song_id].append(segment)
-    return dict(by_song)

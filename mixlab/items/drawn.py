@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixlab.errors import ConfigError
-from mixlab.items.bank import ItemBank, TrueBalance, group_by_song
+from mixlab.items.bank import ItemBank, TrueBalance
 from mixlab.items.settings import ItemSettings
 from mixlab.language.banks import Banks
 from mixlab.multitrack.demo.source import DemoSource
 from mixlab.multitrack.preparation import prepare
-from mixlab.multitrack.segments import Segment, list_segments
+from mixlab.multitrack.segments import Segment, group_by_song, list_segments
 from mixlab.multitrack.song import MultitrackSource
 from mixlab.multitrack.store import SongStore
 from mixlab.synthesis.anchor import fixed_anchor
@@ -239,5 +239,6 @@ class DrawnItems(ItemBank):
         trained = asked.but(error=self.settings.error, prompt=self.settings.prompt)
         own.settings = self.settings.but(evaluation=trained)
         own.segments = self.segments | {"test": drawable(self.segments.get("test", []), own.heldout_protocol)}
-        own.__dict__.pop("_segment_of", None)
+        for known in ("_segment_of", "_segments_of_song"):
+            own.__dict__.pop(known, None)
         return own

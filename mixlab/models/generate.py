@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
-from transformers import LogitsProcessorList
+from transformers import LogitsProcessor, LogitsProcessorList
 
 from mixlab.chat.collate import Batch, with_features
 from mixlab.language.parse import parse
@@ -61,16 +62,48 @@ def _last_position_only(head: nn.Module) -> Iterator[None]:
         handle.remove()
 
 
+class OneAnswer(LogitsProcessor):
+    """Has prompts that are of one mix say the same: the log-probabilities of every next token are averaged over them.
+
+    So the scores of answers are added up, a product of experts (Hinton 2002), and no texts are voted on.
+
+    Args:
+        groups: how many prompts in a row belong together, for all of a batch.
+    """
+
+    def __init__(self, groups: Sequence[int]) -> None:
+        self.group_of = torch.repeat_interleave(torch.arange(len(groups)), torch.tensor(groups))
+        self.sizes = torch.tensor(groups)
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """The scores of shape (prompts, tokens), equal within a group."""
+        group_of, sizes = self.group_of.to(scores.device), self.sizes.to(scores.device)
+        log_probabilities = scores.float().log_softmax(dim=-1)
+        summed = log_probabilities.new_zeros(len(sizes), scores.shape[-1]).index_add_(0, group_of, log_probabilities)
+        return (summed / sizes[:, None])[group_of]
+
+
 def predict(
-    backbone: Backbone, batch: Batch, max_new_tokens: int, decoder: GrammarDecoder | None = None
+    backbone: Backbone,
+    batch: Batch,
+    max_new_tokens: int,
+    decoder: GrammarDecoder | None = None,
+    groups: Sequence[int] | None = None,
 ) -> list[Prediction]:
     """Generated advice for a batch of prompts that carries its examples, read back by the parser.
 
     Args:
         decoder: lets the model say only what can be read back; None lets it say anything.
+        groups: how many prompts in a row are of one mix and get one answer; None where each gets its own.
+
+    Returns:
+        One a group, of its first prompt.
     """
     stems = [example.problem.stems for example in batch["examples"]]
-    texts = generate_texts(backbone, batch, max_new_tokens, decoder.processors(stems) if decoder else ())
+    processors: list[Any] = [] if groups is None else [OneAnswer(groups)]
+    processors += decoder.processors(stems) if decoder else []
+    texts = generate_texts(backbone, batch, max_new_tokens, processors)
+    firsts = range(len(texts)) if groups is None else np.cumsum([0, *groups[:-1]]).tolist()
     return [
         Prediction(
             example.problem,
@@ -79,5 +112,5 @@ def predict(
             prompt=example.prompt,
             reference=example.response,
         )
-        for example, text in zip(batch["examples"], texts, strict=True)
+        for example, text in ((batch["examples"][place], texts[place]) for place in firsts)
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -108,3 +108,29 @@ def _segments_of(
                 )
             )
     return found
+
+
+def group_by_song(segments: Sequence[Segment]) -> dict[str, list[Segment]]:
+    """Segments by song id, in their order."""
+    by_song: dict[str, list[Segment]] = defaultdict(list)
+    for segment in segments:
+        by_song[segment.song_id].append(segment)
+    return dict(by_song)
+
+
+def heard_together(first: Segment, segments: Sequence[Segment], count: int) -> list[Segment]:
+    """A segment with others of its song in which the same stems are active, so that one mix is heard at several places.
+
+    Args:
+        segments: of the song.
+        count: how many at most.
+
+    Returns:
+        `first`, then one by one the segment that is farthest from all that were chosen; of equals, the earliest.
+    """
+    chosen = [first]
+    others = [s for s in segments if s.start_s != first.start_s and set(first.stems) <= set(s.stems)]
+    while others and len(chosen) < count:
+        gaps_s = [min(abs(other.start_s - one.start_s) for one in chosen) for other in others]
+        chosen.append(others.pop(gaps_s.index(max(gaps_s))))
+    return chosen

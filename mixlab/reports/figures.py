@@ -11,7 +11,7 @@ from mixlab.reports.table import label_of, row_label
 from mixlab.scoring.bootstrap import Figure
 from mixlab.scoring.loop_path import LoopFigures
 from mixlab.scoring.prediction import Prediction
-from mixlab.scoring.results import Row
+from mixlab.scoring.results import HEARD, Row
 
 BY_SIZE = ("model", "loudness_rule_genre", "ridge", "oracle")
 """The methods compared by size of error: more lines than these cannot be told apart."""
@@ -104,6 +104,25 @@ def gain_points(predictions: Sequence[Prediction]) -> list[tuple[float, float, b
         for p in faulty
         for stem, needed_db in p.problem.needed_gains_db.items()
     ]
+
+
+def segments_figure(by_segments: Mapping[str, Mapping[int, Figure]], ceiling: Mapping[str, Figure]) -> str:
+    """Joint accuracy against the number of segments heard, for each method and the best listener; or empty."""
+    if not by_segments:
+        return ""
+    counts = sorted({count for found in by_segments.values() for count in found})
+    best = {heard: ceiling[name] for name, heard in HEARD.items() if heard in counts and name in ceiling}
+    figure, (axes,) = draw(1, height=3.2, margin_right=0.68)
+    for index, (method, found) in enumerate(by_segments.items()):
+        shift = 0.05 * (index - (len(by_segments) - 1) / 2)
+        points = [(counts.index(count) + shift, value) for count, value in sorted(found.items())]
+        dots(axes, points, SERIES[index % len(SERIES)], "o-", label_of(method))
+    dots(axes, [(counts.index(count), value) for count, value in best.items()], MUTED, "o--", "ceiling")
+    axes.set_xticks(range(len(counts)), [str(count) for count in counts])
+    axes.set_xlabel("segments heard")
+    axes.set_ylabel("joint accuracy")
+    axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
+    return svg(figure, "segments")
 
 
 def loop_figure(loops: Mapping[str, LoopFigures]) -> str:

@@ -55,6 +55,7 @@ def write_report(
             "methods": figures.methods_figure(result.rows),
             "size": figures.size_figure(result.rows),
             "gain": figures.gain_figure(headline_predictions(result.model_predictions)),
+            "segments": figures.segments_figure(result.by_segments, result.ceiling),
             "closed_loop": figures.loop_figure(result.loops),
             "curve": figures.curve_figure(run.curve),
         },

@@ -8,13 +8,14 @@ from mixlab.language.advice import Direction
 from mixlab.reports.comparison import matrix_sheets
 from mixlab.reports.probes import probe_sheets
 from mixlab.reports.sheets import Line, Sheet, alone
-from mixlab.reports.table import label_of, results_sheet
+from mixlab.reports.table import label_of, results_sheet, short_controls_sheet
+from mixlab.scoring.bootstrap import Figure
 from mixlab.scoring.categories import OTHER_STEM, UNREADABLE
 from mixlab.scoring.conventions import STATES, Conventions
 from mixlab.scoring.loop_path import CONVERGED_DB, LoopFigures
 from mixlab.scoring.metrics import METRICS, Heads
 from mixlab.scoring.prediction import Prediction
-from mixlab.scoring.results import SplitResult
+from mixlab.scoring.results import HEARD, SplitResult
 from mixlab.scoring.scores import Scores, headline_predictions
 
 AXES = {
@@ -38,6 +39,9 @@ def run_sheets(result: SplitResult) -> list[Sheet]:
     ]
     found += [*category_sheets(result.confusion), *matrix_sheets(result.comparisons)]
     found += group_sheets(result.rows[0].scores)
+    if (short := short_controls_sheet(result.rows)).lines:
+        found.append(short)
+    found += segments_sheets(result.by_segments, result.ceiling)
     return [*found, *conventions_sheets(result.conventions), *loop_sheets(result.loops), *probe_sheets(result.probes)]
 
 
@@ -153,6 +157,31 @@ def conventions_sheets(found: Mapping[str, Conventions]) -> list[Sheet]:
         Sheet(
             "conventions_genre", f"The same by genre, {label_of(first)}", columns, lines(found[first].genres), "genre"
         ),
+    ]
+
+
+def segments_sheets(by_segments: Mapping[str, Mapping[int, Figure]], ceiling: Mapping[str, Figure]) -> list[Sheet]:
+    """Joint accuracy of methods by how many segments of a mix they heard, and the ceilings; empty without any."""
+    if not by_segments:
+        return []
+    counts = sorted({count for found in by_segments.values() for count in found})
+    kinds = {method: "" if place else "model" for place, method in enumerate(by_segments)}
+    lines = [
+        Line(label_of(method), {f"segments_{count}": figure for count, figure in found.items()}, kinds[method])
+        for method, found in by_segments.items()
+    ]
+    best = {f"segments_{heard}": ceiling[name] for name, heard in HEARD.items() if heard in counts and name in ceiling}
+    return [
+        Sheet(
+            "segments",
+            "Several segments of one mix",
+            {f"segments_{count}": f"{count} segment{'s' if count > 1 else ''}" for count in counts},
+            [*lines, *([Line("ceiling", best, "ceiling")] if best else [])],
+            "method",
+            "Joint accuracy where as many segments of a mix, as far apart as can be, are heard before one answer is "
+            "given; songs that have fewer give what they have. The model's scores of answers are added up; rivals take "
+            "the mean loudness and all frames, and are fitted on as many segments.",
+        )
     ]
 
 

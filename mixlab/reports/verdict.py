@@ -48,7 +48,28 @@ def verdict(figures: Mapping[str, float], subject: str = "The model") -> str:
         sentences.append(
             f"The best listener of one clip of such songs would reach {ceiling:.3f} ({low:.3f} to {high:.3f})."
         )
+    sentences += _without_the_anchor(figures)
     return " ".join(sentences)
+
+
+def _without_the_anchor(figures: Mapping[str, float]) -> list[str]:
+    """What is left with another song's anchor, beside a listener that is deaf to the anchor."""
+    probe = "probe/other_anchor"
+    if f"{probe}/joint_accuracy" not in figures:
+        return []
+    left, drop = figures[f"{probe}/joint_accuracy"], figures[f"{probe}/drop"]
+    low, high = points(figures[f"{probe}/drop_low"]), points(figures[f"{probe}/drop_high"])
+    said = (
+        f"Of its {left + drop:.3f} on {figures[f'{probe}/items']:.0f} of these items, {left:.3f} is left with the "
+        f"anchor of another song (95 % interval of the drop: {low} to {high} points)"
+    )
+    beside = {"bayes_heard": "Bayes, who hears the anchor,", "anchor_deaf": "Bayes, who never does,"}
+    rivals = [
+        f"{label} has {figures[f'{probe}/{name}/joint_accuracy']:.3f} there"
+        for name, label in beside.items()
+        if f"{probe}/{name}/joint_accuracy" in figures
+    ]
+    return [f"{'; '.join([said, *rivals])}."]
 
 
 def _compared(figures: Mapping[str, float], subject: str, name: str, rival: str) -> str:
@@ -63,7 +84,19 @@ def _compared(figures: Mapping[str, float], subject: str, name: str, rival: str)
     return (
         f"{said}: joint accuracy {own:.3f} against {other:.3f} on the same {figures['test/items']:.0f} items of "
         f"{figures['test/songs']:.0f} songs, a difference of {points(figures[lead])} points (95 % interval, paired and "
-        f"resampled by song: {points(figures[f'{lead}_low'])} to {points(figures[f'{lead}_high'])})."
+        f"resampled by song: {points(figures[f'{lead}_low'])} to {points(figures[f'{lead}_high'])})"
+        f"{_left(figures, name)}."
+    )
+
+
+def _left(figures: Mapping[str, float], name: str) -> str:
+    """How much error advice leaves, beside the rival's: a wrong stem that is moved far costs here."""
+    left = "closed_loop/residual_db"
+    if left not in figures or f"baselines/{name}/{left}" not in figures:
+        return ""
+    return (
+        f"; its advice leaves {figures[left]:.2f} dB of error, the rival's {figures[f'baselines/{name}/{left}']:.2f}, "
+        f"and none {figures['closed_loop/do_nothing_residual_db']:.2f}"
     )
 
 

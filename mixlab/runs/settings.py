@@ -41,10 +41,13 @@ class EvaluationSettings(HeldoutSettings):
         baselines: names in `BASELINES`.
         resamples: of the bootstrap over songs.
         loop_steps: of the closed loop; each beyond the first asks the model about all items once more.
+        segments: of a mix that are heard for one answer, by models and rivals; songs that have fewer give what they
+            have.
         audio_examples: how many of the best and of the worst examples get players.
         protocol: adds a published protocol's tables.
     """
 
+    segments: Annotated[int, Field(ge=1, le=64)] = 1
     tuning_items: PositiveCount
     baselines: Many[str]
     resamples: PositiveCount
@@ -203,6 +206,20 @@ class CallbacksSettings(Settings):
     progress_bar: bool
 
 
+class ProbesSettings(Settings):
+    """The group `probes`.
+
+    Attributes:
+        which: names in `evaluation.probes.PROBES`.
+        items: without a claim, spread over the test songs, for the probes that make variants of them.
+        levels_db: master levels of ``global_gain``, beside 0 dB.
+    """
+
+    which: Many[str]
+    items: PositiveCount
+    levels_db: Annotated[Many[Annotated[float, Field(ge=-30.0, le=30.0)]], Field(min_length=1)]
+
+
 class TrainSettings(ItemSettings):
     """The whole configuration of `mixlab train`."""
 
@@ -219,21 +236,8 @@ class TrainSettings(ItemSettings):
     ckpt_path: FilePath | None
     control_steps: PositiveCount
     controls: Many[Spelled[Control]]
+    probes: ProbesSettings | None = None
     plugins: Many[str] = ()
-
-
-class ProbesSettings(Settings):
-    """The group `probes`.
-
-    Attributes:
-        which: names in `evaluation.probes.PROBES`.
-        items: without a claim, spread over the test songs, for the probes that make variants of them.
-        levels_db: master levels of ``global_gain``, beside 0 dB.
-    """
-
-    which: Many[str]
-    items: PositiveCount
-    levels_db: Annotated[Many[Annotated[float, Field(ge=-30.0, le=30.0)]], Field(min_length=1)]
 
 
 class EvaluateSettings(ItemSettings):

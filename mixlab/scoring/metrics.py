@@ -215,7 +215,8 @@ for _metric in (
     Metric("balanced_recall", _called_balanced, "balanced right", heads=Heads.SCREEN, short="bal-\nanced",
            was="balanced_accuracy"),
     # Over items whose faulty stems and no others were named, all directions are right.
-    Metric("direction_given_stem", of_faulty(lambda p: p.is_right if _stems_right(p) else NAN), is_paired=False),
+    Metric("direction_given_stem", of_faulty(lambda p: p.is_right if _stems_right(p) else NAN),
+           "direction, stem right", is_paired=False, heads=Heads.RESULTS),
     Metric("false_alarm_rate", false_alarm, "false alarms", lower_is_better=True),
     Metric("missed_error_rate", missed_error, "missed errors", lower_is_better=True),
     # The distance between the gain advised for the faulty stem and the one needed, which is minus the exact error

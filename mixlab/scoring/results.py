@@ -78,6 +78,8 @@ class SplitResult:
     """Of the closed loop over several steps, by method; empty where there was one step only."""
     ceiling: dict[str, Figure] = field(default_factory=dict)
     """What the best listener could reach, by the names of `HEARD`; empty where nobody knows."""
+    by_segments: dict[str, dict[int, Figure]] = field(default_factory=dict)
+    """Joint accuracy by method and number of segments heard; empty where one was."""
 
     @property
     def model_predictions(self) -> list[Prediction]:
@@ -109,6 +111,10 @@ class SplitResult:
         for true, taken in self.confusion.items():
             flat |= {f"{self.split}/confusion/{true}/{name}": float(count) for name, count in taken.items()}
         flat |= flat_figures(f"{lead}ceiling", self.ceiling)
+        for method, by_count in self.by_segments.items():
+            place = self.split if method == self.rows[0].method else f"{lead}baselines/{method}"
+            for count, figure in by_count.items():
+                flat |= flat_figures(f"{place}/segments_{count}", {"joint_accuracy": figure})
         for probe in self.probes:
             flat |= probe.flat(f"{lead}probe")
         return flat

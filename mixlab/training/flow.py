@@ -65,6 +65,7 @@ def train(settings: TrainSettings, job: Job) -> float:
         run,
         settings,
         started_s=started_s,
+        probes=settings.probes,
         own_items=bool(trainable_state(module.model)),
         logged_to=run,
     )

@@ -22,10 +22,13 @@ def check(settings: TrainSettings) -> None:
     Raises:
         ConfigError: naming the key.
     """
+    from mixlab.evaluation.probes.base import check_probes
     from mixlab.runs.trainer import check_devices_there
     from mixlab.training.build import check_choices
 
     check_choices(settings)
+    if settings.probes is not None:
+        check_probes(settings.probes)
     check_devices_there(settings.trainer)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 
 import pytest
 import torch
 
+from mixlab.errors import ConfigError
 from mixlab.evaluation.answering import Answerer, Answering
 from mixlab.models.backbones.tiny import Tiny
 
@@ -93,6 +95,44 @@ def test_the_clips_of_other_items_are_shared_out_with_the_items(bank, encoder, a
     assert alone != Answering(bank, encoder, Process()).answer(answerer, problems)
     for predictions in answered_by(2, problems, others):
         assert predictions == alone
+
+
+def test_a_mix_is_heard_at_segments_far_apart_with_everything_else_the_same(bank):
+    for problem in bank.problems("test")[:5]:
+        first, *others = bank.heard_at(problem, 3)
+        assert first == problem
+        assert 1 <= len(others) <= 2
+        for other in others:
+            assert replace(other, start_s=problem.start_s) == problem
+            assert set(problem.stems) <= set(bank.segment(other).stems)
+        assert len({other.start_s for other in (first, *others)}) == 1 + len(others)
+
+
+def test_several_segments_get_one_answer_whose_scores_were_added_up(bank, encoder, answerer, answered_by):
+    problems = bank.problems("test")[:5]
+    heard = Answering(bank, encoder, Process(), segments=2).answer(answerer, problems)
+    assert [prediction.problem for prediction in heard] == problems
+    # The same mix one by one, its segments in either order: batches change nothing.
+    for problem, together in zip(problems, heard, strict=True):
+        (alone,) = Answering(bank, encoder, Process(), segments=2).answer(answerer, [problem])
+        assert alone == together
+    assert Answering(bank, encoder, Process(), segments=2).answer(answerer, []) == []
+
+
+def test_every_process_answers_whole_mixes(bank, encoder, answerer):
+    problems = bank.problems("test")[:5]
+    alone = Answering(bank, encoder, Process(), segments=3).answer(answerer, problems)
+    shares = []
+    for rank in range(2):
+        with pytest.raises(Parted) as parted:
+            Answering(bank, encoder, Process(rank, 2), segments=3).answer(answerer, problems)
+        shares.append(parted.value.args[0])
+    assert Answering(bank, encoder, Process(0, 2, shares), segments=3).answer(answerer, problems) == alone
+
+
+def test_exported_clips_are_one_segment_of_each_mix(encoder):
+    with pytest.raises(ConfigError, match=r"evaluation.segments is 2, but an exported data set has one segment"):
+        Answering(SimpleNamespace(can_vary=False), encoder, Process(), segments=2)
 
 
 def test_nothing_is_asked_about_nothing(bank, encoder, answerer):

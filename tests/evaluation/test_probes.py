@@ -12,6 +12,7 @@ from mixlab.baselines.constant import TextOnly
 from mixlab.baselines.loudness import LoudnessRuleGenre
 from mixlab.baselines.oracle import Oracle
 from mixlab.errors import ConfigError
+from mixlab.evaluation.probes.anchor_alone import AnchorGain, OtherAnchor, with_anchor_gain, with_other_anchors
 from mixlab.evaluation.probes.anchors import AnchorSwap
 from mixlab.evaluation.probes.audio import Constrained, GlobalGain, ShuffledAudio, other_audio
 from mixlab.evaluation.probes.base import PROBES, LeftOut, ProbeKind, spread
@@ -101,6 +102,62 @@ def test_who_ignores_the_anchor_is_as_far_off_as_the_anchor_blind_row(relative_p
     assert values(probe)["distance_db"] > 3
 
 
+def test_a_gain_on_the_anchor_alone_moves_what_every_other_stem_needs(problems, relative_problems):
+    for problem in (problems[0], relative_problems[0]):
+        moved = with_anchor_gain(problem, 6.0)
+        assert moved.error_db(problem.anchor) == problem.error_db(problem.anchor) + 6
+        for stem in problem.candidates:
+            assert moved.relative_error_db(stem) == pytest.approx(problem.relative_error_db(stem) - 6)
+            assert moved.heard_gain_db(stem) == problem.heard_gain_db(stem)
+    assert with_anchor_gain(problems[0], 0.0) == problems[0]
+
+
+def test_who_hears_the_anchor_follows_it_and_who_is_deaf_to_it_changes_nothing(relative_problems):
+    def deaf(asked):
+        return [Advice((Move.of(p.candidates[0], 3.0),)) for p in asked]
+
+    methods = {"": right, "deaf": deaf, "mute": lambda asked: [None] * len(asked)}
+    probe = AnchorGain.of(relative_problems, methods, several=True, resamples=RESAMPLES)
+    follows, deaf_found, mute = values(probe), values(probe, "deaf"), values(probe, "mute")
+    assert follows["changes_at_db=6"] > 0.5
+    assert {follows[f"joint_at_db={g}"] for g in (-6, -3, 0, 3, 6)} == {1}
+    assert deaf_found["changes"] == 0
+    assert deaf_found["joint_at_db=6"] < 0.2
+    assert mute["changes"] == 1
+    assert mute["joint_at_db=0"] == 0
+
+
+def test_who_may_name_one_stem_alone_is_not_asked_for_all_that_a_moved_anchor_needs(problems):
+    found = values(AnchorGain.of(problems, {"": right}, several=False, resamples=RESAMPLES))
+    assert not any(figure.startswith("joint") for figure in found)
+    assert found["changes_at_db=-3"] == 1
+
+
+def test_the_anchor_of_another_song_keeps_the_level_of_its_own_mix(problems):
+    songs = sorted({problem.song_id for problem in problems})
+    pairs = with_other_anchors([replace(p, headroom_gain_db=float(songs.index(p.song_id))) for p in problems])
+    assert len(pairs) == len(problems)
+    for problem, variant in pairs:
+        (loan,) = variant.borrowed
+        assert (loan.stem, variant.needed) == (problem.anchor, problem.needed)
+        assert loan.song_id != problem.song_id
+        own_mix_db = songs.index(loan.song_id)
+        assert variant.heard_gain_db(loan.stem) == pytest.approx(own_mix_db + problem.master_gain_db)
+    one_song = [replace(problem, song_id="only") for problem in problems]
+    assert with_other_anchors(one_song) == []
+
+
+def test_what_needs_no_anchor_is_left_with_another_songs(problems):
+    def by_anchor(asked):
+        return [Advice() if p.borrowed else advice for p, advice in zip(asked, right(asked), strict=True)]
+
+    pairs = with_other_anchors(problems)
+    probe = OtherAnchor.of(pairs, {"": by_anchor, "anchor_deaf": right}, RESAMPLES)
+    faulty = sum(bool(problem.needed) for problem, _ in pairs) / len(pairs)
+    assert values(probe) == pytest.approx({"joint_accuracy": 1 - faulty, "drop": faulty, "changes": faulty})
+    assert values(probe, "anchor_deaf") == {"joint_accuracy": 1, "drop": 0, "changes": 0}
+
+
 def test_who_advises_nothing_is_consistent_and_far_from_the_truth(relative_problems):
     found = values(AnchorSwap.of(relative_problems, {"": lambda asked: [Advice()] * len(asked)}, RESAMPLES))
     assert (found["distance_db"], found["same_direction"]) == (0, 1)
@@ -181,7 +238,8 @@ def test_a_grammar_that_mends_every_answer_gains_what_was_unreadable(problems):
 
 
 def test_every_probe_has_a_title_and_says_how_to_read_it():
-    assert set(PROBES) == {"audio_shuffled", "claim_swap", "anchor_swap", "global_gain", "constrained"}
+    assert set(PROBES) == {"audio_shuffled", "claim_swap", "anchor_gain", "other_anchor", "anchor_swap", "global_gain",
+                           "constrained"}  # fmt: skip
     for name, kind in PROBES.items():
         assert kind.name == name
         assert kind.title

@@ -1,6 +1,7 @@
+import pytest
 import torch
 
-from mixlab.models.generate import generate_texts, predict
+from mixlab.models.generate import OneAnswer, generate_texts, predict
 
 from .conftest import make_problem
 
@@ -48,3 +49,27 @@ def test_a_prediction_carries_prompt_text_and_reference(base, make_batch):
     assert prediction.prompt
     assert "5 dB" in prediction.reference
     assert prediction.problem == make_problem(1)
+
+
+def test_scores_of_one_mix_are_added_up_and_those_of_others_are_not():
+    scores = torch.tensor([[2.0, 0.0, 0.0], [0.0, 1.0, 0.5], [0.0, 0.0, 3.0]])
+    found = OneAnswer([2, 1])(torch.zeros(3, 1), scores)
+    log_p = scores.log_softmax(-1)
+    assert torch.equal(found[0], found[1])
+    assert found[0] == pytest.approx(((log_p[0] + log_p[1]) / 2).numpy())
+    assert found[2] == pytest.approx(log_p[2].numpy())
+    # A sure answer outweighs an unsure one, which a vote would not know.
+    assert found[0].argmax() == 0
+
+
+def test_prompts_of_one_mix_get_one_answer_whichever_batch_they_are_in(base, make_batch):
+    problems = [make_problem(number, stems=STEMS[0]) for number in range(5)]
+    together = predict(base, make_batch(problems, generation=True), 8, groups=[2, 3])
+    assert [prediction.problem for prediction in together] == [problems[0], problems[2]]
+    (first,) = predict(base, make_batch(problems[:2], generation=True), 8, groups=[2])
+    (turned,) = predict(base, make_batch(problems[1::-1], generation=True), 8, groups=[2])
+    assert first == together[0]
+    assert turned.text == first.text
+    alone = predict(base, make_batch(problems, generation=True), 8)
+    twice = predict(base, make_batch([problems[0], problems[0]], generation=True), 8, groups=[2])
+    assert twice == alone[:1]

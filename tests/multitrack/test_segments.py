@@ -9,7 +9,7 @@ import pytest
 from mixlab.audio.levels import rms_dbfs
 from mixlab.audio.loudness import integrated_lufs, k_weighted_power
 from mixlab.multitrack.preparation import prepare
-from mixlab.multitrack.segments import Gates, list_segments
+from mixlab.multitrack.segments import Gates, Segment, heard_together, list_segments
 from mixlab.multitrack.song import STEMS, LoadedSong, SongEntry
 
 RATE = 8000
@@ -120,3 +120,21 @@ def test_levels_are_those_of_the_unmodified_segment(segments_of, tmp_path):
 def test_the_split_and_genre_of_the_song_are_the_segments(segments_of):
     segments, _ = segments_of(bass=[-20.0] * 2, drums=[-20.0] * 2)
     assert (segments[0].split, segments[0].genre, segments[0].song_id) == ("test", "jazz", "song")
+
+
+def at(*starts_s, stems=("bass", "drums")):
+    return [Segment("song", "test", "jazz", float(start_s), 10.0, stems, -20.0) for start_s in starts_s]
+
+
+def test_segments_heard_together_lie_as_far_apart_as_they_can():
+    segments = at(*range(11))
+    chosen = [s.start_s for s in heard_together(segments[0], segments, 3)]
+    assert chosen == [0, 10, 5]
+    assert [s.start_s for s in heard_together(segments[4], segments, 2)] == [4, 10]
+    assert heard_together(segments[4], segments, 1) == [segments[4]]
+    assert len({s.start_s for s in heard_together(segments[4], segments, 99)}) == 11
+
+
+def test_where_a_stem_is_silent_a_segment_is_not_heard_with_one_where_it_plays():
+    (first,), others = at(0), at(5, stems=("bass", "drums", "vocals")) + at(10, stems=("bass",))
+    assert [s.start_s for s in heard_together(first, [first, *others], 3)] == [0, 5]

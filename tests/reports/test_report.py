@@ -19,8 +19,8 @@ from mixlab.language.advice import Advice, Move
 from mixlab.reports.examples import EXAMPLES, best_and_worst, shown_examples
 from mixlab.reports.players import Heard
 from mixlab.reports.report import write_report
-from mixlab.reports.run_sheets import category_sheets, confusion_sheet, run_sheets
-from mixlab.reports.table import results_sheet, results_table
+from mixlab.reports.run_sheets import category_sheets, confusion_sheet, run_sheets, segments_sheets
+from mixlab.reports.table import results_sheet, results_table, short_controls_sheet
 from mixlab.reports.verdict import NO_RIVAL, points, verdict
 from mixlab.runs.folder import RunFolder
 from mixlab.scoring import Prediction, closed_loop, score
@@ -264,6 +264,52 @@ def test_the_first_rival_knows_no_more_than_the_model_and_is_the_strongest_of_th
     assert "Bayes, genre told 0." in others[0]
     assert re.search(r"oracle 0\.\d+ \(told the whole song; \+\d+\.\d points\)", verdict(found))
     assert others[1] == "The best listener of one clip of such songs would reach 0.900 (0.880 to 0.920)."
+
+
+def test_the_first_lines_say_what_is_left_without_the_anchor_and_what_error_advice_leaves(methods):
+    found = figures_of(methods["model"], methods["chance"], "bayes_heard")
+    assert "anchor" not in verdict(found)
+    probe = "probe/other_anchor"
+    found |= {f"{probe}/joint_accuracy": 0.6, f"{probe}/drop": 0.2, f"{probe}/drop_low": 0.1, f"{probe}/drop_high": 0.3}
+    found |= {f"{probe}/items": 100.0, f"{probe}/anchor_deaf/joint_accuracy": 0.75}
+    found |= {"closed_loop/residual_db": 1.09, "baselines/bayes_heard/closed_loop/residual_db": 0.96}
+    found |= {"closed_loop/do_nothing_residual_db": 3.83}
+    first, *_, last = verdict(found).split(". ")
+    assert first.endswith("its advice leaves 1.09 dB of error, the rival's 0.96, and none 3.83")
+    assert last == (
+        "Of its 0.800 on 100 of these items, 0.600 is left with the anchor of another song (95 % interval of the drop: "
+        "+10.0 to +30.0 points); Bayes, who never does, has 0.750 there."
+    )
+
+
+def test_controls_that_had_fewer_steps_stand_by_themselves(rows):
+    short = replace(rows[1], detail="200 steps")
+    sheet = results_sheet([rows[0], short, rows[2]])
+    assert [line.label for line in sheet.lines] == ["model", "chance"]
+    (line,) = short_controls_sheet([rows[0], short, rows[2]]).lines
+    assert line.label == "base, unadapted, 200 steps"
+    assert short_controls_sheet(rows).lines == []
+
+
+def test_what_chance_reaches_stands_in_the_head_of_its_column(rows):
+    sheet, joint = results_sheet(rows), rows[2].scores.headline["joint_accuracy"]
+    assert sheet.columns["joint_accuracy"] == f"joint (chance {joint:.3f})"
+    assert sheet.columns["parse_rate"] == "parsed"
+    assert list(sheet.columns)[:2] == ["joint_accuracy", "residual_db"]
+    assert results_sheet(rows[:2]).columns["joint_accuracy"] == "joint"
+
+
+def test_several_segments_stand_beside_the_ceiling_of_as_many(result):
+    by_segments = {"model": {1: (0.7, 0.6, 0.8), 2: (0.75, 0.7, 0.8)}, "bayes_heard": {1: (0.8, 0.7, 0.9)}}
+    ceiling = {"joint_accuracy": (0.86, 0.85, 0.87), "segments_2/joint_accuracy": (0.9, 0.89, 0.91)}
+    (sheet,) = segments_sheets(by_segments, ceiling)
+    assert list(sheet.columns.values()) == ["1 segment", "2 segments"]
+    assert [line.label for line in sheet.lines] == ["model", "Bayes, genre heard", "ceiling"]
+    assert sheet.lines[2].cells == {"segments_1": ceiling["joint_accuracy"], "segments_2": (0.9, 0.89, 0.91)}
+    assert segments_sheets({}, ceiling) == []
+    found = replace(result, by_segments=by_segments).metrics()
+    assert found["test/segments_2/joint_accuracy"] == 0.75
+    assert found["baselines/bayes_heard/segments_1/joint_accuracy_low"] == 0.7
 
 
 def test_without_genres_nobody_is_named_who_is_told_them(methods):

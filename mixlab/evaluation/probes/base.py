@@ -9,6 +9,7 @@ from typing import ClassVar, Protocol
 import numpy as np
 from numpy.typing import ArrayLike
 
+from mixlab.errors import ConfigError
 from mixlab.language.advice import Advice, Direction
 from mixlab.registry import Registry
 from mixlab.runs.settings import ProbesSettings
@@ -34,6 +35,11 @@ Class = frozenset[tuple[str, Direction]]
 def answer_class(advice: Advice | None) -> Class | None:
     """What advice amounts to: the stems that it moves, each with its direction."""
     return None if advice is None else frozenset((move.stem, move.direction) for move in advice.moves)
+
+
+def needed_class(problem: Problem) -> Class:
+    """What the right advice amounts to."""
+    return frozenset((stem, Direction.of(gain_db)) for stem, gain_db in problem.needed_gains_db.items())
 
 
 def stays(answers: Sequence[Advice | None]) -> float:
@@ -108,5 +114,14 @@ PROBES: Registry[ProbeKind] = Registry(
     "mixlab.evaluation.probes.audio",
     "mixlab.evaluation.probes.claims",
     "mixlab.evaluation.probes.anchors",
+    "mixlab.evaluation.probes.anchor_alone",
 )
 """Probes by name; one of one's own is added with ``PROBES.add(MyProbe())``."""
+
+
+def check_probes(settings: ProbesSettings) -> None:
+    """Raise ConfigError unless all probes that are asked for are registered."""
+    try:
+        PROBES.check(settings.which)
+    except ValueError as reason:
+        raise ConfigError(f"The key 'probes.which' is {list(settings.which)}: {reason}.") from None

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from mixlab.evaluation.probes.base import PROBES, Ask, Class, ProbeKind, Probing, answer_class, stays
-from mixlab.language.advice import Claim, Direction
+from mixlab.evaluation.probes.base import PROBES, Ask, Class, ProbeKind, Probing, answer_class, needed_class, stays
+from mixlab.language.advice import Claim
 from mixlab.scoring.probe import Probe
 from mixlab.synthesis.draw import all_claims
 from mixlab.synthesis.problem import Problem, PromptCategory
@@ -53,7 +53,7 @@ class ClaimSwap(ProbeKind):
             for variants in asked:
                 said = [next(answers) for _ in variants]
                 right = np.array(
-                    [answer_class(a) == _needed(v) for a, v in zip(said, variants, strict=True)], dtype=float
+                    [answer_class(a) == needed_class(v) for a, v in zip(said, variants, strict=True)], dtype=float
                 )
                 holds = np.array([v.prompt_category is PromptCategory.CORRECT_DESCRIPTION for v in variants])
                 believed = [
@@ -69,10 +69,6 @@ class ClaimSwap(ProbeKind):
             names = ("stays", "agreement", "believes_wrong_claim", "joint_after_right_claim", "joint_after_wrong_claim")
             figures[method] = dict(zip(names, np.array(rows, dtype=float).T, strict=True))
         return cls.found([problem.song_id for problem in problems], figures, resamples)
-
-
-def _needed(problem: Problem) -> Class:
-    return frozenset((stem, Direction.of(gain_db)) for stem, gain_db in problem.needed_gains_db.items())
 
 
 def _claimed(claim: Claim | None) -> Class:

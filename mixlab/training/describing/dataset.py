@@ -11,7 +11,7 @@ from torch.utils.data import Dataset
 
 from mixlab.audio.levels import apply_gain
 from mixlab.chat.encoder import IGNORED, ChatEncoder
-from mixlab.items.bank import group_by_song
+from mixlab.multitrack.segments import group_by_song
 from mixlab.language.templates import clip_label
 from mixlab.multitrack.segments import Segment
 from mixlab.multitrack.store import SongStore
