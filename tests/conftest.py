@@ -82,6 +82,12 @@ def several():
 
 
 @pytest.fixture(scope="session")
+def deadband():
+    """The default protocol, but up to 1.5 dB count as none."""
+    return train_settings("error=deadband").error
+
+
+@pytest.fixture(scope="session")
 def relative():
     """Gains on every stem, the anchor too."""
     return train_settings("error=relative").error

@@ -81,7 +81,7 @@ class Bayes(Baseline):
         # What cannot be told apart is equally probable but for rounding; the first class wins such a draw.
         classes = np.argmax(posterior >= posterior.max(axis=1, keepdims=True) * (1.0 - DRAW), axis=1)
         return [
-            with_verdict(self._answer(stems, known.errors_db[members], row[members]), item.problem.claim)
+            with_verdict(self._answer(stems, known, members, row[members]), item.problem.claim)
             for item, row, members in zip(items, weights, map(known.members, classes.tolist()), strict=True)
         ]
 
@@ -96,7 +96,7 @@ class Bayes(Baseline):
 
         A right claim is any one of the right ones, a wrong claim any one of the others.
         """
-        signs = np.sign(known.errors_db)
+        signs = known.signs
         right = np.maximum(1, np.count_nonzero(signs, axis=1))
         wrong = 2 * len(stems) + 1 - right
         if claim.stem is None:
@@ -107,13 +107,15 @@ class Bayes(Baseline):
             return np.ones(len(signs))
         return np.where(holds, self.right_claim_share / right, (1.0 - self.right_claim_share) / wrong)
 
-    def _answer(self, stems: Sequence[str], errors_db: NDArray[np.float64], weights: NDArray[np.float64]) -> Advice:
-        """Advice of a class, by the hypotheses in it: shapes (hypotheses, stems) and (hypotheses,)."""
+    def _answer(self, stems: Sequence[str], known: Hypotheses, members: slice, weights: NDArray[np.float64]) -> Advice:
+        """Advice of a class, by the hypotheses in it and their weights, shape (members,)."""
         return Advice(
             tuple(
                 self.move(stem, -weighted_median(column, weights))
-                for stem, column in zip(stems, errors_db.T, strict=True)
-                if column[0] != 0
+                for stem, column, sign in zip(
+                    stems, known.errors_db[members].T, known.signs[members.start], strict=True
+                )
+                if sign != 0
             )
         )
 
@@ -126,9 +128,10 @@ def hypotheses_of(error: ErrorProtocol, stems: Sequence[str], steps_db: Sequence
     """
     targets = error.faultable(stems)
     found = hypotheses(error, len(targets), steps_db)
-    errors_db = np.zeros((len(found.errors_db), len(stems)))
-    errors_db[:, [stems.index(stem) for stem in targets]] = found.errors_db
-    return replace(found, errors_db=errors_db)
+    columns = [stems.index(stem) for stem in targets]
+    errors_db, signs = np.zeros((len(found.signs), len(stems))), np.zeros((len(found.signs), len(stems)), dtype=int)
+    errors_db[:, columns], signs[:, columns] = found.errors_db, found.signs
+    return replace(found, errors_db=errors_db, signs=signs)
 
 
 def gaussian_log_likelihood(

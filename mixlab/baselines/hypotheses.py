@@ -10,7 +10,7 @@ from math import comb
 import numpy as np
 from numpy.typing import NDArray
 
-from mixlab.synthesis.protocol import ErrorCategory, ErrorProtocol
+from mixlab.synthesis.protocol import ErrorProtocol
 
 STEPS_DB = (0.1, 0.25, 0.5, 1.0)
 """Step of the grid of gains where 1, 2, 3 or more of them are unknown at once."""
@@ -22,11 +22,13 @@ class Hypotheses:
 
     Attributes:
         errors_db: error of each candidate relative to the anchor, shape (hypotheses, candidates).
+        signs: of the same shape, 1 where it is too loud, -1 too quiet, 0 balanced, as errors in the deadband are.
         probabilities: shape (hypotheses,), summing to one.
         starts: the first hypothesis of each class, shape (classes,).
     """
 
     errors_db: NDArray[np.float64]
+    signs: NDArray[np.int_]
     probabilities: NDArray[np.float64]
     starts: NDArray[np.int_]
 
@@ -46,11 +48,12 @@ def hypotheses(error: ErrorProtocol, candidates: int, steps_db: Sequence[float] 
     errors_db = np.concatenate([block for block, _ in blocks])
     probabilities = np.concatenate([weights for _, weights in blocks])
     # "Nothing is wrong" gets the lowest code, so that it wins a draw.
-    signs = np.sign(errors_db).astype(int) % 3
-    codes = signs @ 3 ** np.arange(candidates)[::-1]
+    low_db, high_db = error.deadband_db
+    signs = np.sign(errors_db - np.clip(errors_db, low_db, high_db)).astype(int)
+    codes = signs % 3 @ 3 ** np.arange(candidates)[::-1]
     order = np.lexsort((*errors_db.T, codes))
     starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
-    return Hypotheses(errors_db[order], probabilities[order] / probabilities.sum(), starts)
+    return Hypotheses(errors_db[order], signs[order], probabilities[order] / probabilities.sum(), starts)
 
 
 Block = tuple[NDArray[np.float64], NDArray[np.float64]]
@@ -59,7 +62,7 @@ Block = tuple[NDArray[np.float64], NDArray[np.float64]]
 def _absolute(error: ErrorProtocol, candidates: int, steps_db: Sequence[float]) -> list[Block]:
     """Errors on one or several candidates, each from a category of its own."""
     balanced = sum(entry.probability for entry in error.categories.values() if entry.is_balanced)
-    blocks = [(np.zeros((1, candidates)), np.array([balanced]))]
+    blocks = _balanced(error, candidates, balanced, _step_db(1, steps_db))
     faulty = {name: p * (1.0 - balanced) for name, p in error.fault_probabilities.items() if p > 0}
     if not faulty:
         return blocks
@@ -70,7 +73,7 @@ def _absolute(error: ErrorProtocol, candidates: int, steps_db: Sequence[float]) 
         if numbers[number] == 0:
             continue
         step_db = _step_db(number, steps_db)
-        grids = [_grid(error.categories[name], step_db) for name in faulty]
+        grids = [_grid(*error.categories[name].range_db, step_db) for name in faulty]
         gains_db = np.concatenate(grids)
         shares = np.concatenate(
             [
@@ -87,6 +90,16 @@ def _absolute(error: ErrorProtocol, candidates: int, steps_db: Sequence[float]) 
     return blocks
 
 
+def _balanced(error: ErrorProtocol, candidates: int, probability: float, step_db: float) -> list[Block]:
+    """No error, or where there is a deadband one in it on any candidate."""
+    low_db, high_db = error.deadband_db
+    if low_db == high_db:
+        return [(np.zeros((1, candidates)), np.array([probability]))]
+    gains_db = _grid(low_db, high_db, step_db)
+    block = np.kron(np.eye(candidates), gains_db[:, None])
+    return [(block, np.full(len(block), probability / len(block)))]
+
+
 def _relative(error: ErrorProtocol, candidates: int, steps_db: Sequence[float]) -> list[Block]:
     """A category for each stem, the anchor first; stems of one category share its gain."""
     likely = [name for name, probability in error.probabilities.items() if probability > 0]
@@ -94,7 +107,7 @@ def _relative(error: ErrorProtocol, candidates: int, steps_db: Sequence[float]) 
     for drawn in product(likely, repeat=candidates + 1):
         unknown = [name for name in dict.fromkeys(drawn) if not error.categories[name].is_balanced]
         step_db = _step_db(len(unknown), steps_db)
-        grids = [_grid(error.categories[name], step_db) for name in unknown]
+        grids = [_grid(*error.categories[name].range_db, step_db) for name in unknown]
         gains_db = np.array(list(product(*grids)), dtype=np.float64)
         columns = [gains_db[:, unknown.index(name)] if name in unknown else np.zeros(len(gains_db)) for name in drawn]
         probability = np.prod([error.probabilities[name] for name in drawn])
@@ -108,11 +121,11 @@ def _step_db(unknown: int, steps_db: Sequence[float]) -> float:
     return steps_db[min(max(unknown, 1), len(steps_db)) - 1]
 
 
-def _grid(category: ErrorCategory, step_db: float) -> NDArray[np.float64]:
-    """The middles of equal cells of a category's range."""
-    width_db = category.high_db - category.low_db
+def _grid(low_db: float, high_db: float, step_db: float) -> NDArray[np.float64]:
+    """The middles of equal cells of a range."""
+    width_db = high_db - low_db
     cells = max(1, round(width_db / step_db))
-    return category.low_db + (np.arange(cells) + 0.5) * width_db / cells
+    return low_db + (np.arange(cells) + 0.5) * width_db / cells
 
 
 def weighted_median(values: Sequence[float] | NDArray[np.float64], weights: NDArray[np.float64]) -> float:

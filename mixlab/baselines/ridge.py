@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixlab.baselines.base import Baseline, ListenedItem, require_items
-from mixlab.baselines.decision import ThresholdDecision, true_errors_db
+from mixlab.baselines.decision import ThresholdDecision
 from mixlab.language.advice import Advice
 
 ALPHAS = np.logspace(-1, 5, 19)
@@ -46,7 +46,9 @@ class Ridge(Baseline):
         self._slots = sorted({slot for item in train_items for slot in self._item_slots(item)})
         stems = sorted({stem for item in train_items for stem in item.problem.candidates})
         problems = [item.problem for item in train_items]
-        features, targets = self._features(train_items), true_errors_db(problems, stems)
+        features = self._features(train_items)
+        # Errors that count as none are learned as what they are, too.
+        targets = np.array([[p.relative_error_db(s) if s in p.candidates else 0.0 for s in stems] for p in problems])
         self._decision = ThresholdDecision(stems, self.rounding_db)
         songs = np.array([problem.song_id for problem in problems])
         held_out = np.empty_like(targets)

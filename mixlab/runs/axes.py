@@ -35,9 +35,11 @@ def axes_of(settings: TrainSettings | AxisSettings) -> dict[str, str | int | Non
 
 
 def _error_range(error: ErrorProtocol) -> str:
-    drawn = [category.range_db for category in error.categories.values() if category.probability > 0]
-    ends = [abs(end) for range_db in drawn for end in range_db if end != 0]
+    drawn = [entry.range_db for entry in error.categories.values() if entry.probability > 0 and not entry.is_balanced]
+    ends = [abs(end) for range_db in drawn for end in range_db]
     words = f"{min(ends):g} to {max(ends):g} dB" if ends else "no error"
+    if any(error.deadband_db):
+        words += " beyond {:g} to {:g} dB".format(*error.deadband_db)
     if error.relative:
         return f"relative, {words}"
     stems = max((number for number, share in enumerate(error.faulty_stems or (), 1) if share > 0), default=1)

@@ -37,9 +37,10 @@ def category_confusion(predictions: Sequence[Prediction], ranges_db: Ranges) -> 
         problem = prediction.problem
         if any(error.category not in ranges_db or error.stem == problem.anchor for error in problem.errors):
             continue
-        if not problem.errors and problem.error_category not in ranges_db:
+        faults = [error for error in problem.errors if error.stem in prediction.needed]
+        if not faults and problem.error_category not in ranges_db:
             continue
-        pairs = [(error.category, _taken_for(prediction, error.stem, ranges_db)) for error in problem.errors]
+        pairs = [(error.category, _taken_for(prediction, error.stem, ranges_db)) for error in faults]
         for true, taken in pairs or [(problem.error_category, _taken_for(prediction, None, ranges_db))]:
             row = counts.setdefault(true, {})
             row[taken] = row.get(taken, 0) + 1

@@ -73,7 +73,7 @@ def applied(problem: Problem, advice: Advice | None) -> Problem:
 
 
 def off_db(problem: Problem) -> float:
-    """RMS over the active stems beside the anchor of how far each is from its balance with the anchor, in dB."""
+    """RMS over the active stems beside the anchor of how far each is out of balance with the anchor, in dB."""
     if not problem.candidates:
         return 0.0
-    return float(np.sqrt(np.mean(np.square([problem.relative_error_db(stem) for stem in problem.candidates]))))
+    return float(np.sqrt(np.mean(np.square([problem.excess_db(stem) for stem in problem.candidates]))))

@@ -50,9 +50,12 @@ class Prediction:
 
     @cached_property
     def distance_db(self) -> float:
-        """Mean distance between advised and needed gain over the faulty stems; NaN for a balanced item."""
+        """Mean distance of the advised from the needed gain over the faulty stems, beyond what is tolerated.
+
+        NaN for a balanced item.
+        """
         advice = self.advice or Advice()
-        distances_db = [abs(advice.gain_db(s) - gain_db) for s, gain_db in self.problem.needed_gains_db.items()]
+        distances_db = [abs(self.problem.excess_db(stem, advice.gain_db(stem))) for stem in self.needed]
         return float(np.mean(distances_db)) if distances_db else float("nan")
 
     def to_json(self) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import numpy as np
 from mixlab.language.advice import Claim, State
 from mixlab.multitrack.segments import Segment
 from mixlab.synthesis.anchor import choose_anchor, fixed_anchor
-from mixlab.synthesis.problem import GainError, Problem, PromptCategory
+from mixlab.synthesis.problem import GainError, Problem, PromptCategory, Tolerance
 from mixlab.synthesis.protocol import ErrorProtocol, ProblemProtocol
 
 Named = TypeVar("Named", bound=str)
@@ -51,6 +51,7 @@ def draw_problem(
         headroom_gain_db=protocol.level.headroom_dbfs - segment.mixture_dbfs,
         master_gain_db=0.0,
         wording_seed=0,
+        tolerances=_tolerances(candidates, protocol.error),
         answer=protocol.error.answer,
         rounding_db=float(protocol.error.rounding_db),
     )
@@ -95,13 +96,19 @@ def _draw_errors(
     stem = candidates[int(rng.integers(len(candidates)))]
     errors = {stem: _draw_error(stem, category, protocol, rng)}
     if protocol.categories[category].is_balanced:
-        return (), category
+        return tuple(error for error in errors.values() if error.error_db), category
     for _ in range(min(_draw_number(protocol, rng), len(candidates)) - 1):
         intact = [candidate for candidate in candidates if candidate not in errors]
         stem = intact[int(rng.integers(len(intact)))]
         errors[stem] = _draw_error(stem, _choose(rng, protocol.fault_probabilities), protocol, rng)
     names = {error.category for error in errors.values()}
     return tuple(errors[stem] for stem in candidates if stem in errors), "+".join(sorted(names))
+
+
+def _tolerances(candidates: Sequence[str], protocol: ErrorProtocol) -> tuple[Tolerance, ...]:
+    """The deadband of every candidate, where there is one."""
+    low_db, high_db = protocol.deadband_db
+    return tuple(Tolerance(stem, low_db, high_db) for stem in candidates) if low_db < high_db else ()
 
 
 def _draw_relative_errors(

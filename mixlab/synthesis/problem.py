@@ -60,6 +60,15 @@ class GainError:
 
 
 @dataclass(frozen=True)
+class Tolerance:
+    """The range of errors in dB beside the anchor in which a stem counts as balanced; it holds 0."""
+
+    stem: str
+    low_db: float
+    high_db: float
+
+
+@dataclass(frozen=True)
 class NeededGain:
     """The gain in dB that a stem out of balance needs, and the range that its error's category puts it in.
 
@@ -112,6 +121,8 @@ class Problem:
     """Stems whose polarity is flipped, sorted by name."""
     borrowed: tuple[BorrowedStem, ...] = ()
     """Stems that come from other songs; all others are the song's own."""
+    tolerances: tuple[Tolerance, ...] = ()
+    """Of stems that may be off a little; all others are balanced where they are exactly right."""
     answer: AnswerForm = field(default=AnswerForm.VALUE, compare=False)
     """How the right advice names its amounts."""
     rounding_db: float = field(default=1.0, compare=False)
@@ -130,18 +141,31 @@ class Problem:
         """How far `stem` is from its balance with the anchor in dB; 0 for the anchor itself."""
         return self.error_db(stem) - self.error_db(self.anchor)
 
+    def excess_db(self, stem: str, gain_db: float = 0.0) -> float:
+        """How far `stem` is out of balance once it was turned by `gain_db`: its error beyond what is tolerated.
+
+        It is 0 within the tolerance, and the error relative to the anchor where there is none.
+        """
+        error_db = self.relative_error_db(stem) + gain_db
+        ranges = ((entry.low_db, entry.high_db) for entry in self.tolerances if entry.stem == stem)
+        low_db, high_db = next(ranges, (0.0, 0.0))
+        return error_db - min(max(error_db, low_db), high_db)
+
     @property
     def needed(self) -> tuple[NeededGain, ...]:
         """What each stem out of balance needs, since the anchor stays where it is; empty where the mix is balanced.
 
-        This is the truth that advice is judged by. Where the anchor has no error it is minus the injected error.
+        This is the truth that advice is judged by. Where the anchor has no error it is minus the injected error, which
+        brings a stem to where it was made, in the middle of what is tolerated.
         """
         anchor_low_db, anchor_high_db = self._range_db(self.anchor)
         found = []
         for stem in self.candidates:
-            if (error_db := self.relative_error_db(stem)) != 0:
+            if self.excess_db(stem) != 0:
                 low_db, high_db = self._range_db(stem)
-                found.append(NeededGain(stem, -error_db, anchor_low_db - high_db, anchor_high_db - low_db))
+                found.append(
+                    NeededGain(stem, -self.relative_error_db(stem), anchor_low_db - high_db, anchor_high_db - low_db)
+                )
         return tuple(found)
 
     @property
@@ -202,6 +226,7 @@ class Problem:
             "wording_seed": self.wording_seed,
             "flipped": list(self.flipped),
             "borrowed": [asdict(loan) for loan in self.borrowed],
+            "tolerances": [asdict(entry) for entry in self.tolerances],
             "answer": str(self.answer),
             "rounding_db": self.rounding_db,
         }
@@ -209,7 +234,7 @@ class Problem:
     @classmethod
     def from_json(cls, record: dict[str, Any]) -> Problem:
         """The inverse of `to_json`; keys of a larger record (a prediction) that are not the problem's are ignored."""
-        older = {"answer": AnswerForm.VALUE, "rounding_db": 1.0}
+        older = {"answer": AnswerForm.VALUE, "rounding_db": 1.0, "tolerances": ()}
         fields = {name: record.get(name, older[name]) if name in older else record[name]
                   for name in cls.__dataclass_fields__}  # fmt: skip
         claim = fields["claim"]
@@ -217,6 +242,7 @@ class Problem:
         fields["errors"] = tuple(GainError.from_json(error) for error in fields["errors"])
         fields["stems"], fields["flipped"] = tuple(fields["stems"]), tuple(fields["flipped"])
         fields["borrowed"] = tuple(BorrowedStem(**loan) for loan in fields["borrowed"])
+        fields["tolerances"] = tuple(Tolerance(**entry) for entry in fields["tolerances"])
         fields["prompt_category"], fields["answer"] = (
             PromptCategory(fields["prompt_category"]),
             AnswerForm(fields["answer"]),

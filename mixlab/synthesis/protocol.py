@@ -26,7 +26,10 @@ class ErrorKind(StrEnum):
 
 
 class ErrorCategory(Settings):
-    """A range of gain errors in dB and how often it occurs; a range of 0 to 0 is a mix without an error."""
+    """A range of gain errors in dB and how often it occurs.
+
+    A range that holds 0 is of balanced mixes: of 0 to 0 they have no error, of -1.5 to 1.5 one that nobody has to undo.
+    """
 
     probability: Share
     low_db: GainDb
@@ -34,7 +37,7 @@ class ErrorCategory(Settings):
 
     @property
     def is_balanced(self) -> bool:
-        return self.low_db == self.high_db == 0.0
+        return bool(self.low_db <= 0.0 <= self.high_db)
 
     @property
     def range_db(self) -> tuple[float, float]:
@@ -44,8 +47,11 @@ class ErrorCategory(Settings):
     def _is_a_range(self) -> ErrorCategory:
         if self.low_db > self.high_db:
             raise ValueError(f"the range is inverted ({self.low_db:g} to {self.high_db:g} dB); swap low_db and high_db")
-        if self.low_db * self.high_db < 0 or (self.low_db * self.high_db == 0 and self.low_db != self.high_db):
-            raise ValueError(f"the range {self.low_db:g} to {self.high_db:g} dB touches or crosses 0; split it by sign")
+        if self.low_db * self.high_db == 0 and self.low_db != self.high_db:
+            raise ValueError(
+                f"the range {self.low_db:g} to {self.high_db:g} dB touches or crosses 0; split it by sign, or let it "
+                "hold 0 inside, as -1.5 to 1.5 dB, for errors that count as none"
+            )
         return self
 
 
@@ -100,6 +106,11 @@ class ErrorProtocol(Settings):
         return {name: probability / total for name, probability in faults.items() if total > 0}
 
     @property
+    def deadband_db(self) -> tuple[float, float]:
+        """The range of errors that count as none; 0 to 0 where every error counts."""
+        return next((entry.range_db for entry in self.categories.values() if entry.is_balanced), (0.0, 0.0))
+
+    @property
     def ranges_db(self) -> dict[str, tuple[float, float]]:
         """The range of errors of each category."""
         return {name: category.range_db for name, category in self.categories.items()}
@@ -125,6 +136,23 @@ class ErrorProtocol(Settings):
         if self.faulty_stems is not None:
             shares = {str(number): share for number, share in enumerate(self.faulty_stems, start=1)}
             sum_to_one(shares, "probabilities of faulty_stems")
+        return self
+
+    @model_validator(mode="after")
+    def _no_fault_lies_in_the_deadband(self) -> ErrorProtocol:
+        wide = {name: entry for name, entry in self.categories.items() if entry.is_balanced and any(entry.range_db)}
+        for name, band in wide.items():
+            words = f"'{name}' ({band.low_db:g} to {band.high_db:g} dB)"
+            if self.relative:
+                raise ValueError(f"kind is relative, whose balanced stems are exactly right; give {words} 0 to 0 dB")
+            for other, entry in self.categories.items():
+                if other != name and entry.is_balanced:
+                    raise ValueError(f"{words} touches or crosses 0; split it by sign, since '{other}' holds 0 already")
+                if other != name and entry.high_db > band.low_db and entry.low_db < band.high_db:
+                    raise ValueError(
+                        f"'{other}' ({entry.low_db:g} to {entry.high_db:g} dB) reaches into {words}, where errors "
+                        "count as none; move the ranges apart"
+                    )
         return self
 
     @model_validator(mode="after")

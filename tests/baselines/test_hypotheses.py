@@ -11,7 +11,9 @@ from mixlab.baselines.hypotheses import hypotheses, weighted_median
 from mixlab.baselines.loudness import LoudnessRuleGenre
 from mixlab.baselines.oracle import Oracle
 from mixlab.baselines.ridge import Ridge
+from mixlab.evaluation.ceiling import best_joint_accuracy
 from mixlab.scoring import score
+from tests.closed_form import BALANCED, LOUD, QUIET, best_joint
 
 
 def shares(known) -> dict[tuple[int, ...], float]:
@@ -102,3 +104,39 @@ def test_an_oracle_that_knows_the_song_itself_is_always_right(draw_by, balance_d
     found = score(predictions_of(items, Oracle(balance_db, 0.05, relative).advise(items)), resamples=0).headline
     assert found["joint_accuracy"] == 1
     assert found["gain_mae_db"] < 0.5
+
+
+def test_an_error_in_the_deadband_is_of_the_class_balanced(deadband, draw_by):
+    known = hypotheses(deadband, 3)
+    balanced = known.members(0)
+    assert known.probabilities[balanced].sum() == pytest.approx(0.2)
+    assert np.abs(known.errors_db[balanced]).max() == pytest.approx(1.45)
+    assert (np.count_nonzero(known.errors_db[balanced], axis=1) == 1).all()
+    assert not known.signs[balanced].any()
+    assert len(known.starts) == 7
+    items = draw_by(deadband, "bass", 500, seed=4)
+    assert np.mean([not item.problem.needed for item in items]) == pytest.approx(0.2, abs=0.03)
+
+
+def test_bayes_with_a_deadband_reaches_what_an_integral_says_can_be_reached(deadband):
+    known = hypotheses(deadband, 1)
+    classes = ((0.4, LOUD), (0.2, ((-1.5, 1.5),)), (0.4, QUIET))
+    assert best_joint_accuracy(np.array([[4.0]]), known) == pytest.approx(best_joint(classes), abs=0.005)
+    # What is small and counts as none makes the classes harder to tell apart.
+    assert best_joint(classes) < best_joint(((0.4, LOUD), (0.2, BALANCED), (0.4, QUIET))) - 0.005
+
+
+def test_an_oracle_that_knows_the_song_itself_leaves_small_errors_alone(draw_by, balance_db, deadband):
+    items = draw_by(deadband, "bass", 40)
+    for item in items:
+        item.song_lufs.update({stem: -20.0 + level for stem, level in balance_db[item.problem.genre].items()})
+    found = score(predictions_of(items, Oracle(balance_db, 0.05, deadband).advise(items)), resamples=0).headline
+    assert found["joint_accuracy"] == 1
+    assert found["gain_mae_db"] == 0  # to a whole dB is well within 1.5
+
+
+@pytest.mark.parametrize("rival", [LoudnessRuleGenre(), Ridge()], ids=lambda rival: rival.name)
+def test_rivals_are_tuned_to_leave_small_errors_alone(draw_by, deadband, rival):
+    train, items = (draw_by(deadband, "bass", songs, seed) for songs, seed in ((90, 1), (60, 2)))
+    rival.fit(train)
+    assert score(predictions_of(items, rival.advise(items)), resamples=0).headline["balanced_recall"] > 0.4

@@ -117,6 +117,11 @@ def test_a_wrong_format_gets_a_sentence(overrides, words):
         (["error.categories.loud.low_db=6", "error.categories.loud.high_db=3"], "inverted (6 to 3 dB); swap low_db"),
         (["error.categories.loud.low_db=-3"], "touches or crosses 0; split it by sign"),
         (["error.categories.no_error.high_db=2"], "touches or crosses 0"),
+        (
+            ["error=deadband", "error.categories.loud.low_db=1"],
+            "'loud' (1 to 6 dB) reaches into 'no_error' (-1.5 to 1.5",
+        ),
+        (["error=relative", "error.categories.no_error={probability:0.6,low_db:-1,high_db:1}"], "are exactly right"),
         (["error.categories.loud.high_db=90"], "'error.categories.loud.high_db' is 90"),
         (["error.categories.loud.probability=0.3"], "the probabilities sum to 1.1, not to 1"),
         (["error.categories.loud.probability=1.2"], "'error.categories.loud.probability' is 1.2"),

@@ -19,7 +19,7 @@ from mixlab.synthesis.seeds import generator
 
 ITEMS = 3000
 TOLERANCE = 0.03
-KINDS = ("single", "several", "relative")
+KINDS = ("single", "several", "relative", "deadband")
 CLASSIFIED = ["single", *(pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS[1:])]
 
 
@@ -74,9 +74,9 @@ def louder_or_quieter(needed: str) -> int:
 
 
 @pytest.fixture(scope="module")
-def protocol_of(protocol, several, relative):
+def protocol_of(protocol, several, relative, deadband):
     """The protocol of a kind of errors, at the levels of the configuration unless another master gain is asked for."""
-    errors = {"single": protocol.error, "several": several, "relative": relative}
+    errors = {"single": protocol.error, "several": several, "relative": relative, "deadband": deadband}
 
     def build(kind: str, anchor: str = "bass", master_range_db: float = 18.0):
         level = LevelProtocol(headroom_dbfs=-32.0, master_range_db=master_range_db)

@@ -31,7 +31,7 @@ SOME = [name if name in ("anchor_choice", "backbone") else pytest.param(name, ma
 FULL_SIZE = {"musdb18hq_7b_lora": 16.8e9, "musdb18hq_7b_qlora": 7.35e9}
 """Recipes that no CPU runs, and how many bytes their weights take."""
 OWN = {"audio_only", "advice_seeking", "incorrect_description", "correct_description", "narrow_errors", "wide_errors"}
-OWN |= {"mixingbuddy"}
+OWN |= {"mixingbuddy", "mixingbuddy_paper"}
 """Experiments that train on other errors or prompts than they are evaluated on."""
 ONE_STEP = ("trainer.max_steps=1", "data.batch_size=4", "data.examples_per_epoch=4", "data.workers=0")
 
