@@ -96,7 +96,7 @@ def _balanced(error: ErrorProtocol, candidates: int, probability: float, step_db
     if low_db == high_db:
         return [(np.zeros((1, candidates)), np.array([probability]))]
     gains_db = _grid(low_db, high_db, step_db)
-    block = np.kron(np.eye(candidates), gains_db[:, None])
+    block = np.asarray(np.kron(np.eye(candidates), gains_db[:, None]), dtype=np.float64)
     return [(block, np.full(len(block), probability / len(block)))]
 
 

@@ -22,6 +22,7 @@ from mixlab.scoring.comparison import compare_methods
 from mixlab.scoring.conventions import conventions
 from mixlab.scoring.loop_path import LoopFigures
 from mixlab.scoring.prediction import Prediction
+from mixlab.scoring.psychometric import psychometric_curves
 from mixlab.scoring.results import Kind, Row, SplitResult
 from mixlab.scoring.scores import headline_predictions, score
 from mixlab.synthesis.problem import Problem
@@ -158,6 +159,7 @@ class Evaluator:
             name: conventions(found, self.bank.segment, self._usual, resamples, by_genre=name == main)
             for name, found in predictions.items()
         }
+        curves = {row.method: psychometric_curves(predictions[row.method], resamples) for row in rows}
         # Songs that are unlike the training songs depart from other genres, in their own way.
         headline = [prediction.problem for prediction in headline_predictions(predictions[main])]
         ceiling = ceilings(self.bank.segments["train"], headline, self.settings.error) if split == "test" else {}
@@ -169,6 +171,7 @@ class Evaluator:
             comparisons,
             category_confusion(headline_predictions(predictions[main]), ranges_db),
             conventions={name: found for name, found in usual.items() if found is not None},
+            psychometric={name: found for name, found in curves.items() if found},
             ceiling=ceiling,
         )
 

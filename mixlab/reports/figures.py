@@ -5,16 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from mixlab.reports.drawing import INK, MUTED, SERIES, dots, draw, svg
 from mixlab.reports.sheets import Sheet
 from mixlab.reports.table import label_of, row_label
 from mixlab.scoring.bootstrap import Figure
 from mixlab.scoring.loop_path import LoopFigures
+from mixlab.scoring.metrics import TOLERANCES_DB
 from mixlab.scoring.prediction import Prediction
+from mixlab.scoring.psychometric import ALL, Curve
 from mixlab.scoring.results import HEARD, Row
 
-BY_SIZE = ("model", "loudness_rule_genre", "ridge", "oracle")
-"""The methods compared by size of error: more lines than these cannot be told apart."""
+BY_SIZE = ("loudness_rule_genre", "ridge", "oracle")
+"""The methods compared with the model by size of error: more lines than these cannot be told apart."""
 
 MOST_POINTS = 2000
 """Points in a scatter plot; beyond, every n-th item is drawn."""
@@ -53,7 +57,7 @@ def _ranked(found: Sequence[tuple[str, Figure | None, str]], name: str) -> str:
 def size_figure(rows: Sequence[Row]) -> str:
     """Joint accuracy against the size of the error, for the model and the methods that it has to stand beside."""
     figure, (axes,) = draw(1, height=3.6, width=6.2)
-    chosen = [row for name in BY_SIZE for row in rows if row.method == name or (name == "model" and row.kind == name)]
+    chosen = _chosen(rows)
     sizes = list(dict.fromkeys(size for row in chosen for size in row.scores.groups.get("size_db", {})))
     for index, row in enumerate(chosen):
         groups, shift = row.scores.groups.get("size_db", {}), 0.07 * (index - (len(chosen) - 1) / 2)
@@ -67,6 +71,50 @@ def size_figure(rows: Sequence[Row]) -> str:
     if chosen:
         axes.legend(loc="lower right")
     return svg(figure, "size")
+
+
+def _chosen(rows: Sequence[Row]) -> list[Row]:
+    return [row for row in rows if row.kind == "model" or row.method in BY_SIZE]
+
+
+def tolerance_figure(rows: Sequence[Row]) -> str:
+    """Jointly right with a gain within a tolerance of the needed one, against the tolerance; last, with any."""
+    figure, (axes,) = draw(1, height=3.2, width=6.2)
+    places = [f"within_{size_db}_db" for size_db in TOLERANCES_DB] + ["joint_accuracy"]
+    for index, row in enumerate(_chosen(rows)):
+        shift = 0.07 * (index - 1.5)
+        points = [(place + shift, value) for place, name in enumerate(places) if (value := row.figure(name))]
+        dots(axes, points, SERIES[index % len(SERIES)], label=row_label(row))
+    axes.set_xticks(range(len(places)), [*(f"{size_db} dB" for size_db in TOLERANCES_DB), "any"])
+    axes.set_ylim(0, 1.04)
+    axes.set_ylabel("right within tolerance")
+    axes.set_xlabel("tolerance of the gain")
+    axes.legend(loc="upper left", ncols=2)
+    return svg(figure, "tolerance")
+
+
+def psychometric_figure(found: Mapping[str, Mapping[str, Curve]]) -> str:
+    """The share found against the size of the error, a panel a stem: points by doubling and fitted curves; or empty."""
+    shown = {name: curves for name, curves in found.items() if name in (next(iter(found)), *BY_SIZE)}
+    if not shown:
+        return ""
+    stems = list(next(iter(shown.values())))
+    figure, all_axes = draw(len(stems), height=3.2, width=2.4 * len(stems) + 0.6, margin_left=0.07)
+    for axes, stem in zip(all_axes, stems, strict=True):
+        for index, (name, curves) in enumerate(shown.items()):
+            curve, colour, shift = curves[stem], SERIES[index % len(SERIES)], 1.0 + 0.04 * (index - 1.5)
+            middles = [(shift * math.sqrt(size.low_db * size.high_db), size.found) for size in curve.sizes]
+            dots(axes, middles, colour, "o", label_of(name))
+            sizes_db = np.geomspace(curve.sizes[0].low_db, curve.sizes[-1].high_db, 60)
+            axes.plot(sizes_db, curve.share(sizes_db), color=colour, linewidth=1.4)
+        axes.set_xscale("log", base=2)
+        ticks = [size.low_db for size in shown[name][stem].sizes]
+        axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        axes.set_ylim(0, 1.04)
+        axes.set_xlabel(f"size of the error, dB: {'all stems' if stem == ALL else stem}")
+    all_axes[0].set_ylabel("share found")
+    all_axes[0].legend(loc="upper left", bbox_to_anchor=(0.0, -0.2), ncols=4)
+    return svg(figure, "psychometric")
 
 
 def gain_figure(predictions: Sequence[Prediction]) -> str:
@@ -176,11 +224,13 @@ def _kind(key: str) -> str | None:
     """The panel of a training metric, None for what is no result (learning rate, time, counts, ends of intervals)."""
     if key.endswith(("_low", "_high")):
         return None
+    if "/within_" in key:
+        return "share"
     if key.endswith("_db"):
         return "dB"
     if "loss" in key:
         return "loss"
-    return "share" if key.endswith(("accuracy", "_rate", "joint", "within_1_db", "within_3_db")) else None
+    return "share" if key.endswith(("accuracy", "_rate", "joint")) else None
 
 
 def lines_figure(sheet: Sheet, columns: Mapping[str, str]) -> str:

@@ -56,6 +56,8 @@ def write_report(
             "size": figures.size_figure(result.rows),
             "gain": figures.gain_figure(headline_predictions(result.model_predictions)),
             "segments": figures.segments_figure(result.by_segments, result.ceiling),
+            "tolerance": figures.tolerance_figure(result.rows),
+            "psychometric": figures.psychometric_figure(result.psychometric),
             "closed_loop": figures.loop_figure(result.loops),
             "curve": figures.curve_figure(run.curve),
         },

@@ -7,15 +7,16 @@ from collections.abc import Mapping, Sequence
 from mixlab.language.advice import Direction
 from mixlab.reports.comparison import matrix_sheets
 from mixlab.reports.probes import probe_sheets
+from mixlab.reports.psychometric import psychometric_sheets
 from mixlab.reports.sheets import Line, Sheet, alone
-from mixlab.reports.table import label_of, results_sheet, short_controls_sheet
+from mixlab.reports.table import label_of, results_sheet, row_label, short_controls_sheet
 from mixlab.scoring.bootstrap import Figure
 from mixlab.scoring.categories import OTHER_STEM, UNREADABLE
 from mixlab.scoring.conventions import STATES, Conventions
 from mixlab.scoring.loop_path import CONVERGED_DB, LoopFigures
-from mixlab.scoring.metrics import METRICS, Heads
+from mixlab.scoring.metrics import METRICS, TOLERANCES_DB, Heads
 from mixlab.scoring.prediction import Prediction
-from mixlab.scoring.results import HEARD, SplitResult
+from mixlab.scoring.results import HEARD, Row, SplitResult
 from mixlab.scoring.scores import Scores, headline_predictions
 
 AXES = {
@@ -35,14 +36,29 @@ def run_sheets(result: SplitResult) -> list[Sheet]:
     """All tables of a split, in the order of the report: the results first."""
     found = [
         results_sheet(result.rows, result.ceiling),
+        tolerance_sheet(result.rows),
         confusion_sheet(headline_predictions(result.model_predictions)),
     ]
     found += [*category_sheets(result.confusion), *matrix_sheets(result.comparisons)]
-    found += group_sheets(result.rows[0].scores)
+    found += [*psychometric_sheets(result.psychometric), *group_sheets(result.rows[0].scores)]
     if (short := short_controls_sheet(result.rows)).lines:
         found.append(short)
     found += segments_sheets(result.by_segments, result.ceiling)
     return [*found, *conventions_sheets(result.conventions), *loop_sheets(result.loops), *probe_sheets(result.probes)]
+
+
+def tolerance_sheet(rows: Sequence[Row]) -> Sheet:
+    """The share of answers that are right to so many dB, by method."""
+    names = [*(f"within_{size_db}_db" for size_db in TOLERANCES_DB), "joint_accuracy"]
+    return Sheet(
+        "tolerance",
+        "Right within a tolerance",
+        {name: METRICS[name].heading for name in names},
+        [Line(row_label(row), {name: row.figure(name) for name in names}, row.kind, form=names[-1]) for row in rows],
+        "method",
+        "Joint accuracy where the gain counts as well: stem and direction are right, and the advised gain is at most "
+        "so far from the needed one, or from the range of gains that would do. Joint: whatever the gain.",
+    )
 
 
 def group_sheets(scores: Scores) -> list[Sheet]:

@@ -74,6 +74,10 @@ class SongBootstrap:
         )
         return sums, counts
 
+    def item_weights(self, resamples: int) -> NDArray[np.float64]:
+        """How often each item counts in each of the first `resamples`, shape (resamples, items)."""
+        return self._weights[:resamples, self._song_of_item]
+
     def means(self, values: ArrayLike) -> NDArray[np.float64]:
         """The mean of each resample, NaN where a resample holds no item to which the outcome applies.
 

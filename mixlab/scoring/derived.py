@@ -48,11 +48,22 @@ def _precision_in_practice(totals: Totals) -> NDArray[np.float64]:
 
 def _d_prime(totals: Totals) -> NDArray[np.float64]:
     missed, alarms = totals["missed_error_rate"], totals["false_alarm_rate"]
+    return d_prime(_hits(totals), missed.count, alarms.sum, alarms.count)
+
+
+def d_prime(
+    hits: NDArray[np.float64], faulty: NDArray[np.float64], alarms: NDArray[np.float64], balanced: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """z(hit rate) - z(false alarm rate) of so many hits among faulty and alarms among balanced items.
+
+    One response of each kind is added, shared among both in proportion to their numbers (the log-linear rule of Hautus
+    1995), so that rates of 0 and 1 have a finite z and who always does the same has a d' of 0.
+    """
     # Half a response for both, whatever their numbers, would give who always moves, or never does, a d' of 0.4 where
     # four mixes in five have an error.
-    faulty_share = _ratio(missed.count, missed.count + alarms.count)
-    hit_rate = _ratio(_hits(totals) + faulty_share, missed.count + 2.0 * faulty_share)
-    alarm_rate = _ratio(alarms.sum + 1.0 - faulty_share, alarms.count + 2.0 * (1.0 - faulty_share))
+    faulty_share = _ratio(faulty, faulty + balanced)
+    hit_rate = _ratio(hits + faulty_share, faulty + 2.0 * faulty_share)
+    alarm_rate = _ratio(alarms + 1.0 - faulty_share, balanced + 2.0 * (1.0 - faulty_share))
     return np.asarray(ndtri(hit_rate) - ndtri(alarm_rate), dtype=np.float64)
 
 
@@ -101,9 +112,7 @@ for _metric in (
     Metric("detection_precision", _DETECTION, compute=_precision),
     Metric("detection_recall", _DETECTION, compute=_recall),
     Metric("detection_f1", _DETECTION, compute=_f1),
-    # z(hit rate) - z(false alarm rate), free of the share of faulty items. One response of each kind is added, shared
-    # among mixes with and without an error in proportion to their numbers (the log-linear rule of Hautus 1995), so that
-    # rates of 0 and 1 have a finite z and who always does the same has a d' of 0.
+    # Free of the share of faulty items.
     Metric("detection_d_prime", _DETECTION, unit="", compute=_d_prime),
     # The precision where 20 % of all mixes are faulty, from the same two rates by Bayes' rule.
     Metric("detection_precision_at_20", _DETECTION, compute=_precision_in_practice),

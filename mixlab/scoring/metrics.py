@@ -26,6 +26,9 @@ NAN = float("nan")
 TOLERANCE_DB = 1e-9
 """Keeps a gain that is 1 dB away by rounding of floats within 1 dB."""
 
+TOLERANCES_DB = (1, 2, 3, 6)
+"""By how many dB an advised gain may miss the needed one: ``within_1_db`` and so on."""
+
 Outcome = Callable[[Prediction], float]
 
 
@@ -170,6 +173,18 @@ def missed_error(prediction: Prediction) -> float:
     return not prediction.advised if prediction.needed else NAN
 
 
+def _right_within(tolerance_db: float) -> Outcome:
+    """Whether the advice is jointly right, and every gain at most so far from what is needed."""
+
+    def outcome(prediction: Prediction) -> float:
+        gain_db, excess_db = (prediction.advice or Advice()).gain_db, prediction.problem.excess_db
+        return prediction.is_right and all(
+            abs(excess_db(stem, gain_db(stem))) <= tolerance_db + TOLERANCE_DB for stem in prediction.needed
+        )
+
+    return outcome
+
+
 def _in_range(prediction: Prediction) -> float:
     """The share of faulty stems whose advised gain lies within the range of the error's category, where it is known."""
     needed = prediction.problem.needed
@@ -225,8 +240,8 @@ for _metric in (
     Metric("gain_mae_db", lambda p: p.distance_db, "error dB", "dB", True, heads=Heads.SCREEN, short="error\ndB"),
     Metric("gain_mae_located_db", lambda p: p.distance_db if p.is_right else NAN, "error dB, located", "dB", True,
            is_paired=False, heads=Heads.RESULTS),
-    Metric("within_1_db", of_faulty(lambda p: p.distance_db <= 1.0 + TOLERANCE_DB)),
-    Metric("within_3_db", of_faulty(lambda p: p.distance_db <= 3.0 + TOLERANCE_DB)),
+    # Jointly right, and the gain right to so many dB; a balanced mix that is called so needs none.
+    *(Metric(f"within_{size_db}_db", _right_within(size_db), f"within {size_db} dB") for size_db in TOLERANCES_DB),
     Metric("magnitude_in_range", _in_range),
     Metric("parse_rate", lambda p: p.advice is not None, "parsed", heads=Heads.SCREEN, short="parsed"),
     # What became of the response: three shares that add up to 1.

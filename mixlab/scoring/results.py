@@ -14,6 +14,7 @@ from mixlab.scoring.loop_path import LoopFigures
 from mixlab.scoring.paired import Difference
 from mixlab.scoring.prediction import Prediction
 from mixlab.scoring.probe import Probe
+from mixlab.scoring.psychometric import Curve
 from mixlab.scoring.scores import Scores
 
 OWN_SPLIT = "test_own"
@@ -76,6 +77,8 @@ class SplitResult:
     """By method; empty where nothing usual is known."""
     loops: dict[str, LoopFigures] = field(default_factory=dict)
     """Of the closed loop over several steps, by method; empty where there was one step only."""
+    psychometric: dict[str, dict[str, Curve]] = field(default_factory=dict)
+    """By method and stem; empty where no error is small."""
     ceiling: dict[str, Figure] = field(default_factory=dict)
     """What the best listener could reach, by the names of `HEARD`; empty where nobody knows."""
     by_segments: dict[str, dict[int, Figure]] = field(default_factory=dict)
@@ -105,6 +108,8 @@ class SplitResult:
                 flat |= {} if loop is None else loop.flat(f"{prefix}closed_loop")
             if row.method in self.conventions:
                 flat |= self.conventions[row.method].flat(f"{prefix}conventions")
+            for stem, curve in self.psychometric.get(row.method, {}).items():
+                flat |= curve.flat(f"{prefix}psychometric/stem={stem}")
             if row.lead is not None:
                 flat |= flat_figures(prefix[:-1], {"model_lead": (row.lead.difference, row.lead.low, row.lead.high)})
                 flat |= {f"{prefix}model_lead_p": row.lead.p, f"{prefix}model_lead_p_holm": row.lead.p_holm}

@@ -106,6 +106,19 @@ def test_a_balanced_item_without_a_target_counts_for_all_that_might_have_been_it
     assert "bass" not in rows
 
 
+def test_with_the_papers_deadband_up_to_3_db_are_no_error_and_count_for_their_target(draw_by):
+    error = train_settings("error=mixingbuddy_paper").error
+    items = draw_by(error, "random", 60)
+    small = [item.problem for item in items if item.problem.error_category == "no_error"]
+    assert {abs(problem.errors[0].error_db) < 3 for problem in small} == {True}
+    tables = protocol_tables(predictions_of(items, [Advice()] * len(items)))
+    rows = {table.name: table.rows for table in tables}
+    assert rows["categories"]["no error"] == (len(small), 100, 100, 100, None)
+    assert rows["overall"]["all items"][1] == pytest.approx(100 * len(small) / len(items))
+    vocals = [item for item in items if item.problem.errors[0].stem == "vocals"]
+    assert rows["target_stems"]["vocals"][0] == len(vocals)
+
+
 def test_two_stems_or_no_size_of_the_range_are_no_right_magnitude():
     for said in (Advice((Move.of("vocals", 4.0), Move.of("drums", 4.0))), advice("vocals", 6, 12), None):
         (row,) = protocol_tables([item("a", "vocals", -4.0, "quiet", said)])[0].rows.values()

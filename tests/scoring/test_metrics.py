@@ -13,7 +13,7 @@ from mixlab.errors import ConfigError
 from mixlab.language.advice import Advice, Claim, Direction, Move, State, Verdict
 from mixlab.scoring import METRICS, Heads, Metric, Prediction, outcomes, score
 from mixlab.scoring.comparison import compare_methods
-from mixlab.synthesis.problem import PromptCategory
+from mixlab.synthesis.problem import PromptCategory, Tolerance
 
 
 def one(problem, *moves, verdict=None):
@@ -32,8 +32,8 @@ def test_always_raising_the_vocals_by_6_db(mixed_problems, answers):
     assert headline["missed_error_rate"] == 0
     assert headline["gain_mae_db"] == pytest.approx((0 + 2 + 11 + 9 + 12 + 3) / 6)
     assert headline["gain_mae_located_db"] == pytest.approx(1.0)
-    assert headline["within_1_db"] == 1 / 6
-    assert headline["within_3_db"] == 3 / 6
+    assert headline["within_1_db"] == 1 / 8
+    assert headline["within_2_db"] == headline["within_6_db"] == 2 / 8
     assert headline["parse_rate"] == 1
 
 
@@ -126,6 +126,24 @@ def test_an_item_with_two_errors_counts_in_the_group_of_each(problem):
 def test_a_range_counts_by_its_middle(problem):
     said = Advice((Move("vocals", 4.0, 7.0),))
     assert outcomes([Prediction(problem(("vocals", -6.0)), "", said)])["gain_mae_db"][0] == pytest.approx(0.5)
+
+
+def test_within_a_tolerance_every_gain_counts_and_only_where_the_answer_is_right(problem):
+    both = problem(("vocals", -6.0), ("drums", 8.0))
+    within = [name for name in METRICS if name.startswith("within_")]
+    row = one(both, ("vocals", 7.0), ("drums", -5.0))
+    assert [row[name] for name in within] == [0, 0, 1, 1]
+    assert not any(one(both, ("vocals", 6.0))[name] for name in within)
+    assert not any(one(problem(("vocals", -0.5)))[name] for name in within)  # missed, though by 0.5 dB
+    assert all(one(problem())[name] for name in within)
+    assert not any(one(problem(), ("vocals", 1.0))[name] for name in within)
+
+
+def test_within_a_tolerance_what_lies_in_the_deadband_is_no_distance(problem):
+    tolerant = replace(problem(("vocals", -5.0)), tolerances=(Tolerance("vocals", -1.5, 1.5),))
+    for gain_db, within_1, within_2 in ((6.5, 1, 1), (8.0, 0, 1), (2.5, 1, 1), (1.0, 0, 0)):
+        row = one(tolerant, ("vocals", gain_db))
+        assert (row["within_1_db"], row["within_2_db"]) == (within_1, within_2), gain_db
 
 
 @pytest.mark.parametrize(("distance_db", "within_1", "within_3"), [(1.0, 1, 1), (1.1, 0, 1), (3.0, 0, 1), (3.2, 0, 0)])
@@ -247,7 +265,7 @@ def test_joint_right_means_stem_and_direction_right(problem, error, said):
     row = {name: values[0] for name, values in outcomes([prediction]).items()}
     assert row["joint_accuracy"] <= min(row["stem_accuracy"], row["direction_accuracy"]) <= row["parse_rate"]
     if error is not None:
-        assert row["within_1_db"] <= row["within_3_db"]
+        assert row["within_1_db"] <= row["within_3_db"] <= row["within_6_db"] <= row["joint_accuracy"]
         needed = Direction.of(-error[1])
         right = advice is not None and [(m.stem, m.direction) for m in advice.moves] == [(error[0], needed)]
         assert row["joint_accuracy"] == right

@@ -71,7 +71,9 @@ def train_a_step(demo_source, demo_store, demo_cache, tmp_path):
 @pytest.mark.parametrize(
     "name",
     [
-        name if name in ("bass_anchor", "mixingbuddy", "audio_only") else pytest.param(name, marks=SLOW)
+        name
+        if name in ("bass_anchor", "mixingbuddy", "mixingbuddy_paper", "audio_only")
+        else pytest.param(name, marks=SLOW)
         for name in EXPERIMENTS
         if name not in FULL_SIZE
     ],
