@@ -17,11 +17,11 @@ from mixlab import __version__
 from mixlab.audio.files import wav_bytes
 from mixlab.errors import ConfigError, InputFileError
 from mixlab.hub.card import card, dataset_info
-from mixlab.multitrack.segments import group_by_song
 from mixlab.items.drawn import DrawnItems
 from mixlab.items.exported import deciding_settings
 from mixlab.items.manifest import MANIFEST, Manifest, check_file, describe_file, read_manifest
 from mixlab.items.records import ClipRecord, Item
+from mixlab.multitrack.segments import group_by_song
 from mixlab.settings import Plain
 from mixlab.storage import whole_folder
 from mixlab.synthesis.example import Clip, Example

@@ -11,9 +11,8 @@ from torch.utils.data import Dataset
 
 from mixlab.audio.levels import apply_gain
 from mixlab.chat.encoder import IGNORED, ChatEncoder
-from mixlab.multitrack.segments import group_by_song
 from mixlab.language.templates import clip_label
-from mixlab.multitrack.segments import Segment
+from mixlab.multitrack.segments import Segment, group_by_song
 from mixlab.multitrack.store import SongStore
 from mixlab.synthesis.example import Clip
 from mixlab.synthesis.seeds import generator
