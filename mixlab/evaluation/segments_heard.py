@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from mixlab.evaluation.answering import Answerer, Answering
 from mixlab.evaluation.evaluator import Evaluator
 from mixlab.runs.settings import EvaluationSettings
+from mixlab.scoring.bootstrap import Figure
 from mixlab.scoring.results import SplitResult
 from mixlab.scoring.scores import score
 
 RIVALS = ("loudness_rule_heard", "bayes_unknown", "bayes_heard", "bayes_known")
 """Baselines that are asked with fewer segments as well."""
-
-COLUMN = "joint_accuracy"
 
 
 def by_segments(
@@ -22,7 +21,7 @@ def by_segments(
     answering: Answering,
     settings: EvaluationSettings,
     baseline: str | None,
-) -> dict[str, dict[int, tuple[float, float, float]]]:
+) -> dict[str, dict[int, Figure]]:
     """Joint accuracy on the test songs by method and number of segments heard: 1, 2, 4, ... and those of the results.
 
     The rivals are fitted on as many segments as they hear.
@@ -31,11 +30,11 @@ def by_segments(
         result: with all of `settings.segments`; None in all but the first process.
 
     Returns:
-        Empty where one segment is heard, and in all but the first process.
+        What stands first in the results first; empty where one segment is heard, and in all but the first process.
     """
     counts = [2**power for power in range(settings.segments.bit_length()) if 2**power < settings.segments]
     names = tuple(name for name in RIVALS if name in settings.baselines)
-    found: dict[str, dict[int, tuple[float, float, float]]] = {}
+    found: dict[str, dict[int, Figure]] = {} if result is None or not counts else {result.rows[0].method: {}}
     for count in counts:
         fewer = Answering(answering.bank, answering.encoder, answering.devices, count)
         evaluator = Evaluator(fewer, settings.but(segments=count, baselines=names), baseline)
@@ -43,11 +42,9 @@ def by_segments(
         if result is not None:
             predictions |= evaluator.advised(answering.bank.problems("test"), list(evaluator.baselines))
             for name, said in predictions.items():
-                figure = score(said, settings.resamples).overall.figure(COLUMN)
-                if figure is not None:
+                if (figure := score(said, settings.resamples).overall.figure("joint_accuracy")) is not None:
                     found.setdefault(name, {})[count] = figure
-    if result is not None and counts:
-        for row in result.rows:
-            if row.method in found and (figure := row.figure(COLUMN)) is not None:
-                found[row.method][settings.segments] = figure
+    for row in [] if result is None else result.rows:
+        if row.method in found and (figure := row.figure("joint_accuracy")) is not None:
+            found[row.method][settings.segments] = figure
     return found
