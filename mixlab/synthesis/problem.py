@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -151,7 +152,7 @@ class Problem:
         low_db, high_db = next(ranges, (0.0, 0.0))
         return error_db - min(max(error_db, low_db), high_db)
 
-    @property
+    @cached_property  # every metric of every item asks for it
     def needed(self) -> tuple[NeededGain, ...]:
         """What each stem out of balance needs, since the anchor stays where it is; empty where the mix is balanced.
 
