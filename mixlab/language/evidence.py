@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mixlab.language.advice import Direction
 from mixlab.language.amounts import Amount
@@ -55,29 +55,58 @@ def gather(sentences: Sequence[Sentence], stems: Sequence[str]) -> Evidence:
     evidence = Evidence()
     antecedents: Sequence[str] = ()
     last: Clause | None = None
+    measured: Sequence[Amount] = ()
+    named: Sequence[str] = ()
     for sentence in sentences:
         is_first = not sentence.is_continued
+        here: list[str] = []
         retracts = sentence.retracts and any(said.solutions or said.acts for said in evidence.stems.values())
         for clause in _certain(sentence, evidence):
             evidence.aside = evidence.aside or clause.aside
             says = clause.has_predicate or clause.mentions or clause.acts or clause.aside
+            if clause.contrasts and evidence.balanced:
+                evidence.balanced, evidence.nice = False, True
+            if retracts and last is not None and clause.amounts and not says:
+                last.amounts[:], retracts = clause.amounts, False
+                continue
             if last is not None and clause.amounts and not says and not last.aside:
                 last.amounts.extend(clause.amounts if not last.amounts else ())
                 continue
             if clause.joint is Kind.EFFECT and any(said.solutions for said in evidence.stems.values()):
                 continue
-            targets = _targets(clause, sentence, stems, antecedents, last, is_first)
+            _fill_in(clause, last, measured)
+            measured = clause.amounts or measured
+            if clause.which is not None:
+                evidence.retracted = evidence.retracted or len(named) != 2
+            targets = named[clause.which :][:1] if clause.which is not None and len(named) == 2 else _targets(clause, sentence, stems, antecedents, last, is_first)
             antecedents = targets or clause.excluded or antecedents
             if retracts and targets and _turns(clause):
                 retracts = False
                 _take_back(evidence, targets)
             _note(evidence, clause, targets)
             last, is_first = clause, False
+            here.extend(stem for stem, _ in clause.mentions if stem not in here)
+            named = here or named
         evidence.retracted = evidence.retracted or retracts
     for said in evidence.stems.values():  # "loud, but not too loud"
         said.descriptions = [told for told in said.descriptions if told[0] not in said.dismissed]
         _compare_levels(said)
     return evidence
+
+
+def _fill_in(clause: Clause, last: Clause | None, measured: Sequence[Amount]) -> None:
+    """Give a clause what it takes over: "so is the bass", "the same goes for the drums", "by the same amount"."""
+    if clause.is_same_amount and not clause.amounts:
+        clause.amounts.extend(replace(amount, sign=0) for amount in measured)
+    if not clause.is_same or last is None:
+        return
+    if clause.targets and not _turns(clause):
+        clause.solutions, clause.descriptions = set(last.solutions), set(last.descriptions)
+        clause.amounts.extend(() if clause.amounts else last.amounts)
+        clause.vague_db.extend(() if clause.vague_db else last.vague_db)
+        clause.leave = clause.leave or last.leave or last.balanced
+    elif clause.rest and (last.balanced or last.leave):
+        clause.rest, clause.balanced = False, True
 
 
 def _take_back(evidence: Evidence, targets: Sequence[str]) -> None:

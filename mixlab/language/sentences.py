@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from mixlab.language.clause import Clause
 from mixlab.language.clauses import read_clause
 from mixlab.language.items import Item
 from mixlab.language.lexicon import Kind, Mark, word_set
 
-_JOINTS = (Kind.SPLIT, Kind.SPLIT_NOT, Kind.EXCEPT, Kind.EFFECT, Kind.PURPOSE, Kind.IF, Kind.COMMA)
+_JOINTS = (Kind.SPLIT, Kind.SPLIT_NOT, Kind.EXCEPT, Kind.EFFECT, Kind.PURPOSE, Kind.IF, Kind.WISH, Kind.COMMA)
+_STATES = (Kind.LOUD, Kind.QUIET)
 _TURNS = (Kind.RAISE, Kind.LOWER, Kind.LOUDER, Kind.QUIETER, Kind.WEAK_RAISE, Kind.ACT)
 _MOVES = (*_TURNS[:-1], Kind.WEAK_LOWER)
 
@@ -40,17 +42,18 @@ def read_sentences(items: Iterable[Item]) -> Iterator[Sentence]:
     label: tuple[str, ...] = ()
     before = ""
     for item in [*items, None]:
-        if item is not None and not item.has(Kind.STOP):
+        is_corrected = item is not None and item.has(Kind.RETRACTION) and any(part.has(*_MOVES) for part in sentence)
+        if item is not None and not item.has(Kind.STOP) and not is_corrected:
             sentence.append(item)
             continue
-        stop = "" if item is None else item.words[0]
+        stop = "" if item is None else ";" if is_corrected else item.words[0]
         is_question = stop == "?" and _asks(sentence)
         if sentence and before in ("", "\n"):
             stems, is_heading = _label(sentence)
             heading = stems if is_heading and stop in ("\n", "") else heading
             label = stems
         if sentence and not is_question:
-            is_alternative = any(part.has(Kind.ALTERNATIVE) for part in sentence)
+            is_alternative = _wavers(sentence) or any(part.has(Kind.ALTERNATIVE) for part in sentence)
             is_field = len(sentence) > 2 and sentence[1].words == (":",) and not sentence[0].has(Kind.STEM)
             clauses = _join(_split(sentence))
             if any(part.has(Kind.CUSTOM) for part in sentence):
@@ -64,7 +67,7 @@ def read_sentences(items: Iterable[Item]) -> Iterator[Sentence]:
             label = ()
         is_number = bool(sentence) and not any(part.words[0].isalpha() for part in sentence)
         before = before if is_number and before in ("", "\n") else stop  # "1. Vocals: ..."
-        sentence = []
+        sentence = [item] if item is not None and is_corrected else []
 
 
 def _asks(sentence: Sequence[Item]) -> bool:
@@ -75,6 +78,13 @@ def _asks(sentence: Sequence[Item]) -> bool:
     rest = (item for item in sentence[1:] if item.words[0] not in small and not item.has(Kind.AMOUNT))
     after = next(rest, sentence[0])
     return not (sentence[0].has(Kind.REQUEST) and after.has(*_TURNS, Kind.WEAK_LOWER, Kind.GAIN, Kind.LOSS))
+
+
+def _wavers(sentence: Sequence[Item]) -> bool:
+    """Whether one of several stems is meant: "maybe the bass, maybe the kick"."""
+    words = [item for item in sentence if item.words[0] not in word_set("determiners") and not item.has(Kind.COPULA)]
+    doubts = (pair for pair in pairwise(words) if pair[0].words[-1] in word_set("waverers") and pair[1].has(Kind.STEM))
+    return sum(1 for _ in doubts) > 1
 
 
 def _shared_out(clauses: list[Clause]) -> list[Clause]:
@@ -105,21 +115,51 @@ def _label(line: Sequence[Item]) -> tuple[tuple[str, ...], bool]:
 
 def _split(sentence: Sequence[Item]) -> Iterator[Clause]:
     """Clauses as commas and conjunctions cut them."""
-    joint: Kind | None = None
+    sentence = _without_brackets(sentence)
+    joint = Kind.IF if _is_inverted(sentence) else None
     part: list[Item] = []
-    has_turn = False
+    has_turn = contrasts = False
     for index, item in enumerate(sentence):
+        contrasts = contrasts or item.words[0] in word_set("contrasts")
         if item.has(*_JOINTS) or _is_outcome(item, part):
-            yield read_clause(part, joint)
+            yield from _clause(part, joint, contrasts and item.words[0] not in word_set("contrasts"))
+            contrasts = contrasts and (not part or item.words[0] in word_set("contrasts"))
             joint = _joint(sentence, index)
             part, has_turn = [], False
             continue
+        if item.has(Kind.SAME) and any(other.has(*_MOVES, *_STATES) for other in part):
+            yield from _clause(part, joint, contrasts)
+            joint, part, has_turn = Kind.SPLIT, [], False
         if has_turn and item.words[0] == "to" and _is_infinitive(sentence[index : index + 2], part):
-            yield read_clause(part, joint)  # "raise the vocals by 3 dB | to reduce the masking"
+            yield from _clause(part, joint, contrasts)  # "raise the vocals by 3 dB | to reduce the masking"
             joint, part, has_turn = Kind.PURPOSE, [], False
         part.append(item)
         has_turn = has_turn or item.has(Kind.RAISE, Kind.LOWER, Kind.LOUDER, Kind.QUIETER)
-    yield read_clause(part, joint)
+    yield from _clause(part, joint, contrasts)
+
+
+def _clause(part: Sequence[Item], joint: Kind | None, contrasts: bool) -> Iterator[Clause]:
+    """The clause of these items, if there are any."""
+    clause = read_clause(part, joint)
+    clause.contrasts = contrasts
+    yield clause
+
+
+def _without_brackets(sentence: Sequence[Item]) -> list[Item]:
+    """The items without the brackets around an amount: "the drums (3 dB) and the bass (2 dB)"."""
+    return [
+        item
+        for index, item in enumerate(sentence)
+        if not (item.words == ("(",) and any(other.amount for other in sentence[index + 1 : index + 2]))
+        and not (item.words == (")",) and index > 1 and sentence[index - 1].amount and sentence[index - 2].words == ("(",))
+    ]
+
+
+def _is_inverted(sentence: Sequence[Item]) -> bool:
+    """Whether the sentence begins with a condition without "if": "should the label want it, ..."."""
+    if len(sentence) < 2 or sentence[0].words != ("should",):
+        return False
+    return sentence[1].has(Kind.STEM, Kind.PRONOUN) or sentence[1].words[0] in (*word_set("determiners"), "you")
 
 
 def _joint(sentence: Sequence[Item], index: int) -> Kind:
@@ -152,7 +192,10 @@ def _join(clauses: Iterable[Clause]) -> list[Clause]:
     in_purpose = False
     for clause in clauses:
         says = clause.has_predicate or clause.states_amount or clause.mentions or clause.aside or clause.all
-        shapes = clause.either or clause.rejects or clause.ends_in_anchor or clause.joint is Kind.IF
+        if clause.disowns and frames:
+            frames[-1].void()  # "I might raise the vocals, | but I might not"
+            continue
+        shapes = clause.is_same or clause.which is not None or clause.either or clause.rejects or clause.ends_in_anchor or clause.joint is Kind.IF
         if not (says or shapes):
             continue
         if not frames:
@@ -164,10 +207,10 @@ def _join(clauses: Iterable[Clause]) -> list[Clause]:
                 current.void()  # "lowering the bass | would not help"
                 continue
             in_purpose = True  # "so that the drums are louder than the bass" says what the advice is good for
-        elif clause.solutions:
+        elif clause.solutions and not clause.elliptic:
             in_purpose = False
-        if current.told and clause.is_past:
-            clause.void()  # "I lowered the drums | and raised the vocals"
+        if current.told and (clause.is_past or (clause.joint is Kind.PURPOSE and not clause.targets)):
+            clause.void()  # "I lowered the drums | and raised the vocals", "| which was too much"
             clause.told = True
         if not in_purpose:
             _add(frames, clause)
@@ -195,8 +238,9 @@ def _add(frames: list[Clause], clause: Clause) -> None:
     elif clause.is_bare and clause.mentions and current.ends_in_anchor:
         current.mentions.extend((stem, Mark.STRONG) for stem, _ in clause.mentions)  # "next to the anchor | (bass)"
     elif clause.is_bare and clause.mentions and clause.joint is Kind.SPLIT and _goes_on(current, clause):
-        current.mentions.extend((stem, Mark.STRONG) for stem, _ in clause.mentions)
-        current.amounts.extend(clause.amounts)
+        _go_on(current, clause)
+    elif clause.is_same:
+        frames.append(clause)
     elif _is_unfinished(current, clause) or _ends_split_verb(current, clause):
         current.absorb(clause)
     elif clause.has_predicate or not current.has_predicate or (clause.aside and clause.targets) or clause.levels:
@@ -213,6 +257,15 @@ def _add(frames: list[Clause], clause: Clause) -> None:
 def _goes_on(current: Clause, clause: Clause) -> bool:
     """Whether the stems go on with what is compared with: "next to the bass | and the drums"."""
     return current.ends_in_reference and not (current.targets and current.amounts and clause.amounts)
+
+
+def _go_on(current: Clause, clause: Clause) -> None:
+    """Take in stems that go on with the last one: as more targets where that one is the target ("2 dB to the bass")."""
+    is_target = current.mentions[-1][1] is Mark.WEAK and all(mark is not Mark.NONE for _, mark in current.mentions)
+    if is_target:
+        current.mentions = [(stem, Mark.NONE if mark is Mark.WEAK else mark) for stem, mark in current.mentions]
+    current.mentions.extend((stem, Mark.NONE if is_target else Mark.STRONG) for stem, _ in clause.mentions)
+    current.amounts.extend(clause.amounts)
 
 
 def _is_unfinished(current: Clause, clause: Clause) -> bool:
@@ -233,7 +286,12 @@ def _set_apart(frames: list[Clause], clause: Clause) -> None:
     """Take in "except the vocals": what is said of all others is not said of them, nor of the mix as a whole."""
     current = frames[-1]
     is_moved = bool(current.solutions or current.descriptions)
-    if current.joint is Kind.EXCEPT and clause.joint is not Kind.EXCEPT:  # "except for the drums, | all is fine"
+    if current.joint is Kind.EXCEPT and clause.joint is Kind.PURPOSE and not is_moved:
+        current.absorb(clause)  # "aside from the vocals, | which need 2 dB more"
+    elif current.joint is Kind.EXCEPT and clause.joint is not Kind.EXCEPT and is_moved:
+        current.joint, clause.rest = None, True  # "apart from the drums being too loud, | all is fine"
+        frames.append(clause)
+    elif current.joint is Kind.EXCEPT and clause.joint is not Kind.EXCEPT:  # "except for the drums, | all is fine"
         current.excluded.extend(stem for stem, _ in current.mentions)
         current.mentions.clear()
         current.joint = None
