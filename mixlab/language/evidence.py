@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 from dataclasses import dataclass, field, replace
 
 from mixlab.language.advice import Direction
@@ -57,7 +58,10 @@ def gather(sentences: Sequence[Sentence], stems: Sequence[str]) -> Evidence:
     last: Clause | None = None
     measured: Sequence[Amount] = ()
     named: Sequence[str] = ()
-    for sentence in sentences:
+    for sentence, after in zip_longest(sentences, sentences[1:]):
+        if sentence.asks and after is not None and after.denies:
+            for clause in sentence.clauses:
+                clause.void()  # "Lower the drums? I would not."
         is_first = not sentence.is_continued
         here: list[str] = []
         retracts = sentence.retracts and any(said.solutions or said.acts for said in evidence.stems.values())
@@ -78,7 +82,11 @@ def gather(sentences: Sequence[Sentence], stems: Sequence[str]) -> Evidence:
             measured = clause.amounts or measured
             if clause.which is not None:
                 evidence.retracted = evidence.retracted or len(named) != 2
-            targets = named[clause.which :][:1] if clause.which is not None and len(named) == 2 else _targets(clause, sentence, stems, antecedents, last, is_first)
+            targets = (
+                named[clause.which :][:1]
+                if clause.which is not None and len(named) == 2
+                else _targets(clause, sentence, stems, antecedents, last, is_first)
+            )
             antecedents = targets or clause.excluded or antecedents
             if retracts and targets and _turns(clause):
                 retracts = False
@@ -133,13 +141,14 @@ def _certain(sentence: Sentence, evidence: Evidence) -> Iterator[Clause]:
     is_condition = is_either = False
     has_wish = any(clause.joint is Kind.IF and clause.is_subjunctive for clause in sentence.clauses)
     for index, clause in enumerate(sentence.clauses):
+        is_condition = is_condition or sentence.is_optional
         is_opening = is_condition and sentence.clauses[0].joint is Kind.IF
         is_turned = bool(clause.solutions or clause.descriptions or (clause.targets and clause.amounts))
         evidence.either = evidence.either or (is_turned and (is_either or clause.either or sentence.is_alternative))
         is_either = (is_either or clause.either) and not is_turned
         if clause.joint is Kind.IF and not has_wish:
             is_condition = True
-        elif index > 0 and clause.joint is Kind.SPLIT and not is_opening:
+        elif index > 0 and clause.joint is Kind.SPLIT and not (is_opening or sentence.is_optional):
             is_condition = False
         if is_condition:
             evidence.optional = evidence.optional or bool(clause.solutions)

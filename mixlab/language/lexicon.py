@@ -64,6 +64,7 @@ class Kind(StrEnum):
     TONE = "tone"
     IF = "if"
     WISH = "wish"
+    OPTION = "option"
     OR = "or"
     ALTERNATIVE = "alternative"
     REFUSAL = "refusal"

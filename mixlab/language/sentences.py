@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import pairwise, takewhile
 
 from mixlab.language.clause import Clause
 from mixlab.language.clauses import read_clause
@@ -24,6 +24,8 @@ class Sentence:
     Attributes:
         topic: the stems of the line's label or of the heading that it stands under ("**Drums:** too loud").
         is_alternative: it is one of several ways to go ("alternatively, ...").
+        is_optional: it may be done or left ("feel free to ...").
+        asks, denies: it ends with a question mark, or begins with a "no" that may answer one that does.
         is_continued: a semicolon stands before it, or it is a field of a record ("Action: raise").
         retracts: it takes back what was said before ("actually no, ...").
     """
@@ -31,6 +33,9 @@ class Sentence:
     clauses: list[Clause]
     topic: tuple[str, ...] = ()
     is_alternative: bool = False
+    is_optional: bool = False
+    asks: bool = False
+    denies: bool = False
     is_continued: bool = False
     retracts: bool = False
 
@@ -62,7 +67,16 @@ def read_sentences(items: Iterable[Item]) -> Iterator[Sentence]:
             if any(part.has(Kind.SHARED) for part in sentence):
                 clauses = _shared_out(clauses)
             retracts = any(part.has(Kind.RETRACTION) for part in sentence)
-            yield Sentence(clauses, label or heading, is_alternative, is_field or before == ";", retracts)
+            yield Sentence(
+                clauses,
+                label or heading,
+                is_alternative,
+                is_optional=any(part.has(Kind.OPTION) for part in sentence),
+                asks=stop == "?",
+                denies=_denies(sentence),
+                is_continued=is_field or before == ";",
+                retracts=retracts,
+            )
         if stop == "\n":
             label = ()
         is_number = bool(sentence) and not any(part.words[0].isalpha() for part in sentence)
@@ -78,6 +92,12 @@ def _asks(sentence: Sequence[Item]) -> bool:
     rest = (item for item in sentence[1:] if item.words[0] not in small and not item.has(Kind.AMOUNT))
     after = next(rest, sentence[0])
     return not (sentence[0].has(Kind.REQUEST) and after.has(*_TURNS, Kind.WEAK_LOWER, Kind.GAIN, Kind.LOSS))
+
+
+def _denies(sentence: Sequence[Item]) -> bool:
+    """Whether the sentence says no to a question before it: "No.", "I would not."."""
+    has_stem = any(item.has(Kind.STEM) for item in sentence)
+    return not has_stem and any(item.has(Kind.NOT, Kind.NOTHING, Kind.DISOWN) for item in sentence[:3])
 
 
 def _wavers(sentence: Sequence[Item]) -> bool:
@@ -130,6 +150,12 @@ def _split(sentence: Sequence[Item]) -> Iterator[Clause]:
         if item.has(Kind.SAME) and any(other.has(*_MOVES, *_STATES) for other in part):
             yield from _clause(part, joint, contrasts)
             joint, part, has_turn = Kind.SPLIT, [], False
+        if item.words == ("by",) and _is_means(sentence[index + 1 :]):
+            before = read_clause(part, joint)
+            before.void()  # "match the drums to the bass | by raising them"
+            yield before
+            joint, part, has_turn = Kind.SPLIT, [], False
+            continue
         if has_turn and item.words[0] == "to" and _is_infinitive(sentence[index : index + 2], part):
             yield from _clause(part, joint, contrasts)  # "raise the vocals by 3 dB | to reduce the masking"
             joint, part, has_turn = Kind.PURPOSE, [], False
@@ -151,7 +177,9 @@ def _without_brackets(sentence: Sequence[Item]) -> list[Item]:
         item
         for index, item in enumerate(sentence)
         if not (item.words == ("(",) and any(other.amount for other in sentence[index + 1 : index + 2]))
-        and not (item.words == (")",) and index > 1 and sentence[index - 1].amount and sentence[index - 2].words == ("(",))
+        and not (
+            item.words == (")",) and index > 1 and sentence[index - 1].amount and sentence[index - 2].words == ("(",)
+        )
     ]
 
 
@@ -178,6 +206,12 @@ def _is_outcome(item: Item, before: Sequence[Item]) -> bool:
     return has_subject and any(part.has(*_MOVES) for part in before)
 
 
+def _is_means(items: Sequence[Item]) -> bool:
+    """Whether "by" leads to what is to be done: "by taking 2 dB off the guitars"."""
+    is_gerund = bool(items) and items[0].words[0].endswith("ing") and items[0].has(*_TURNS, Kind.WEAK_LOWER, Kind.LOSS)
+    return is_gerund and any(item.has(Kind.STEM, Kind.PRONOUN) for item in items)
+
+
 def _is_infinitive(items: Sequence[Item], before: Sequence[Item]) -> bool:
     """Whether "to" leads to a verb ("to reduce the masking", "to support the kick") and not to a stem."""
     if any(item.has(*_TURNS) for item in items):
@@ -190,18 +224,29 @@ def _join(clauses: Iterable[Clause]) -> list[Clause]:
     """Clauses that belong together put together: "the vocals and | the drums are too loud"."""
     frames: list[Clause] = []
     in_purpose = False
-    for clause in clauses:
+    every = list(clauses)
+    for index, clause in enumerate(every):
         says = clause.has_predicate or clause.states_amount or clause.mentions or clause.aside or clause.all
         if clause.disowns and frames:
             frames[-1].void()  # "I might raise the vocals, | but I might not"
+            frames.extend([clause] if clause.has_predicate and clause.targets else [])
             continue
-        shapes = clause.is_same or clause.which is not None or clause.either or clause.rejects or clause.ends_in_anchor or clause.joint is Kind.IF
+        shapes = (
+            clause.is_same
+            or clause.which is not None
+            or clause.either
+            or clause.rejects
+            or clause.ends_in_anchor
+            or clause.joint is Kind.IF
+        )
         if not (says or shapes):
             continue
         if not frames:
             frames.append(clause)
             continue
         current = frames[-1]
+        if clause.joint is Kind.EFFECT and current.names_none:
+            clause.void()  # "it is not the bass | that is too loud"
         if clause.joint in (Kind.PURPOSE, Kind.EFFECT) and current.solutions:
             if clause.joint is Kind.EFFECT and clause.rejects:
                 current.void()  # "lowering the bass | would not help"
@@ -212,9 +257,19 @@ def _join(clauses: Iterable[Clause]) -> list[Clause]:
         if current.told and (clause.is_past or (clause.joint is Kind.PURPOSE and not clause.targets)):
             clause.void()  # "I lowered the drums | and raised the vocals", "| which was too much"
             clause.told = True
-        if not in_purpose:
+        if not in_purpose and frames[-1].has_predicate and _leads_on(every[index:]):
+            frames.append(clause)
+        elif not in_purpose:
             _add(frames, clause)
     return frames
+
+
+def _leads_on(clauses: Sequence[Clause]) -> bool:
+    """Whether a stem alone belongs to what follows: "the bass is fine, | the guitars | and the drums are too loud"."""
+    names = list(takewhile(lambda clause: clause.is_bare and clause.mentions and not clause.amounts, clauses))
+    after = clauses[len(names) :]
+    is_list = bool(names) and all(clause.joint in (Kind.SPLIT, Kind.COMMA) for clause in names)
+    return is_list and bool(after) and after[0].joint is Kind.SPLIT and after[0].is_statement and after[0].has_predicate
 
 
 def _add(frames: list[Clause], clause: Clause) -> None:
@@ -222,6 +277,10 @@ def _add(frames: list[Clause], clause: Clause) -> None:
     current = frames[-1]
     if clause.joint is Kind.EXCEPT or current.joint is Kind.EXCEPT:
         _set_apart(frames, clause)
+    elif current.excluded and not current.has_predicate and clause.joint is Kind.SPLIT and clause.mentions:
+        current.excluded.extend(stem for stem, _ in clause.mentions)
+        clause.mentions.clear()
+        current.absorb(clause)  # "everything except the bass | and the drums should come up"
     elif clause.band and not (clause.mentions or clause.acts):
         current.void()  # "cut the bass by 3 dB, | at 250 Hz"
         current.aside = True
@@ -270,6 +329,8 @@ def _go_on(current: Clause, clause: Clause) -> None:
 
 def _is_unfinished(current: Clause, clause: Clause) -> bool:
     """Whether the clause before says nothing yet, and so waits for this one."""
+    if clause.rest and current.mentions:
+        return False  # "start with the drums | and bring up the others"
     return not current.has_predicate and (current.is_bare or not current.targets or not clause.targets)
 
 
@@ -285,6 +346,10 @@ def _ends_split_verb(current: Clause, clause: Clause) -> bool:
 def _set_apart(frames: list[Clause], clause: Clause) -> None:
     """Take in "except the vocals": what is said of all others is not said of them, nor of the mix as a whole."""
     current = frames[-1]
+    if clause.joint is Kind.SPLIT and clause.mentions and not clause.contrasts:
+        if current.joint is Kind.EXCEPT and clause.is_bare and not clause.amounts:
+            current.mentions.extend(clause.mentions)  # "except for the bass | and the drums, | all is fine"
+            return
     is_moved = bool(current.solutions or current.descriptions)
     if current.joint is Kind.EXCEPT and clause.joint is Kind.PURPOSE and not is_moved:
         current.absorb(clause)  # "aside from the vocals, | which need 2 dB more"
