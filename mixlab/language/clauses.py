@@ -51,9 +51,9 @@ class _Seen:
     praise: bool = False
 
 
-def read_clause(items: Sequence[Item], joint: Kind | None) -> Clause:
-    """What the items of one clause say; `joint` is the kind of the word or mark before them."""
-    clause = Clause(Kind.IF if joint is Kind.WISH else joint, is_subjunctive=joint is Kind.WISH)
+def read_clause(items: Sequence[Item], joint: Kind | None, contrasts: bool = False) -> Clause:
+    """What the items of one clause say; `joint` is the kind of the word or mark before them, `contrasts` a "but"."""
+    clause = Clause(Kind.IF if joint is Kind.WISH else joint, is_subjunctive=joint is Kind.WISH, contrasts=contrasts)
     seen = _Seen()
     negated = joint is Kind.SPLIT_NOT or any(item.has(Kind.NEITHER) for item in items)
     pending = Mark.NONE
@@ -103,15 +103,13 @@ def _note_shape(clause: Clause, items: Sequence[Item]) -> None:
     stems = [index for index, item in enumerate(items) if item.has(Kind.STEM)]
     verbs = [index for index, item in enumerate(items) if item.has(*_TURNING, Kind.ACT)]
     has_verb = any(item.has(*_VERBS) for item in items)
-    clause.is_statement = (
-        has_verb and bool(stems) and not any(item.has(*_VERBS, *_TURNING) for item in items[: stems[0]])
-    )
+    leads = bool(stems) and not any(item.has(*_VERBS, *_TURNING) for item in items[: stems[0]])
+    clause.is_statement = leads and has_verb
     clause.is_led_by_stem = bool(stems) and (not verbs or stems[0] < verbs[0]) and not has_verb
     ways = [index for index, item in enumerate(items) if item.has(Kind.OR)]
     is_denied = any(item.has(Kind.NOT, Kind.NOTHING) for item in items)
-    clause.either = (
-        bool(ways and stems) and not (is_denied and ways[0] > 0) and (ways[0] == 0 or stems[0] < ways[0] < stems[-1])
-    )
+    if ways and stems:  # "no need to touch bass or vocals" gives no choice
+        clause.either = ways[0] == 0 or (stems[0] < ways[0] < stems[-1] and not is_denied)
     clause.either = clause.either or len(items) == len(ways) == 1  # "or, if you prefer, ..."
     clause.process = any(item.has(Kind.PROCESS) for item in items)
     clause.aside = clause.aside or any(item.has(Kind.PROCESS, Kind.TONE) for item in items)
@@ -245,21 +243,17 @@ def _conclude(clause: Clause, seen: _Seen) -> None:
     is_compared = seen.than and not (seen.modal or seen.strong or clause.acts)
     described = seen.is_description or seen.due or is_compared
     if described and not (clause.joint is Kind.IF and clause.is_subjunctive):  # "if they were 2 dB louder"
-        has_rival = (
-            seen.than and not (seen.due or seen.modal) and any(mark is Mark.STRONG for _, mark in clause.mentions)
-        )
-        if not has_rival:  # "louder than the bass" is no fault by itself
+        is_related = any(mark is Mark.STRONG for _, mark in clause.mentions)
+        if not (is_related and seen.than) or seen.due or seen.modal:  # "louder than the bass" is no fault by itself
             clause.descriptions |= {_OPPOSITE[direction] for direction in seen.compared or seen.weak}
         clause.solutions |= seen.strong
     else:
         clause.solutions |= (seen.strong | seen.compared) or seen.weak
         is_weak = bool(seen.weak) and not (seen.strong | seen.compared)
         clause.elliptic = is_weak and not (clause.amounts or clause.descriptions)
-    has_amount = bool(clause.amounts or clause.vague_db or clause.is_same_amount)
-    is_signed = any(amount.sign for amount in clause.amounts)
-    if has_amount and not (
-        is_signed or clause.aside or clause.solutions or clause.descriptions or seen.negated or seen.copula
-    ):
+    says = clause.solutions or clause.descriptions or clause.signed_direction or clause.aside
+    has_amount = clause.amounts or clause.vague_db or clause.is_same_amount
+    if has_amount and not (says or seen.negated or seen.copula):
         clause.solutions |= seen.by_amount & {LOWER} or seen.by_amount
     has_target = bool(clause.mentions) or clause.pronoun
     if seen.negated and has_target and not described:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import zip_longest
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 
 from mixlab.language.advice import Direction
 from mixlab.language.amounts import Amount
@@ -80,13 +80,11 @@ def gather(sentences: Sequence[Sentence], stems: Sequence[str]) -> Evidence:
                 continue
             _fill_in(clause, last, measured)
             measured = clause.amounts or measured
-            if clause.which is not None:
-                evidence.retracted = evidence.retracted or len(named) != 2
-            targets = (
-                named[clause.which :][:1]
-                if clause.which is not None and len(named) == 2
-                else _targets(clause, sentence, stems, antecedents, last, is_first)
-            )
+            if clause.which is None:
+                targets = _targets(clause, sentence, stems, antecedents, last, is_first)
+            else:  # "the former", "the latter"
+                targets = named[clause.which :][:1] if len(named) == 2 else ()
+                evidence.retracted = evidence.retracted or not targets
             antecedents = targets or clause.excluded or antecedents
             if retracts and targets and _turns(clause):
                 retracts = False
