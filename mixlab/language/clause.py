@@ -23,7 +23,7 @@ _SHARED = (
         "aside",
         "process",
     ),
-    *("band", "either", "is_subjunctive", "mutes"),
+    *("band", "either", "is_subjunctive", "mutes", "is_same", "is_same_amount", "contrasts"),
 )
 
 
@@ -55,6 +55,11 @@ class Clause:
         plural: a pronoun that only stems can stand for.
         mutes: its verb takes a stem out as well as down ("drop the drums").
         told: it tells what was done; is_past: it begins with a verb in the past.
+        is_statement: a stem stands before its verb ("the drums are too loud").
+        is_same: what was said last holds of it too ("the same goes for the drums"); is_same_amount: that amount.
+        contrasts: a "but" stands before it; disowns: it makes none of the move before it.
+        names_none: it says which stem it is not ("it is not the bass").
+        which: of two stems named before, the first (0) or the last (-1) is meant.
         elliptic: it turns by "more" or "less" alone, and so may go on with what was spoken of before.
     """
 
@@ -92,6 +97,13 @@ class Clause:
     told: bool = False
     is_past: bool = False
     elliptic: bool = False
+    is_statement: bool = False
+    is_same: bool = False
+    is_same_amount: bool = False
+    contrasts: bool = False
+    disowns: bool = False
+    names_none: bool = False
+    which: int | None = None
 
     @property
     def targets(self) -> list[str]:

@@ -48,11 +48,12 @@ class _Seen:
     any: bool = False
     hedge: bool = False
     mark: bool = False
+    praise: bool = False
 
 
-def read_clause(items: Sequence[Item], joint: Kind | None) -> Clause:
-    """What the items of one clause say; `joint` is the kind of the word or mark before them."""
-    clause = Clause(joint)
+def read_clause(items: Sequence[Item], joint: Kind | None, contrasts: bool = False) -> Clause:
+    """What the items of one clause say; `joint` is the kind of the word or mark before them, `contrasts` a "but"."""
+    clause = Clause(Kind.IF if joint is Kind.WISH else joint, is_subjunctive=joint is Kind.WISH, contrasts=contrasts)
     seen = _Seen()
     negated = joint is Kind.SPLIT_NOT or any(item.has(Kind.NEITHER) for item in items)
     pending = Mark.NONE
@@ -72,7 +73,7 @@ def read_clause(items: Sequence[Item], joint: Kind | None) -> Clause:
             seen.nothing = seen.nothing or item.has(Kind.NOTHING)
         _note_words(clause, seen, item)
         if _is_aside(items, index):
-            clause.aside = True
+            clause.aside = clause.aside or not item.has(Kind.GAIN)
         elif item.entry is not PLAIN and not _is_attribute(items, index):
             _note_directions(clause, seen, item, negated)
         _note_balance(clause, seen, item, negated)
@@ -84,7 +85,10 @@ def read_clause(items: Sequence[Item], joint: Kind | None) -> Clause:
         clause.mentions.clear()  # "the drums, not the vocals, should come down"
     _note_shape(clause, items)
     _conclude(clause, seen)
-    clause.told = _is_done(items)
+    if joint is Kind.WISH:
+        clause.descriptions.clear()
+    clause.names_none = negated and bool(clause.mentions) and not any(item.has(*_TURNING, *_STATES) for item in items)
+    clause.told = clause.joint is not Kind.IF and _is_done(items)
     clause.is_past = bool(items) and items[0].words[-1] in word_set("past_verbs")
     if clause.process or clause.told:
         clause.void()
@@ -99,9 +103,13 @@ def _note_shape(clause: Clause, items: Sequence[Item]) -> None:
     stems = [index for index, item in enumerate(items) if item.has(Kind.STEM)]
     verbs = [index for index, item in enumerate(items) if item.has(*_TURNING, Kind.ACT)]
     has_verb = any(item.has(*_VERBS) for item in items)
+    leads = bool(stems) and not any(item.has(*_VERBS, *_TURNING) for item in items[: stems[0]])
+    clause.is_statement = leads and has_verb
     clause.is_led_by_stem = bool(stems) and (not verbs or stems[0] < verbs[0]) and not has_verb
     ways = [index for index, item in enumerate(items) if item.has(Kind.OR)]
-    clause.either = bool(ways and stems) and (ways[0] == 0 or stems[0] < ways[0] < stems[-1])
+    is_denied = any(item.has(Kind.NOT, Kind.NOTHING) for item in items)
+    if ways and stems:  # "no need to touch bass or vocals" gives no choice
+        clause.either = ways[0] == 0 or (stems[0] < ways[0] < stems[-1] and not is_denied)
     clause.either = clause.either or len(items) == len(ways) == 1  # "or, if you prefer, ..."
     clause.process = any(item.has(Kind.PROCESS) for item in items)
     clause.aside = clause.aside or any(item.has(Kind.PROCESS, Kind.TONE) for item in items)
@@ -110,16 +118,24 @@ def _note_shape(clause: Clause, items: Sequence[Item]) -> None:
     clause.is_anchor = clause.ends_in_anchor and all(
         item.has(Kind.ANCHOR) or item.words[0] in word_set("determiners") for item in items
     )
+    clause.disowns = any(item.has(Kind.DISOWN) for item in items)
+    says_none = any(item.words[0] in ("none", "nothing") for item in items)
+    is_none = says_none and all(item.has(Kind.STEM, Kind.NOTHING) or item.words == (":",) for item in items)
+    clause.leave = clause.leave or (is_none and (bool(stems) or clause.joint is Kind.COMMA))
     clause.band = any(item.words[-1] in word_set("bands") for item in items)
 
 
 def _is_done(items: Sequence[Item]) -> bool:
     """Whether the clause tells what was done: "the drums were turned down", "he lowered his voice"."""
     is_asked = any(item.has(Kind.MODAL, Kind.AMOUNT, Kind.VAGUE) for item in items)
-    for first, second in pairwise(items):
+    small = word_set("adverbs") | word_set("auxiliaries")
+    for first, second in pairwise(item for item in items if item.words[-1] not in small):
         is_doer = first.words[-1] in word_set("persons") or (first.has(Kind.STEM) and not is_asked)
         if is_doer and second.words[-1] in word_set("past_verbs"):
             return True
+    for first, second in pairwise(items):
+        if first.entry is PLAIN and first.words[0].isalpha() and second.words[0] in word_set("habits"):
+            return True  # "my neighbour turns the bass up"
     for index, item in enumerate(items[:-1]):
         if not item.has(Kind.PAST):
             continue
@@ -130,8 +146,10 @@ def _is_done(items: Sequence[Item]) -> bool:
 
 
 def _is_attribute(items: Sequence[Item], index: int) -> bool:
-    """Whether a word of direction only says which stem is meant: "the lower vocals", "the louder guitars"."""
+    """Whether a word of direction only says which stem is meant, or how: "the lower vocals", "more clearly"."""
     is_between = 0 < index < len(items) - 1 and items[index + 1].has(Kind.STEM)
+    if items[index].has(*_WEAK) and index + 1 < len(items) and items[index + 1].words[0].endswith("ly"):
+        return True  # "more clearly"
     return is_between and items[index].has(*_TURNING) and items[index - 1].words == ("the",)
 
 
@@ -141,7 +159,7 @@ def _is_aside(items: Sequence[Item], index: int) -> bool:
     if item.entry is PLAIN:
         return False
     is_measured = item.has(*_STATES) and item.words[-1] in word_set("measures")
-    return (is_measured or item.has(*_TURNING)) and turns_something_else(items, index)
+    return (is_measured or item.has(*_TURNING, Kind.GAIN)) and turns_something_else(items, index)
 
 
 def _pending(pending: Mark, item: Item, before: Item) -> Mark:
@@ -149,6 +167,8 @@ def _pending(pending: Mark, item: Item, before: Item) -> Mark:
     if item.entry.mark is not Mark.NONE:
         return item.entry.mark
     is_article = item.words[0] in word_set("determiners") and not before.has(Kind.ANCHOR)
+    if is_article and pending is Mark.WEAK and before.has(Kind.LOUD):
+        return Mark.STRONG  # "drowning out the vocals", but "overpowering vocals"
     return pending if is_article or item.has(Kind.ANCHOR) else Mark.NONE
 
 
@@ -168,6 +188,10 @@ def _note_words(clause: Clause, seen: _Seen, item: Item) -> None:
     clause.rest = clause.rest or item.has(Kind.REST)
     clause.all = clause.all or item.has(Kind.ALL)
     clause.is_subjunctive = clause.is_subjunctive or item.has(Kind.SUBJUNCTIVE)
+    clause.is_same = clause.is_same or item.has(Kind.SAME)
+    clause.is_same_amount = clause.is_same_amount or item.has(Kind.SAME_AMOUNT)
+    if item.has(Kind.FORMER, Kind.LATTER):
+        clause.which = 0 if item.has(Kind.FORMER) else -1
     seen.copula = seen.copula or item.has(Kind.COPULA)
     seen.modal = seen.modal or item.has(Kind.MODAL)
     seen.will = seen.will or item.has(Kind.WILL)
@@ -207,6 +231,7 @@ def _note_balance(clause: Clause, seen: _Seen, item: Item, negated: bool) -> Non
     else:
         clause.balanced = clause.balanced or is_right
         clause.is_nice = clause.is_nice or (item.has(Kind.NICE) and is_said_of_mix)
+        seen.praise = seen.praise or item.has(Kind.PRAISE)
         clause.leave = clause.leave or item.has(Kind.LEAVE)
         seen.mark = seen.mark or item.has(Kind.LEAVE_MARK)
     is_between = item.has(Kind.NOT, Kind.HEDGE, Kind.VAGUE) or item.words[0] in word_set("adverbs")
@@ -218,14 +243,18 @@ def _conclude(clause: Clause, seen: _Seen) -> None:
     is_compared = seen.than and not (seen.modal or seen.strong or clause.acts)
     described = seen.is_description or seen.due or is_compared
     if described and not (clause.joint is Kind.IF and clause.is_subjunctive):  # "if they were 2 dB louder"
-        clause.descriptions |= {_OPPOSITE[direction] for direction in seen.compared or seen.weak}
+        is_related = any(mark is Mark.STRONG for _, mark in clause.mentions)
+        if not (is_related and seen.than) or seen.due or seen.modal:  # "louder than the bass" is no fault by itself
+            clause.descriptions |= {_OPPOSITE[direction] for direction in seen.compared or seen.weak}
         clause.solutions |= seen.strong
     else:
         clause.solutions |= (seen.strong | seen.compared) or seen.weak
         is_weak = bool(seen.weak) and not (seen.strong | seen.compared)
         clause.elliptic = is_weak and not (clause.amounts or clause.descriptions)
-    if clause.amounts and not (clause.solutions or clause.descriptions or seen.negated or seen.copula):
-        clause.solutions |= seen.by_amount
+    says = clause.solutions or clause.descriptions or clause.signed_direction or clause.aside
+    has_amount = clause.amounts or clause.vague_db or clause.is_same_amount
+    if has_amount and not (says or seen.negated or seen.copula):
+        clause.solutions |= seen.by_amount & {LOWER} or seen.by_amount
     has_target = bool(clause.mentions) or clause.pronoun
     if seen.negated and has_target and not described:
         clause.forbidden |= seen.negated
@@ -240,6 +269,7 @@ def _conclude(clause: Clause, seen: _Seen) -> None:
             clause.denied = True
     if clause.solutions or seen.will:
         clause.balanced = clause.is_nice = False
+    clause.is_nice = clause.is_nice or (seen.praise and not clause.solutions)
     if clause.balanced and seen.hedge:
         clause.balanced, clause.is_nice = False, True
     if seen.mark and not clause.solutions and not clause.descriptions:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 
 from mixlab.language.advice import Direction
 from mixlab.language.amounts import Amount
@@ -55,29 +56,63 @@ def gather(sentences: Sequence[Sentence], stems: Sequence[str]) -> Evidence:
     evidence = Evidence()
     antecedents: Sequence[str] = ()
     last: Clause | None = None
-    for sentence in sentences:
+    measured: Sequence[Amount] = ()
+    named: Sequence[str] = ()
+    for sentence, after in zip_longest(sentences, sentences[1:]):
+        if sentence.asks and after is not None and after.denies:
+            for clause in sentence.clauses:
+                clause.void()  # "Lower the drums? I would not."
         is_first = not sentence.is_continued
+        here: list[str] = []
         retracts = sentence.retracts and any(said.solutions or said.acts for said in evidence.stems.values())
         for clause in _certain(sentence, evidence):
             evidence.aside = evidence.aside or clause.aside
             says = clause.has_predicate or clause.mentions or clause.acts or clause.aside
+            if clause.contrasts and evidence.balanced:
+                evidence.balanced, evidence.nice = False, True
+            if retracts and last is not None and clause.amounts and not says:
+                last.amounts[:], retracts = clause.amounts, False
+                continue
             if last is not None and clause.amounts and not says and not last.aside:
                 last.amounts.extend(clause.amounts if not last.amounts else ())
                 continue
             if clause.joint is Kind.EFFECT and any(said.solutions for said in evidence.stems.values()):
                 continue
-            targets = _targets(clause, sentence, stems, antecedents, last, is_first)
+            _fill_in(clause, last, measured)
+            measured = clause.amounts or measured
+            if clause.which is None:
+                targets = _targets(clause, sentence, stems, antecedents, last, is_first)
+            else:  # "the former", "the latter"
+                targets = named[clause.which :][:1] if len(named) == 2 else ()
+                evidence.retracted = evidence.retracted or not targets
             antecedents = targets or clause.excluded or antecedents
             if retracts and targets and _turns(clause):
                 retracts = False
                 _take_back(evidence, targets)
             _note(evidence, clause, targets)
             last, is_first = clause, False
+            here.extend(stem for stem, _ in clause.mentions if stem not in here)
+            named = here or named
         evidence.retracted = evidence.retracted or retracts
     for said in evidence.stems.values():  # "loud, but not too loud"
         said.descriptions = [told for told in said.descriptions if told[0] not in said.dismissed]
         _compare_levels(said)
     return evidence
+
+
+def _fill_in(clause: Clause, last: Clause | None, measured: Sequence[Amount]) -> None:
+    """Give a clause what it takes over: "so is the bass", "the same goes for the drums", "by the same amount"."""
+    if clause.is_same_amount and not clause.amounts:
+        clause.amounts.extend(replace(amount, sign=0) for amount in measured)
+    if not clause.is_same or last is None:
+        return
+    if clause.targets and not _turns(clause):
+        clause.solutions, clause.descriptions = set(last.solutions), set(last.descriptions)
+        clause.amounts.extend(() if clause.amounts else last.amounts)
+        clause.vague_db.extend(() if clause.vague_db else last.vague_db)
+        clause.leave = clause.leave or last.leave or last.balanced
+    elif clause.rest and (last.balanced or last.leave):
+        clause.rest, clause.balanced = False, True
 
 
 def _take_back(evidence: Evidence, targets: Sequence[str]) -> None:
@@ -104,13 +139,14 @@ def _certain(sentence: Sentence, evidence: Evidence) -> Iterator[Clause]:
     is_condition = is_either = False
     has_wish = any(clause.joint is Kind.IF and clause.is_subjunctive for clause in sentence.clauses)
     for index, clause in enumerate(sentence.clauses):
+        is_condition = is_condition or sentence.is_optional
         is_opening = is_condition and sentence.clauses[0].joint is Kind.IF
         is_turned = bool(clause.solutions or clause.descriptions or (clause.targets and clause.amounts))
         evidence.either = evidence.either or (is_turned and (is_either or clause.either or sentence.is_alternative))
         is_either = (is_either or clause.either) and not is_turned
         if clause.joint is Kind.IF and not has_wish:
             is_condition = True
-        elif index > 0 and clause.joint is Kind.SPLIT and not is_opening:
+        elif index > 0 and clause.joint is Kind.SPLIT and not (is_opening or sentence.is_optional):
             is_condition = False
         if is_condition:
             evidence.optional = evidence.optional or bool(clause.solutions)

@@ -12,8 +12,8 @@ from mixlab.language.tokens import Token, tokenize
 from mixlab.language.wording import OTHER
 
 _STOPS = frozenset(".!?;\n")
-_COMMAS = frozenset(",()|-")
-_TURNS = (Kind.RAISE, Kind.LOWER, Kind.WEAK_RAISE, Kind.WEAK_LOWER)
+_COMMAS = frozenset(",()|-/")
+_TURNS = (Kind.RAISE, Kind.LOWER, Kind.WEAK_RAISE, Kind.WEAK_LOWER, Kind.GAIN)
 
 
 class Item(NamedTuple):
@@ -124,7 +124,8 @@ def _read(
     phrase = known.longest(words, index)
     if phrase is not None and phrase[1] > index and Kind.STEM in phrase[0].kinds:
         return phrase[0], None, phrase[1]
-    if index > 0 and words[index - 1] == "db" and words[index] in _states_after_amount() and _ends(tokens, index + 1):
+    is_measured = bool(before) and before[-1].has(Kind.AMOUNT, Kind.VAGUE)
+    if is_measured and words[index] in _states_after_amount() and _ends(tokens, index + 1):
         return _states_after_amount()[words[index]], None, index + 1
     amount = read_amount(tokens, words, index, bool(before) and before[-1].has(*_TURNS))
     if amount is not None and (phrase is None or phrase[1] <= amount[1]):

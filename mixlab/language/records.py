@@ -74,7 +74,7 @@ def _sentences(value: Any, stems: Sequence[str], stem: str) -> Iterator[str]:
 
 def _record(fields: Mapping[str, Any], stems: Sequence[str]) -> str:
     """The fields of one move in one sentence; of numbers only those whose names say that they are gains."""
-    words = [said for said in fields.values() if isinstance(said, str)]
+    words = [said for said in fields.values() if isinstance(said, str) and said.lower() not in ("none", "null", "n/a")]
     has_direction = any(item.has(*_DIRECTIONS) for said in words for item in read_items(said, tuple(stems)))
     words += [key for key, said in fields.items() if said is True]
     gains = [

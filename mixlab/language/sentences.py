@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from mixlab.language.clause import Clause
 from mixlab.language.clauses import read_clause
 from mixlab.language.items import Item
+from mixlab.language.joining import join
 from mixlab.language.lexicon import Kind, Mark, word_set
 
-_JOINTS = (Kind.SPLIT, Kind.SPLIT_NOT, Kind.EXCEPT, Kind.EFFECT, Kind.PURPOSE, Kind.IF, Kind.COMMA)
+_JOINTS = (Kind.SPLIT, Kind.SPLIT_NOT, Kind.EXCEPT, Kind.EFFECT, Kind.PURPOSE, Kind.IF, Kind.WISH, Kind.COMMA)
+_STATES = (Kind.LOUD, Kind.QUIET)
 _TURNS = (Kind.RAISE, Kind.LOWER, Kind.LOUDER, Kind.QUIETER, Kind.WEAK_RAISE, Kind.ACT)
 _MOVES = (*_TURNS[:-1], Kind.WEAK_LOWER)
 
@@ -22,6 +25,8 @@ class Sentence:
     Attributes:
         topic: the stems of the line's label or of the heading that it stands under ("**Drums:** too loud").
         is_alternative: it is one of several ways to go ("alternatively, ...").
+        is_optional: it may be done or left ("feel free to ...").
+        asks, denies: it ends with a question mark, or begins with a "no" that may answer one that does.
         is_continued: a semicolon stands before it, or it is a field of a record ("Action: raise").
         retracts: it takes back what was said before ("actually no, ...").
     """
@@ -29,6 +34,9 @@ class Sentence:
     clauses: list[Clause]
     topic: tuple[str, ...] = ()
     is_alternative: bool = False
+    is_optional: bool = False
+    asks: bool = False
+    denies: bool = False
     is_continued: bool = False
     retracts: bool = False
 
@@ -40,31 +48,41 @@ def read_sentences(items: Iterable[Item]) -> Iterator[Sentence]:
     label: tuple[str, ...] = ()
     before = ""
     for item in [*items, None]:
-        if item is not None and not item.has(Kind.STOP):
+        is_corrected = item is not None and item.has(Kind.RETRACTION) and any(part.has(*_MOVES) for part in sentence)
+        if item is not None and not item.has(Kind.STOP) and not is_corrected:
             sentence.append(item)
             continue
-        stop = "" if item is None else item.words[0]
+        stop = "" if item is None else ";" if is_corrected else item.words[0]
         is_question = stop == "?" and _asks(sentence)
         if sentence and before in ("", "\n"):
             stems, is_heading = _label(sentence)
             heading = stems if is_heading and stop in ("\n", "") else heading
             label = stems
         if sentence and not is_question:
-            is_alternative = any(part.has(Kind.ALTERNATIVE) for part in sentence)
+            is_alternative = _wavers(sentence) or any(part.has(Kind.ALTERNATIVE) for part in sentence)
             is_field = len(sentence) > 2 and sentence[1].words == (":",) and not sentence[0].has(Kind.STEM)
-            clauses = _join(_split(sentence))
+            clauses = join(_split(sentence))
             if any(part.has(Kind.CUSTOM) for part in sentence):
                 for clause in clauses:
                     clause.void()
             if any(part.has(Kind.SHARED) for part in sentence):
                 clauses = _shared_out(clauses)
             retracts = any(part.has(Kind.RETRACTION) for part in sentence)
-            yield Sentence(clauses, label or heading, is_alternative, is_field or before == ";", retracts)
+            yield Sentence(
+                clauses,
+                label or heading,
+                is_alternative,
+                is_optional=any(part.has(Kind.OPTION) for part in sentence),
+                asks=stop == "?",
+                denies=_denies(sentence),
+                is_continued=is_field or before == ";",
+                retracts=retracts,
+            )
         if stop == "\n":
             label = ()
         is_number = bool(sentence) and not any(part.words[0].isalpha() for part in sentence)
         before = before if is_number and before in ("", "\n") else stop  # "1. Vocals: ..."
-        sentence = []
+        sentence = [item] if item is not None and is_corrected else []
 
 
 def _asks(sentence: Sequence[Item]) -> bool:
@@ -75,6 +93,19 @@ def _asks(sentence: Sequence[Item]) -> bool:
     rest = (item for item in sentence[1:] if item.words[0] not in small and not item.has(Kind.AMOUNT))
     after = next(rest, sentence[0])
     return not (sentence[0].has(Kind.REQUEST) and after.has(*_TURNS, Kind.WEAK_LOWER, Kind.GAIN, Kind.LOSS))
+
+
+def _denies(sentence: Sequence[Item]) -> bool:
+    """Whether the sentence says no to a question before it: "No.", "I would not."."""
+    has_stem = any(item.has(Kind.STEM) for item in sentence)
+    return not has_stem and any(item.has(Kind.NOT, Kind.NOTHING, Kind.DISOWN) for item in sentence[:3])
+
+
+def _wavers(sentence: Sequence[Item]) -> bool:
+    """Whether one of several stems is meant: "maybe the bass, maybe the kick"."""
+    words = [item for item in sentence if item.words[0] not in word_set("determiners") and not item.has(Kind.COPULA)]
+    doubts = (pair for pair in pairwise(words) if pair[0].words[-1] in word_set("waverers") and pair[1].has(Kind.STEM))
+    return sum(1 for _ in doubts) > 1
 
 
 def _shared_out(clauses: list[Clause]) -> list[Clause]:
@@ -105,21 +136,53 @@ def _label(line: Sequence[Item]) -> tuple[tuple[str, ...], bool]:
 
 def _split(sentence: Sequence[Item]) -> Iterator[Clause]:
     """Clauses as commas and conjunctions cut them."""
-    joint: Kind | None = None
+    sentence = _without_brackets(sentence)
+    joint = Kind.IF if _is_inverted(sentence) else None
     part: list[Item] = []
-    has_turn = False
+    has_turn = contrasts = False
     for index, item in enumerate(sentence):
+        is_contrast = item.words[0] in word_set("contrasts")
         if item.has(*_JOINTS) or _is_outcome(item, part):
-            yield read_clause(part, joint)
+            yield read_clause(part, joint, contrasts)
+            contrasts = is_contrast or (contrasts and not part)
             joint = _joint(sentence, index)
             part, has_turn = [], False
             continue
+        contrasts = contrasts or is_contrast
+        if item.has(Kind.SAME) and any(other.has(*_MOVES, *_STATES) for other in part):
+            yield read_clause(part, joint, contrasts)
+            joint, part, has_turn = Kind.SPLIT, [], False
+        if item.words == ("by",) and _is_means(sentence[index + 1 :]):
+            before = read_clause(part, joint)
+            before.void()  # "match the drums to the bass | by raising them"
+            yield before
+            joint, part, has_turn = Kind.SPLIT, [], False
+            continue
         if has_turn and item.words[0] == "to" and _is_infinitive(sentence[index : index + 2], part):
-            yield read_clause(part, joint)  # "raise the vocals by 3 dB | to reduce the masking"
+            yield read_clause(part, joint, contrasts)  # "raise the vocals by 3 dB | to reduce the masking"
             joint, part, has_turn = Kind.PURPOSE, [], False
         part.append(item)
         has_turn = has_turn or item.has(Kind.RAISE, Kind.LOWER, Kind.LOUDER, Kind.QUIETER)
-    yield read_clause(part, joint)
+    yield read_clause(part, joint, contrasts)
+
+
+def _without_brackets(sentence: Sequence[Item]) -> list[Item]:
+    """The items without the brackets around an amount: "the drums (3 dB) and the bass (2 dB)"."""
+    return [
+        item
+        for index, item in enumerate(sentence)
+        if not (item.words == ("(",) and any(other.amount for other in sentence[index + 1 : index + 2]))
+        and not (
+            item.words == (")",) and index > 1 and sentence[index - 1].amount and sentence[index - 2].words == ("(",)
+        )
+    ]
+
+
+def _is_inverted(sentence: Sequence[Item]) -> bool:
+    """Whether the sentence begins with a condition without "if": "should the label want it, ..."."""
+    if len(sentence) < 2 or sentence[0].words != ("should",):
+        return False
+    return sentence[1].has(Kind.STEM, Kind.PRONOUN) or sentence[1].words[0] in (*word_set("determiners"), "you")
 
 
 def _joint(sentence: Sequence[Item], index: int) -> Kind:
@@ -138,111 +201,15 @@ def _is_outcome(item: Item, before: Sequence[Item]) -> bool:
     return has_subject and any(part.has(*_MOVES) for part in before)
 
 
+def _is_means(items: Sequence[Item]) -> bool:
+    """Whether "by" leads to what is to be done: "by taking 2 dB off the guitars"."""
+    is_gerund = bool(items) and items[0].words[0].endswith("ing") and items[0].has(*_TURNS, Kind.WEAK_LOWER, Kind.LOSS)
+    return is_gerund and any(item.has(Kind.STEM, Kind.PRONOUN) for item in items)
+
+
 def _is_infinitive(items: Sequence[Item], before: Sequence[Item]) -> bool:
     """Whether "to" leads to a verb ("to reduce the masking", "to support the kick") and not to a stem."""
     if any(item.has(*_TURNS) for item in items):
         return True
     has_stem = any(item.has(Kind.STEM) for item in before)
     return has_stem and items[-1].has(Kind.WORD) and items[-1].words[0] not in word_set("determiners")
-
-
-def _join(clauses: Iterable[Clause]) -> list[Clause]:
-    """Clauses that belong together put together: "the vocals and | the drums are too loud"."""
-    frames: list[Clause] = []
-    in_purpose = False
-    for clause in clauses:
-        says = clause.has_predicate or clause.states_amount or clause.mentions or clause.aside or clause.all
-        shapes = clause.either or clause.rejects or clause.ends_in_anchor or clause.joint is Kind.IF
-        if not (says or shapes):
-            continue
-        if not frames:
-            frames.append(clause)
-            continue
-        current = frames[-1]
-        if clause.joint in (Kind.PURPOSE, Kind.EFFECT) and current.solutions:
-            if clause.joint is Kind.EFFECT and clause.rejects:
-                current.void()  # "lowering the bass | would not help"
-                continue
-            in_purpose = True  # "so that the drums are louder than the bass" says what the advice is good for
-        elif clause.solutions:
-            in_purpose = False
-        if current.told and clause.is_past:
-            clause.void()  # "I lowered the drums | and raised the vocals"
-            clause.told = True
-        if not in_purpose:
-            _add(frames, clause)
-    return frames
-
-
-def _add(frames: list[Clause], clause: Clause) -> None:
-    """Put a clause together with the one before it, or beside it."""
-    current = frames[-1]
-    if clause.joint is Kind.EXCEPT or current.joint is Kind.EXCEPT:
-        _set_apart(frames, clause)
-    elif clause.band and not (clause.mentions or clause.acts):
-        current.void()  # "cut the bass by 3 dB, | at 250 Hz"
-        current.aside = True
-    elif current.band and not (current.mentions or current.acts):
-        clause.void()  # "at 250 Hz, | cut the bass by 3 dB"
-        frames.append(clause)
-    elif current.aside and clause.elliptic:
-        clause.void()  # "more reverb on the vocals | and less on the drums"
-        frames.append(clause)
-    elif current.process or clause.process or clause.either or Kind.IF in (clause.joint, current.joint):
-        frames.append(clause)
-    elif clause.is_anchor and current.mentions:
-        current.mentions[-1] = (current.mentions[-1][0], Mark.STRONG)  # "next to the bass | (the anchor)"
-    elif clause.is_bare and clause.mentions and current.ends_in_anchor:
-        current.mentions.extend((stem, Mark.STRONG) for stem, _ in clause.mentions)  # "next to the anchor | (bass)"
-    elif clause.is_bare and clause.mentions and clause.joint is Kind.SPLIT and _goes_on(current, clause):
-        current.mentions.extend((stem, Mark.STRONG) for stem, _ in clause.mentions)
-        current.amounts.extend(clause.amounts)
-    elif _is_unfinished(current, clause) or _ends_split_verb(current, clause):
-        current.absorb(clause)
-    elif clause.has_predicate or not current.has_predicate or (clause.aside and clause.targets) or clause.levels:
-        frames.append(clause)
-    elif clause.is_bare and clause.targets and clause.amounts and current.amounts:
-        clause.solutions, clause.descriptions = set(current.solutions), set(current.descriptions)
-        frames.append(clause)
-    elif clause.is_bare:
-        current.absorb(clause)
-    else:
-        current.amounts.extend(clause.amounts)
-
-
-def _goes_on(current: Clause, clause: Clause) -> bool:
-    """Whether the stems go on with what is compared with: "next to the bass | and the drums"."""
-    return current.ends_in_reference and not (current.targets and current.amounts and clause.amounts)
-
-
-def _is_unfinished(current: Clause, clause: Clause) -> bool:
-    """Whether the clause before says nothing yet, and so waits for this one."""
-    return not current.has_predicate and (current.is_bare or not current.targets or not clause.targets)
-
-
-def _ends_split_verb(current: Clause, clause: Clause) -> bool:
-    """Whether a verb before has its end here: "bring the drums | and vocals down by 3 dB"."""
-    if clause.joint not in (Kind.SPLIT, Kind.COMMA) or not clause.is_led_by_stem or current.states_amount:
-        return False
-    if current.has_predicate:
-        return bool(clause.solutions) and clause.solutions == current.solutions and not clause.descriptions
-    return current.acts and (clause.is_bare or bool(clause.solutions))
-
-
-def _set_apart(frames: list[Clause], clause: Clause) -> None:
-    """Take in "except the vocals": what is said of all others is not said of them, nor of the mix as a whole."""
-    current = frames[-1]
-    is_moved = bool(current.solutions or current.descriptions)
-    if current.joint is Kind.EXCEPT and clause.joint is not Kind.EXCEPT:  # "except for the drums, | all is fine"
-        current.excluded.extend(stem for stem, _ in current.mentions)
-        current.mentions.clear()
-        current.joint = None
-        current.absorb(clause)
-    elif current.has_predicate and not is_moved:  # "everything is fine | except the vocals"
-        current.rest = True
-        frames.append(clause)
-        clause.joint = None
-    else:  # "everything | except the vocals is fine", "raise everything | except the drums by 3 dB"
-        current.excluded.extend(stem for stem, _ in clause.mentions)
-        clause.mentions.clear()
-        current.absorb(clause)

@@ -40,7 +40,7 @@ def _is_transparent(item: Item) -> bool:
 def _is_unknown(item: Item) -> bool:
     word = item.words[0]
     is_known = word in word_set("prepositions") or word in word_set("objects")
-    return item.entry is PLAIN and word[0].isalpha() and not is_known
+    return (item.entry is PLAIN or item.has(Kind.TONE)) and word[0].isalpha() and not is_known
 
 
 def is_broken(items: Sequence[Item]) -> bool:
@@ -68,7 +68,7 @@ def _acts_by_stem(items: Sequence[Item], index: int) -> bool:
     """Whether a stem acts on another one ("lower the drums by the vocals") or is a verb ("the vocals is raise the")."""
     first, *after = items[index : index + 4]
     words = [item.words[0] for item in after]
-    if first.has(*_ADVICE) and words[:1] == ["by"] and len(after) > 1:
+    if first.has(*_ADVICE) and words[:1] == ["by"] and after[0].amount is None and len(after) > 1:
         place = 2 if words[1] in word_set("determiners") else 1
         return len(after) > place and after[place].has(Kind.STEM)
     is_verb = words[:1] in (["is"], ["are"]) and words[2:3] == ["the"] and after[1].has(*_VERBS)

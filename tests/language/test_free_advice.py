@@ -19,10 +19,7 @@ UNREAD = {
     "The vocal gets lost whenever the guitars come in, so I'd pull those down by 2 dB.": "those could be either",
     "1.5 dB into the vocal.": "no verb",
     "Action - lower\nStem - vocals\nAmount - 3 dB": "a record without colons",
-    "Raise the vocals by 4 dB, no, make that 2 dB.": "a correction without a verb of direction",
-    "Raise the vocals by 3 dB, no wait, lower the vocals by 3 dB.": "a correction within the sentence",
     "A little compression and more bass.": "more what of the bass",
-    "The drums would sit better if you took 3 dB off.": "a wish in the past tense",
     "Turn the vocals up by 2 dB, which is common in pop.": "speaks of a custom",
     "The vocals need a lift of 3 dB, no more.": "no more than that, or nothing else",
     "Current level of the drums: -6 dB. It should be -9 dB.": "levels that do not follow 'at'",
@@ -37,8 +34,6 @@ MISREAD = {
     "Two dB up on vocals, two down on drums.": "the second number lacks its unit",
     "Once the drums come in the vocals need 2 dB more.": "no comma between two clauses",
     "A bass weighs 3 kg more than a trout.": "a fish",
-    "I might raise the vocals by 3 dB, but I might not.": "taken back in words the vocabulary lacks",
-    "Remove 2 dB from the guitars, and give it to the vocals.": "the second amount is a pronoun",
 }
 """Labels in whose place something else is read: the known errors, each with its cause."""
 OTHER_OUTCOME = ["Lower the price of the bass boat by 3 dollars."]
