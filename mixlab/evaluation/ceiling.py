@@ -41,7 +41,7 @@ TOO_FEW = (
 )
 
 SEVERAL_MIXES = (
-    "There is no ceiling of a listener, and Bayes' decisions are not the best: these songs have several mixes, an error "
+    "There is no ceiling of a listener, nor a best Bayes: these songs have several mixes, an error "
     "begins beyond what their mixers did, and how far that is in a song nobody was told."
 )
 
