@@ -114,7 +114,7 @@ class ConvRegressor(Baseline):
 
 def _held_out(items: Sequence[ListenedItem]) -> NDArray[np.bool_]:
     """Which items belong to the songs that are held out; none where there is one song alone."""
-    songs = sorted({item.problem.song_id for item in items})
+    songs = sorted({item.problem.work_id for item in items})
     chosen = np.random.default_rng(0).permutation(len(songs))[: math.ceil(HELD_OUT_SHARE * (len(songs) - 1))]
     names = {songs[index] for index in chosen}
-    return np.array([item.problem.song_id in names for item in items])
+    return np.array([item.problem.work_id in names for item in items])

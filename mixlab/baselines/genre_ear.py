@@ -34,7 +34,7 @@ class GenreEar:
 
     def __init__(self, items: Sequence[ListenedItem], hears_anchor: bool = True) -> None:
         labels = np.array([item.problem.genre or "" for item in items], dtype=object)
-        songs = sorted({item.problem.song_id for item in items})
+        songs = sorted({item.problem.work_id for item in items})
         self.genres: tuple[str, ...] = tuple(sorted(set(labels)))
         self._slots = Slots(items, timbre, hears_anchor)
         self._prior = np.array([np.mean(labels == genre) for genre in self.genres])
@@ -43,7 +43,7 @@ class GenreEar:
         self._regressions: dict[int | None, Any] = {}
         if not self._slots.names:
             return
-        table, folds = self._table(items), np.array([self._fold_of.get(item.problem.song_id, -1) for item in items])
+        table, folds = self._table(items), np.array([self._fold_of.get(item.problem.work_id, -1) for item in items])
         right = np.array([self.genres.index(label) for label in labels])
 
         def fitted(penalty: float) -> dict[int | None, Any]:
@@ -67,7 +67,7 @@ class GenreEar:
         found = np.tile(self._prior, (len(items), 1))
         if self._regressions and items:
             table = self._table(items)
-            folds = np.array([self._fold_of.get(item.problem.song_id, -1) for item in items])
+            folds = np.array([self._fold_of.get(item.problem.work_id, -1) for item in items])
             for fold in set(folds.tolist()):
                 regression = self._regressions[fold if fold >= 0 else None]
                 found[folds == fold] = self._heard(regression, table[folds == fold])

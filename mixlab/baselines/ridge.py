@@ -50,7 +50,7 @@ class Ridge(Baseline):
         # Errors that count as none are learned as what they are, too.
         targets = np.array([[p.relative_error_db(s) if s in p.candidates else 0.0 for s in stems] for p in problems])
         self._decision = ThresholdDecision(stems, self.rounding_db)
-        songs = np.array([problem.song_id for problem in problems])
+        songs = np.array([problem.work_id for problem in problems])
         held_out = np.empty_like(targets)
         self._regressions = {}
         for anchor, rows in _rows_by_anchor(train_items).items():

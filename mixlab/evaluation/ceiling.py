@@ -40,6 +40,11 @@ TOO_FEW = (
     "genre has two of them in which the asked stems can be heard."
 )
 
+SEVERAL_MIXES = (
+    "There is no ceiling of a listener, nor a best Bayes: these songs have several mixes, an error "
+    "begins beyond what their mixers did, and how far that is in a song nobody was told."
+)
+
 
 def ceilings(segments: Sequence[Segment], problems: Sequence[Problem], error: ErrorProtocol) -> dict[str, Figure]:
     """The joint accuracy that the best listener reaches, by how many segments of a song are heard (see `HEARD`).
@@ -51,8 +56,11 @@ def ceilings(segments: Sequence[Segment], problems: Sequence[Problem], error: Er
 
     Returns:
         Figures whose 95 % intervals hold how uncertain the spread of songs is from so many of them; empty where there
-        are too few: none where no genre has two songs.
+        are too few: none where no genre has two songs. Empty as well where songs have several mixes, whose spread moves
+        the errors of each song.
     """
+    if any(problem.work for problem in problems):
+        return {}
     anchors = {problem.anchor for problem in problems}
     usual = {anchor: usual_levels(_levels(segments, 1), anchor) for anchor in anchors}
     # A stem that no training song has beside the anchor is left out: nobody knows how loud it should be.

@@ -10,7 +10,7 @@ from mixlab.baselines.loudness import LoudnessRuleSource, LoudnessRuleSourceGenr
 from mixlab.baselines.registry import RULES, build_baselines
 from mixlab.errors import ConfigError
 from mixlab.evaluation.answering import Answerer, Answering
-from mixlab.evaluation.ceiling import TOO_FEW, ceilings
+from mixlab.evaluation.ceiling import SEVERAL_MIXES, TOO_FEW, ceilings
 from mixlab.evaluation.loop import Ask, loops
 from mixlab.evaluation.probes.audio import other_audio
 from mixlab.items.bank import ItemBank
@@ -162,12 +162,13 @@ class Evaluator:
         curves = {row.method: psychometric_curves(predictions[row.method], resamples) for row in rows}
         # Songs that are unlike the training songs depart from other genres, in their own way.
         headline = [prediction.problem for prediction in headline_predictions(predictions[main])]
+        no_ceiling = SEVERAL_MIXES if any(problem.work for problem in headline) else TOO_FEW
         ceiling = ceilings(self.bank.segments["train"], headline, self.settings.error) if split == "test" else {}
         return SplitResult(
             split,
             rows,
             predictions,
-            [*self.notes, *([TOO_FEW] if split == "test" and not ceiling else [])],
+            [*self.notes, *([no_ceiling] if split == "test" and not ceiling else [])],
             comparisons,
             category_confusion(headline_predictions(predictions[main]), ranges_db),
             conventions={name: found for name, found in usual.items() if found is not None},

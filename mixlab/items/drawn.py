@@ -154,6 +154,13 @@ class DrawnItems(ItemBank):
             if len(able) < len(segments):
                 dropped["segments_without_target"] = len(segments) - len(able)
             self.segments[split], self.dropped[split] = able, dict(Counter(dropped))
+        mixed = any(song.work for song in self.store.songs.values())
+        if mixed and (self.settings.error.relative or self.heldout.error.relative):
+            raise ConfigError(
+                "error.kind is relative, where a stem is exactly right or off by a gap, but these songs have several "
+                "mixes (dataset.mixes), whose mixers differ; choose error and evaluation/error of another kind, or set "
+                "dataset.mixes to false."
+            )
         if not self.segments.get("train"):
             raise ConfigError(
                 f"No segment of {self.data.segment_s:g} s with {self.needs} is left to train on "

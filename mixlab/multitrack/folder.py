@@ -65,6 +65,8 @@ class FolderSource:
         licence: of all songs, or None where it is unknown or in the metadata.
         splits: patterns of song ids by split; other songs are left out. None splits by shares.
         length_tolerance_s: by how much the tracks of a song may differ in length.
+        mixes: whether the folders that `songs` finds are several people's mixes of one song, which is the folder above
+            them. All mixes of a song go into one split, and what one of the mixers did is right (`Segment.spread_db`).
 
     Raises:
         ConfigError: naming the key that cannot work.
@@ -86,6 +88,7 @@ class FolderSource:
         licence: str | None = None,
         splits: Mapping[str, Sequence[str]] | None = None,
         length_tolerance_s: float = LENGTH_TOLERANCE_S,
+        mixes: bool = False,
     ) -> None:
         check_shares(validation_share, test_share, seed)
         check_songs(songs)
@@ -96,7 +99,12 @@ class FolderSource:
         self.roles = STEMS if stems is None or set(stems) <= set(STEMS) else tuple(stems)
         self.metadata, self.artist = Metadata.of(metadata), ArtistPattern.of(artist)
         self.splits = folder_patterns(splits)
-        self.length_tolerance_s = float(length_tolerance_s)
+        self.length_tolerance_s, self.mixes = float(length_tolerance_s), bool(mixes)
+        if self.mixes and "/" not in songs:
+            raise ConfigError(
+                f"dataset.mixes is true, but dataset.songs is {songs!r}, which has no folder above the mixes to be "
+                "their song; set dataset.songs to a pattern such as '*/*', a folder a song and in it a folder a mix."
+            )
         if licence is not None and (not isinstance(licence, str) or not licence.strip()):
             raise ConfigError(f"dataset.licence is {licence!r}; set it to the licence's name, or to null if unknown.")
         if not self.length_tolerance_s > 0.0:
@@ -136,6 +144,7 @@ class FolderSource:
                 licence=song.licence,
                 details={"tracks": [(str(track.path), track.role, track.side) for track in song.tracks]},
                 notes=song.notes,
+                work=self._work(song_id),
             )
             for song_id, song in self._songs.items()
         ]
@@ -183,13 +192,20 @@ class FolderSource:
         notes += [f"'{folder.name}': {note}" for note in delay_notes(tracks)]
         if facts.missing:
             notes += [f"{folder} lacks {', '.join(facts.missing)}, which its metadata list: it is served without."]
-        artist = facts.artist if self.artist is None else self.artist.artist(folder)
+        artist = facts.artist if self.artist is None else self.artist.artist(folder.parent if self.mixes else folder)
         return FolderSong(tracks, artist, facts.genre, self.licence or facts.licence, tuple(notes))
+
+    def _work(self, song_id: str) -> str:
+        return song_id.rpartition("/")[0] if self.mixes else ""
 
     def _splits(self, songs: Mapping[str, FolderSong]) -> dict[str, str]:
         if self.splits is not None:
             return by_folder(list(songs), self.splits, self.root)
         artists = {song_id: same_artist(song.artist) for song_id, song in songs.items() if song.artist is not None}
+        if self.mixes and not artists:
+            works = sorted({self._work(song_id) for song_id in songs})
+            split_of = by_song(works, self.shares, self.seed, self.root)
+            return {song_id: split_of[self._work(song_id)] for song_id in songs}
         if artists:
             return by_artist(artists, self.shares, self.seed, self.root)
         return by_song(list(songs), self.shares, self.seed, self.root)

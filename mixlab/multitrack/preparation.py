@@ -140,12 +140,13 @@ def _lock_file(folder: Path, key: str) -> Path:
 
 
 def _read_record(folder: Path, entry: SongEntry, key: str) -> StoredSong:
-    """The description of a stored song; its id, split, genre and licence are those that the source gives it now."""
+    """The description of a stored song; its id, split and what else is no audio are as the source gives them now."""
     record = json.loads((folder / f"{key}.json").read_text())
     record["stems"], record["notes"] = tuple(record["stems"]), tuple(record.get("notes", ()))
     return StoredSong(
-        song_id=entry.song_id, split=entry.split, genre=entry.genre, licence=entry.licence, key=key, **record
-    )
+        song_id=entry.song_id, split=entry.split, genre=entry.genre, licence=entry.licence, work=entry.work, key=key,
+        **record,
+    )  # fmt: skip
 
 
 def _store_all(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -47,11 +48,23 @@ class Segment:
     """The same at the source's own rate and channels; empty where it is not known (exports of before it was kept)."""
     active_ratio: Mapping[str, float] = field(default_factory=dict)
     """Share of frames in which each active stem plays."""
+    work: str = ""
+    """What the song shares with other people's mixes of the same music; empty where there are none."""
+    mixes_lufs: tuple[Mapping[str, float], ...] = ()
+    """Loudness of each stem over the whole song, in every mix of the same music, its own first; empty with one mix."""
 
     @property
     def lufs_played(self) -> Mapping[str, float]:
         """Loudness of each active stem as it is played, by which norms go; as it is heard where that is unknown."""
         return {stem: self.lufs_source.get(stem, lufs) for stem, lufs in self.lufs.items()}
+
+    def spread_db(self, anchor: str, stem: str) -> tuple[float, float]:
+        """How much quieter and louder than here all mixers put a stem beside the anchor, in dB; 0 and 0 with one mix.
+
+        The range holds 0, which is this mix itself. A mixer who left one of the two out tells nothing.
+        """
+        levels = [lufs[stem] - lufs[anchor] for lufs in self.mixes_lufs if stem in lufs and anchor in lufs]
+        return (min(levels) - levels[0], max(levels) - levels[0]) if levels else (0.0, 0.0)
 
 
 def list_segments(
@@ -68,20 +81,26 @@ def list_segments(
     dropped: Counter[str] = Counter()
     index = segment_index(store, duration_s, step_s, gates.active_frame_dbfs)
     segments: list[Segment] = []
+    works: dict[str, list[StoredSong]] = defaultdict(list)
+    for song in store.songs.values():
+        works[song.work or song.song_id].append(song)
     for song in songs:
         if anchor is not None and anchor not in song.stems:
             dropped["songs_without_anchor"] += 1
         elif song.duration_s < duration_s:
             dropped["songs_too_short"] += 1
         else:
-            segments.extend(_segments_of(index, song, anchor, gates, dropped))
+            mixes = sorted(works[song.work or song.song_id], key=lambda mix: mix.song_id != song.song_id)
+            segments.extend(_segments_of(index, mixes, anchor, gates, dropped))
     return segments, dropped
 
 
 def _segments_of(
-    index: SegmentIndex, song: StoredSong, anchor: str | None, gates: Gates, dropped: Counter[str]
+    index: SegmentIndex, mixes: Sequence[StoredSong], anchor: str | None, gates: Gates, dropped: Counter[str]
 ) -> list[Segment]:
-    found = []
+    """The segments of the first of the mixes of one work."""
+    song, found = mixes[0], []
+    mixes_lufs = [{s: lufs for s, lufs in mix.song_lufs.items() if math.isfinite(lufs)} for mix in mixes]
     for row in index.of_song(song.song_id):
         if row.mixture_dbfs < gates.mixture_dbfs:
             dropped["segments_mixture_too_quiet"] += 1
@@ -105,6 +124,8 @@ def _segments_of(
                     lufs={stem: float(row.stems[stem].lufs or 0.0) for stem in active},
                     lufs_source={stem: lufs for stem in active if (lufs := row.stems[stem].lufs_source) is not None},
                     active_ratio={stem: row.stems[stem].active_ratio for stem in active},
+                    work=song.work,
+                    mixes_lufs=tuple(mixes_lufs) if len(mixes) > 1 else (),
                 )
             )
     return found

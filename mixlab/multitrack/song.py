@@ -33,6 +33,8 @@ class SongEntry:
     """What the source needs to load the song (file paths, a seed): plain, picklable values."""
     notes: tuple[str, ...] = ()
     """Sentences on what is not as one may think: a track that is missing, or there twice."""
+    work: str = ""
+    """What several people's mixes of one piece of music have in common; empty where there is one mix."""
 
 
 @dataclass(frozen=True)

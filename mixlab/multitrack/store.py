@@ -31,6 +31,7 @@ class StoredSong:
             many channels as the song has; minus infinity for a silent stem.
         key: names the song's files; a hash of everything that decides their bytes.
         notes: sentences on what the model hears of it otherwise than people do.
+        work: what it shares with other mixes of the same music; empty where there are none.
     """
 
     song_id: str
@@ -43,6 +44,7 @@ class StoredSong:
     song_lufs: Mapping[str, float]
     key: str
     notes: tuple[str, ...] = ()
+    work: str = ""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from mixlab.scoring.prediction import Prediction
+from mixlab.synthesis.problem import GainError
 
 Ranges = Mapping[str, tuple[float, float]]
 """Category of error -> the lowest and highest gain error in dB."""
@@ -40,7 +41,7 @@ def category_confusion(predictions: Sequence[Prediction], ranges_db: Ranges) -> 
         faults = [error for error in problem.errors if error.stem in prediction.needed]
         if not faults and problem.error_category not in ranges_db:
             continue
-        pairs = [(error.category, _taken_for(prediction, error.stem, ranges_db)) for error in faults]
+        pairs = [(error.category, _taken_for(prediction, error, ranges_db)) for error in faults]
         for true, taken in pairs or [(problem.error_category, _taken_for(prediction, None, ranges_db))]:
             row = counts.setdefault(true, {})
             row[taken] = row.get(taken, 0) + 1
@@ -48,13 +49,15 @@ def category_confusion(predictions: Sequence[Prediction], ranges_db: Ranges) -> 
     return {true: {name: counts[true].get(name, 0) for name in order} for true in ranges_db if true in counts}
 
 
-def _taken_for(prediction: Prediction, stem: str | None, ranges_db: Ranges) -> str:
-    """The category that the advice implies for a faulty stem, or for a balanced mix."""
+def _taken_for(prediction: Prediction, error: GainError | None, ranges_db: Ranges) -> str:
+    """The category that the advice implies for a faulty stem, or for a balanced mix (None)."""
     advice = prediction.advice
     if advice is None:
         return UNREADABLE
     gains_db = [move.gain_db for move in advice.moves]
-    gain_db = max(gains_db, key=abs, default=0.0) if stem is None else advice.gain_db(stem)
+    gain_db = max(gains_db, key=abs, default=0.0) if error is None else advice.gain_db(error.stem)
     if gain_db == 0 and gains_db:
         return OTHER_STEM
-    return implied_category(-gain_db, ranges_db)
+    # Beyond the spread of several mixers the ranges begin where it ends.
+    edge_db = 0.0 if error is None or error.range_db is None else error.range_db[0] - ranges_db[error.category][0]
+    return implied_category(-gain_db - edge_db, ranges_db)

@@ -53,7 +53,7 @@ def closed_loop(predictions: Sequence[Prediction], resamples: int = RESAMPLES, s
     if not predictions:
         raise ValueError("there are no predictions, so there is no loop to close")
     faulty = np.array([bool(prediction.needed) for prediction in predictions])
-    bootstrap = SongBootstrap([prediction.problem.song_id for prediction in predictions], resamples, seed)
+    bootstrap = SongBootstrap([prediction.problem.work_id for prediction in predictions], resamples, seed)
     after, before = residuals_db(predictions), np.array([off_db(p.problem) for p in predictions])
     columns = (np.where(faulty, after, np.nan), np.where(faulty, np.nan, after), np.where(faulty, before, np.nan))
     return ClosedLoop(*(bootstrap.figure(column, is_share=False) for column in columns))

@@ -65,7 +65,7 @@ def compare_methods(
     lined_up = iter(in_one_order([predictions for seeds in methods.values() for predictions in seeds]))
     columns = {name: [outcomes(next(lined_up)) for _ in seeds] for name, seeds in methods.items()}
     first = in_one_order([next(iter(methods.values()))[0]])[0]
-    songs = np.array([prediction.problem.song_id for prediction in first])
+    songs = np.array([prediction.problem.work_id for prediction in first])
     comparisons = []
     for metric in metrics:
         values = {name: np.stack([column[metric] for column in seeds]) for name, seeds in columns.items()}

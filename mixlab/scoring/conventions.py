@@ -73,7 +73,7 @@ def conventions(
     if not kept:
         return None
     columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
-    songs = [prediction.problem.song_id for prediction in kept]
+    songs = [prediction.problem.work_id for prediction in kept]
     genres = np.array([prediction.problem.genre or UNKNOWN_GENRE for prediction in kept])
     groups = {}
     for genre in sorted(set(genres.tolist())) if by_genre else ():

@@ -93,7 +93,7 @@ def loop_figures(paths: Sequence[LoopPath], resamples: int = RESAMPLES, seed: in
     steps = {len(path.advice) for path in paths}
     if len(steps) != 1:
         raise ValueError(f"a loop needs paths of one length, got lengths {sorted(steps)}")
-    bootstrap = SongBootstrap([path.problem.song_id for path in paths], resamples, seed)
+    bootstrap = SongBootstrap([path.problem.work_id for path in paths], resamples, seed)
     residuals = np.array([path.residuals_db for path in paths], dtype=np.float64)
     stops = [path.stopped_after for path in paths]
     stopped = np.array([row[-1 if stop is None else stop] for row, stop in zip(residuals, stops, strict=True)])

@@ -124,7 +124,7 @@ def psychometric_curves(
     faulty = sizes_db > 0
     if faulty.all() or not (sizes_db[faulty] < SMALL_DB).any():
         return {}
-    bootstrap = SongBootstrap([prediction.problem.song_id for prediction in kept], resamples, seed)
+    bootstrap = SongBootstrap([prediction.problem.work_id for prediction in kept], resamples, seed)
     stems = sorted({stem for prediction in kept for stem in prediction.needed})
     return {
         name: _curve(kept, sizes_db, stems if name == ALL else [name], bootstrap) for name in (ALL, *stems)

@@ -100,7 +100,7 @@ def score(
     _check_items(predictions)
     problems = [prediction.problem for prediction in predictions]
     columns = outcomes(predictions, reads_claims)
-    songs = np.array([problem.song_id for problem in problems])
+    songs = np.array([problem.work_id for problem in problems])
     bootstrap = SongBootstrap(songs.tolist(), resamples, seed) if resamples > 0 else None
     headline = in_headline(problems)
     of_claims = {name for metric in METRICS.values() if metric.of_claims for name in metric.outcomes}

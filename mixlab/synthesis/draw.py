@@ -34,6 +34,7 @@ def draw_problem(
     candidates = [stem for stem in segment.stems if stem != anchor]
     draw_errors = _draw_relative_errors if protocol.error.relative else _draw_errors
     errors, error_category = draw_errors(anchor, protocol.error.faultable(candidates), protocol.error, rng)
+    spread_db = {stem: segment.spread_db(anchor, stem) for stem in candidates}
     drawn = _choose(rng, protocol.prompt.weights)
     problem = Problem(
         item_id=item_id,
@@ -44,14 +45,15 @@ def draw_problem(
         duration_s=segment.duration_s,
         anchor=anchor,
         stems=(anchor, *candidates),
-        errors=errors,
+        errors=tuple(_beyond(error, spread_db.get(error.stem, (0.0, 0.0)), protocol.error) for error in errors),
         error_category=error_category,
         prompt_category=prompt_category or drawn,
         claim=None,
         headroom_gain_db=protocol.level.headroom_dbfs - segment.mixture_dbfs,
         master_gain_db=0.0,
         wording_seed=0,
-        tolerances=_tolerances(candidates, protocol.error),
+        tolerances=_tolerances(spread_db, protocol.error),
+        work=segment.work,
         answer=protocol.error.answer,
         rounding_db=float(protocol.error.rounding_db),
     )
@@ -105,10 +107,20 @@ def _draw_errors(
     return tuple(errors[stem] for stem in candidates if stem in errors), "+".join(sorted(names))
 
 
-def _tolerances(candidates: Sequence[str], protocol: ErrorProtocol) -> tuple[Tolerance, ...]:
-    """The deadband of every candidate, where there is one."""
+def _beyond(error: GainError, spread_db: tuple[float, float], protocol: ErrorProtocol) -> GainError:
+    """An error that begins where the spread of mixers ends: no nearer is anything wrong."""
+    edge_db = 0.0 if protocol.categories[error.category].is_balanced else spread_db[error.error_db > 0]
+    if edge_db == 0.0 or error.range_db is None:
+        return error
+    low_db, high_db = error.range_db
+    return replace(error, error_db=error.error_db + edge_db, range_db=(low_db + edge_db, high_db + edge_db))
+
+
+def _tolerances(spread_db: Mapping[str, tuple[float, float]], protocol: ErrorProtocol) -> tuple[Tolerance, ...]:
+    """The range of every candidate in which nothing is wrong, where it has a width: of the deadband and of mixers."""
     low_db, high_db = protocol.deadband_db
-    return tuple(Tolerance(stem, low_db, high_db) for stem in candidates) if low_db < high_db else ()
+    found = (Tolerance(stem, min(low, low_db), max(high, high_db)) for stem, (low, high) in spread_db.items())
+    return tuple(entry for entry in found if entry.low_db < entry.high_db)
 
 
 def _draw_relative_errors(

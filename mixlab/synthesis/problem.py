@@ -124,6 +124,8 @@ class Problem:
     """Stems that come from other songs; all others are the song's own."""
     tolerances: tuple[Tolerance, ...] = ()
     """Of stems that may be off a little; all others are balanced where they are exactly right."""
+    work: str = ""
+    """What the song shares with other people's mixes of the same music; empty where there are none."""
     answer: AnswerForm = field(default=AnswerForm.VALUE, compare=False)
     """How the right advice names its amounts."""
     rounding_db: float = field(default=1.0, compare=False)
@@ -133,6 +135,11 @@ class Problem:
     def candidates(self) -> tuple[str, ...]:
         """The stems that could be at fault: all active ones but the anchor."""
         return tuple(stem for stem in self.stems if stem != self.anchor)
+
+    @property
+    def work_id(self) -> str:
+        """The piece of music: items of one are not independent, whoever mixed them."""
+        return self.work or self.song_id
 
     def error_db(self, stem: str) -> float:
         """The error injected into `stem` in dB, 0 where there is none: what its sound has too much."""
@@ -227,6 +234,7 @@ class Problem:
             "wording_seed": self.wording_seed,
             "flipped": list(self.flipped),
             "borrowed": [asdict(loan) for loan in self.borrowed],
+            "work": self.work,
             "tolerances": [asdict(entry) for entry in self.tolerances],
             "answer": str(self.answer),
             "rounding_db": self.rounding_db,
@@ -235,7 +243,7 @@ class Problem:
     @classmethod
     def from_json(cls, record: dict[str, Any]) -> Problem:
         """The inverse of `to_json`; keys of a larger record (a prediction) that are not the problem's are ignored."""
-        older = {"answer": AnswerForm.VALUE, "rounding_db": 1.0, "tolerances": ()}
+        older = {"answer": AnswerForm.VALUE, "rounding_db": 1.0, "tolerances": (), "work": ""}
         fields = {name: record.get(name, older[name]) if name in older else record[name]
                   for name in cls.__dataclass_fields__}  # fmt: skip
         claim = fields["claim"]

@@ -28,6 +28,7 @@ OF_A_FOLDER = (
     "slakh2100",
     "medleydb",
     "daw_bounce",
+    "mix_evaluation",
     "musdb18",
     "musdb18hq",
     "jsonl",

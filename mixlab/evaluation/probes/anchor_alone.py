@@ -63,7 +63,7 @@ class AnchorGain(ProbeKind):
                     ]
                 )
                 figures[method] |= {f"joint_at_db={g:g}": right[:, place] for place, g in enumerate(gains_db)}
-        return cls.found([problem.song_id for problem in problems], figures, resamples)
+        return cls.found([problem.work_id for problem in problems], figures, resamples)
 
 
 class OtherAnchor(ProbeKind):
@@ -112,7 +112,7 @@ class OtherAnchor(ProbeKind):
                 "drop": own - other,
                 "changes": [1.0 - stays(pair) for pair in said],
             }
-        return cls.found([problem.song_id for problem, _ in variants], figures, resamples)
+        return cls.found([problem.work_id for problem, _ in variants], figures, resamples)
 
 
 def with_anchor_gain(problem: Problem, gain_db: float) -> Problem:

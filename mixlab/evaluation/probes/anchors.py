@@ -77,7 +77,7 @@ class AnchorSwap(ProbeKind):
                 figures["anchor_blind"] = dict(
                     zip(("distance_db", "same_direction"), np.array(blind_rows).T, strict=True)
                 )
-        return cls.found([problem.song_id for problem in problems], figures, resamples)
+        return cls.found([problem.work_id for problem in problems], figures, resamples)
 
 
 def _anchored(problem: Problem, anchor: str) -> Problem:

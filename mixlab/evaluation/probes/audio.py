@@ -30,17 +30,17 @@ def other_audio(problems: Sequence[Problem], seed: int) -> list[Problem] | None:
     found: dict[int, Problem] = {}
     left: list[int] = []
     for indices in alike.values():
-        songs = Counter(problems[index].song_id for index in indices)
+        songs = Counter(problems[index].work_id for index in indices)
         most = max(songs.values())
         if len(indices) < 2 * most:
             left += indices
             continue
         # Songs stand together, so that a step as long as the longest of them always ends in another song.
         places = {song: place for place, song in enumerate(songs)}
-        line = sorted(indices, key=lambda index: places[problems[index].song_id])
+        line = sorted(indices, key=lambda index: places[problems[index].work_id])
         found |= {index: problems[line[(i + most) % len(line)]] for i, index in enumerate(line)}
     for index in left:
-        others = [problem for problem in problems if problem.song_id != problems[index].song_id]
+        others = [problem for problem in problems if problem.work_id != problems[index].work_id]
         if not others:
             return None
         found[index] = others[rng.integers(len(others))]
@@ -73,7 +73,7 @@ class ShuffledAudio(ProbeKind):
         Figures: ``joint_accuracy`` with the other audio; ``drop``, what its own audio adds to that; ``same_advice``,
         the share of items where both answers move the same stems in the same directions.
         """
-        songs = [prediction.problem.song_id for prediction in heard]
+        songs = [prediction.problem.work_id for prediction in heard]
         own, other = (outcomes(predictions)["joint_accuracy"] for predictions in (heard, shuffled))
         same = [stays([a.advice, b.advice]) for a, b in zip(heard, shuffled, strict=True)]
         figures: dict[str, ArrayLike] = {"joint_accuracy": other, "drop": own - other, "same_advice": same}
@@ -104,7 +104,7 @@ class Constrained(ProbeKind):
         accuracy; ``changed``, the share of responses that it changes; ``advice_changed``, of those that then move other
         stems or in other directions.
         """
-        songs = [prediction.problem.song_id for prediction in free]
+        songs = [prediction.problem.work_id for prediction in free]
         own, other = (outcomes(predictions)["joint_accuracy"] for predictions in (free, constrained))
         pairs = list(zip(free, constrained, strict=True))
         figures: dict[str, ArrayLike] = {
@@ -159,7 +159,7 @@ class GlobalGain(ProbeKind):
                 rows.append((stays([first, *others]), *at_level, np.mean(changes)))
             names = ("stays", *(f"stays_at_db={level_db:g}" for level_db in levels_db), "gain_change_db")
             figures[method] = dict(zip(names, np.array(rows, dtype=float).T, strict=True))
-        return cls.found([problem.song_id for problem in problems], figures, resamples)
+        return cls.found([problem.work_id for problem in problems], figures, resamples)
 
 
 PROBES.add(ShuffledAudio())

@@ -68,7 +68,7 @@ class ClaimSwap(ProbeKind):
                 ))  # fmt: skip
             names = ("stays", "agreement", "believes_wrong_claim", "joint_after_right_claim", "joint_after_wrong_claim")
             figures[method] = dict(zip(names, np.array(rows, dtype=float).T, strict=True))
-        return cls.found([problem.song_id for problem in problems], figures, resamples)
+        return cls.found([problem.work_id for problem in problems], figures, resamples)
 
 
 def _claimed(claim: Claim | None) -> Class:
