@@ -15,90 +15,39 @@ the server wants one, is read from an environment variable.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from hashlib import sha256
 from pathlib import Path
-from typing import Annotated
-from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import model_validator
 
-from mixlab.errors import ConfigError
+from mixlab.calling.asking import missing_in_words
+from mixlab.calling.settings import ServerSettings, check_no_secret
 from mixlab.escaping import fenced
-from mixlab.judging.asking import Estimate, Judge
+from mixlab.judging.asking import Judge
 from mixlab.judging.controls import Control
 from mixlab.judging.forms import FormAsked, Preference
 from mixlab.judging.questions import Question, Rubric, choose, make_cases, preference_questions, rating_questions
 from mixlab.runs.job import Job
-from mixlab.settings import (
-    Count,
-    FilePath,
-    Many,
-    NotNegative,
-    Plain,
-    Positive,
-    PositiveCount,
-    Seed,
-    Settings,
-    Spelled,
-    parse,
-)
-
-OURS = ("model", "messages", "response_format", "stream", "n")
-"""Parts of a request that the judge itself sets."""
+from mixlab.settings import FilePath, Many, Plain, PositiveCount, Seed, Spelled, parse
 
 
-class Price(Settings):
-    """Per million tokens; None where it is unknown."""
-
-    input: NotNegative | None
-    output: NotNegative | None
-
-
-class JudgeSettings(Settings):
+class JudgeSettings(ServerSettings):
     """The whole configuration of `mixlab judge`."""
 
     rubric: Rubric
     predictions: FilePath
-    endpoint: str
-    model: Annotated[str, Field(min_length=1)]
     opponent: FilePath | None
     ratings: FilePath | None
     items: PositiveCount | None
     controls: Many[Spelled[Control]]
     draws: PositiveCount
     attempts: PositiveCount
-    request: dict[str, Plain]
     response_format: Spelled[FormAsked]
-    concurrency: PositiveCount
-    requests_per_minute: Positive | None
-    retries: Count
-    timeout_s: Positive
-    give_up_after: PositiveCount
-    price: Price
-    api_key_variable: Annotated[str, Field(pattern=r"^[A-Z_][A-Z0-9_]*$")]
-    dry_run: bool
     seed: Seed
     resamples: PositiveCount
     cache: FilePath
     outputs: FilePath
-
-    @field_validator("endpoint")
-    @classmethod
-    def _is_a_plain_url(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("it is no URL; give the server's base URL, as in http://127.0.0.1:8000/v1")
-        return value.rstrip("/")
-
-    @field_validator("request")
-    @classmethod
-    def _leaves_what_is_ours(cls, value: dict[str, Plain]) -> dict[str, Plain]:
-        if taken := [key for key in OURS if key in value]:
-            raise ValueError(f"the judge sets '{taken[0]}' by itself; leave it out")
-        return value
 
     @model_validator(mode="after")
     def _draws_differ(self) -> JudgeSettings:
@@ -109,13 +58,7 @@ class JudgeSettings(Settings):
 
 def settings(values: Mapping[str, Plain], overrides: Sequence[str]) -> JudgeSettings:
     """The settings; an endpoint with a password is refused before any message could repeat it."""
-    endpoint = values.get("endpoint")
-    parts = urlsplit(endpoint if isinstance(endpoint, str) and endpoint != "???" else "")
-    if parts.password or parts.username or parts.query:
-        raise ConfigError(
-            "The key 'endpoint' holds a user name, password or query, which would be written to logs; leave it out, "
-            "and put the server's key into the environment variable that api_key_variable names."
-        )
+    check_no_secret(values)
     return parse(values, JudgeSettings)
 
 
@@ -128,9 +71,9 @@ def main(settings: JudgeSettings, job: Job) -> None:
     from rich.console import Console
     from rich.progress import Progress
 
+    from mixlab.calling.call_log import CallLog
+    from mixlab.calling.endpoint import Endpoint
     from mixlab.judging.annotations import read_ratings
-    from mixlab.judging.call_log import CallLog
-    from mixlab.judging.endpoint import Endpoint
     from mixlab.judging.output import write_results
     from mixlab.judging.verdicts import records, sum_up
     from mixlab.runs.folder import predictions_at, to_yaml
@@ -147,11 +90,12 @@ def main(settings: JudgeSettings, job: Job) -> None:
     with ExitStack() as stack:
         key, per_minute = settings.api_key_variable, settings.requests_per_minute
         server = Endpoint(settings.endpoint, key, settings.retries, settings.timeout_s, per_minute)
-        log = stack.enter_context(CallLog(_log_path(settings)))
+        log = stack.enter_context(CallLog(settings.log_path(Path(settings.cache).expanduser() / "judge")))
         form, attempts = settings.response_format, settings.attempts
         asker = Judge(log, settings.endpoint, settings.model, settings.request, form, attempts)
         estimate = asker.estimate(questions)
-        print(_announcement(estimate, settings), flush=True)
+        again = f"; up to {attempts} times as much if answers do not keep to the form" if attempts > 1 else ""
+        print(f"{estimate.sentence(settings.price)}{again}.", flush=True)
         if settings.dry_run:
             return
         progress = stack.enter_context(Progress(console=Console(stderr=True), transient=True))
@@ -162,7 +106,10 @@ def main(settings: JudgeSettings, job: Job) -> None:
     answered = list(zip(questions, results, strict=True))
     found = sum_up(cases, answered, criteria, ratings, settings.resamples, settings.seed)
     asked = f"{len(cases)} of {len(predictions)} items, {settings.draws} draws"
-    notes = [f"Judge: {settings.model} at {settings.endpoint}; {asked}.", _missing(found.missing, found.asked)]
+    notes = [
+        f"Judge: {settings.model} at {settings.endpoint}; {asked}.",
+        missing_in_words(found.missing, found.asked, "Missing"),
+    ]
     rows = records(answered)
     write_whole(job.folder / "questions.md", _examples(questions))
     write_whole(job.folder / "config.yaml", to_yaml(settings.plain()))
@@ -171,29 +118,6 @@ def main(settings: JudgeSettings, job: Job) -> None:
         "preferences.jsonl": [r for r in rows if "first" in r],
     }
     write_results(job.folder, "judge", found.sheets(), found.flat(), notes, lines)
-
-
-def _log_path(settings: JudgeSettings) -> Path:
-    """One file a model and server, whose name says which."""
-    name = re.sub(r"[^\w.-]+", "-", settings.model).strip("-.")[-60:]
-    digest = sha256(f"{settings.endpoint} {settings.model}".encode()).hexdigest()[:8]
-    return Path(settings.cache).expanduser() / "judge" / f"{name}-{digest}.jsonl"
-
-
-def _announcement(estimate: Estimate, settings: JudgeSettings) -> str:
-    out = "unbounded" if estimate.output_tokens is None else f"at most {estimate.output_tokens:,}"
-    cost = estimate.cost(settings.price.input, settings.price.output)
-    price = "cost unknown (price is not set)" if cost is None else f"cost at most about {cost:.4g}"
-    again = f"; up to {settings.attempts} times as much if answers do not keep to the form"
-    return (
-        f"To ask: {estimate.calls:,} calls ({estimate.answered:,} are answered already), about "
-        f"{estimate.input_tokens:,} tokens in and {out} out, {price}{again if settings.attempts > 1 else ''}."
-    )
-
-
-def _missing(counts: Mapping[str, int], asked: int) -> str:
-    reasons = ", ".join(f"{count} x {reason}" for reason, count in sorted(counts.items(), key=lambda entry: -entry[1]))
-    return f"Missing: {sum(counts.values())} of {asked} answers{': ' + reasons if reasons else ''}."
 
 
 def _examples(questions: Sequence[Question]) -> str:

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from mixlab.scoring import write_predictions
+from tests.calling.scripted_server import Scripted, ScriptedServer
 from tests.commands import refused
 
 from .conftest import _answered
-from .scripted_server import Scripted, ScriptedServer
 
 CHECKOUT = Path(__file__).parents[2]
 KEY = "a-key-that-nobody-may-see"
@@ -139,7 +139,7 @@ def test_cost_is_told_and_nothing_asked_in_a_dry_run(run):
             "The key 'endpoint' holds a user name, password or query",
         ),
         (["predictions=run", "endpoint=http://h", "model=m", "request.temperature=0"], "so that all draws are alike"),
-        (["predictions=run", "endpoint=http://h", "model=m", "+request.n=3"], "the judge sets 'n' by itself"),
+        (["predictions=run", "endpoint=http://h", "model=m", "+request.n=3"], "mixlab sets 'n' by itself"),
         (
             ["predictions=run", "endpoint=http://h", "model=m", "+rubric.criteria.musicality.points.6=best"],
             "The key 'rubric.criteria.musicality.points.6'",
