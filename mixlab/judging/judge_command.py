@@ -106,10 +106,8 @@ def main(settings: JudgeSettings, job: Job) -> None:
     answered = list(zip(questions, results, strict=True))
     found = sum_up(cases, answered, criteria, ratings, settings.resamples, settings.seed)
     asked = f"{len(cases)} of {len(predictions)} items, {settings.draws} draws"
-    notes = [
-        f"Judge: {settings.model} at {settings.endpoint}; {asked}.",
-        missing_in_words(found.missing, found.asked, "Missing"),
-    ]
+    told = f"Judge: {settings.model} at {settings.endpoint}; {asked}."
+    notes = [told, missing_in_words(found.missing, found.asked)]
     rows = records(answered)
     write_whole(job.folder / "questions.md", _examples(questions))
     write_whole(job.folder / "config.yaml", to_yaml(settings.plain()))

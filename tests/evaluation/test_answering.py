@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 import torch
 
-from mixlab.evaluation.answering import Answerer, Answering
+from mixlab.evaluation.answering import Answering, LoadedModel
 from mixlab.models.backbones.tiny import Tiny
 
 
@@ -36,7 +36,7 @@ class Process:
 @pytest.fixture(scope="module")
 def answerer():
     """The model that learnt to describe, which says eight tokens."""
-    return Answerer("model", "model", Tiny("listener").build(), 8)
+    return LoadedModel("model", "model", Tiny("listener").build(), 8)
 
 
 @pytest.fixture(scope="module")
