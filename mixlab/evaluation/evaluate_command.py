@@ -5,8 +5,8 @@
     mixlab evaluate checkpoint=ADAPTER dataset=folder dataset.root=DIR       an adapter, on your songs
     mixlab evaluate checkpoint=null model=qwen2_audio_7b trainer=gpu         a model as it comes (zero-shot)
     mixlab evaluate checkpoint=null baseline=ridge                           a baseline in a model's place
-    mixlab evaluate answerer=openai endpoint=URL model=NAME                  a model behind a server that takes audio
-    mixlab evaluate answerer=openai ... answerer.shots=4 answerer.dry_run=true    what few-shot would cost
+    mixlab evaluate answerer=openai endpoint=http://127.0.0.1:8000/v1 model=<name>    a model behind a server
+    mixlab evaluate answerer=openai ... answerer.shots=4 answerer.dry_run=true        what few-shot would cost
 
 Writes metrics.json, predictions.jsonl, comparisons, probes and report.html into the run folder, or into out=. Of a run
 folder, its own configuration holds for all that the command line does not name; of an adapter folder, its anchor,
