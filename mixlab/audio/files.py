@@ -223,7 +223,8 @@ def wav_bytes(samples: NDArray[np.float32], sample_rate: int, sample_format: str
     """A whole WAV file of samples of shape (channels, frames): the same bytes for the same samples, at any time.
 
     Args:
-        sample_format: ``float32`` keeps every sample as it is, above full scale too; ``pcm24`` rounds to 24 bits.
+        sample_format: ``float32`` keeps every sample as it is, above full scale too; ``pcm24`` rounds to 24 bits,
+            ``pcm16``, which every reader knows, to 16.
 
     Raises:
         ValueError: if a sample exceeds full scale, which integer PCM would clip.
@@ -235,8 +236,8 @@ def wav_bytes(samples: NDArray[np.float32], sample_rate: int, sample_format: str
         return file.getvalue()
     peak = float(np.max(np.abs(samples), initial=0.0))
     if peak > 1.0:
-        raise ValueError(f"a peak of {peak:.2f} exceeds full scale, which 24-bit PCM would clip")
-    soundfile.write(file, samples.T, sample_rate, subtype="PCM_24", format="WAV")
+        raise ValueError(f"a peak of {peak:.2f} exceeds full scale, which integer PCM would clip")
+    soundfile.write(file, samples.T, sample_rate, subtype=sample_format.replace("pcm", "PCM_"), format="WAV")
     return file.getvalue()
 
 

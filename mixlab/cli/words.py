@@ -44,7 +44,14 @@ def read_words(words: Sequence[str], verb: str, folder: Path) -> list[str]:
     options = list(words)
     for override in asked.overrides:
         options.remove(override)
-    return [*options, *(_readable(override, verb, folder) for override in asked.overrides)]
+    return [*options, *(_readable(override, verb, folder) for override in _of_the_answerer(asked.overrides))]
+
+
+def _of_the_answerer(overrides: Sequence[str]) -> list[str]:
+    """Overrides in which ``endpoint=`` and ``model=`` are the answerer's, where one is chosen: it loads no model."""
+    if not any(override.startswith("answerer=") for override in overrides):
+        return list(overrides)
+    return [f"answerer.{word}" if re.match(r"(endpoint|model)=", word) else word for word in overrides]
 
 
 class _Parser(argparse.ArgumentParser):

@@ -1,7 +1,8 @@
-"""Room evaluation: models answer problems, on every device of the trainer, with the same texts as on one."""
+"""Room evaluation: who answers problems; loaded models do on every device, with the same texts as on one."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,9 +24,32 @@ from mixlab.scoring.results import Kind
 from mixlab.synthesis.problem import Problem
 
 
+class Answerer(ABC):
+    """Whoever answers in words: one row of the results.
+
+    Attributes:
+        name: of its row.
+        detail: what sets it apart from other rows of its kind.
+    """
+
+    name: str
+    kind: Kind
+    detail: str
+
+    @abstractmethod
+    def answer(
+        self, asked: Answering, problems: Sequence[Problem], audio_of: Sequence[Problem] | None
+    ) -> list[Prediction]:
+        """As `Answering.answer`."""
+
+    def notes(self) -> list[str]:
+        """Sentences for the report on what it left unanswered."""
+        return []
+
+
 @dataclass(frozen=True)
-class Answerer:
-    """A model that answers in words: one row of the results; with a decoder it says only what can be read back."""
+class LoadedModel(Answerer):
+    """A model on the devices of the run; with a decoder it says only what can be read back."""
 
     name: str
     kind: Kind
@@ -34,9 +58,33 @@ class Answerer:
     detail: str = ""
     decoder: GrammarDecoder | None = None
 
+    def answer(
+        self, asked: Answering, problems: Sequence[Problem], audio_of: Sequence[Problem] | None
+    ) -> list[Prediction]:
+        """Each process answers its share.
+
+        Where several segments of a mix are heard, their scores are added up to one answer (`generate.OneAnswer`).
+        """
+        from rich.progress import track
+
+        devices = asked.devices
+        rank, world_size = devices.rank, devices.world_size
+        own, own_audio = problems[rank::world_size], None if audio_of is None else audio_of[rank::world_size]
+        predictions: list[Prediction] = []
+        self.backbone.model.to(devices.device)
+        if own:
+            loader, groups = asked.loader(own, own_audio)
+            shown = track(loader, description=f"Answering: {self.name}", total=len(loader), disable=rank > 0)
+            for batch, sizes in zip(shown, groups, strict=True):
+                moved = move_batch(batch, devices.device)
+                predictions += predict(self.backbone, moved, self.max_new_tokens, self.decoder, sizes)
+        self.backbone.model.cpu()
+        shares = devices.gather(predictions)
+        return [shares[index % world_size][index // world_size] for index in range(len(problems))]
+
 
 class Answering:
-    """Has models answer problems of a bank, each process its share of them.
+    """Has problems of a bank answered.
 
     All processes have to ask the same questions in the same order.
 
@@ -60,27 +108,10 @@ class Answering:
     def answer(
         self, answerer: Answerer, problems: Sequence[Problem], audio_of: Sequence[Problem] | None = None
     ) -> list[Prediction]:
-        """A model's answers to problems, in their order; with `audio_of`, to the clips of other ones.
+        """The answers to problems, in their order; with `audio_of`, to the clips of other ones."""
+        return answerer.answer(self, problems, audio_of)
 
-        Where several segments of a mix are heard, their scores are added up to one answer (`generate.OneAnswer`).
-        """
-        from rich.progress import track
-
-        rank, world_size = self.devices.rank, self.devices.world_size
-        own, own_audio = problems[rank::world_size], None if audio_of is None else audio_of[rank::world_size]
-        predictions: list[Prediction] = []
-        answerer.backbone.model.to(self.devices.device)
-        if own:
-            loader, groups = self._loader(own, own_audio)
-            shown = track(loader, description=f"Answering: {answerer.name}", total=len(loader), disable=rank > 0)
-            for batch, sizes in zip(shown, groups, strict=True):
-                moved = move_batch(batch, self.devices.device)
-                predictions += predict(answerer.backbone, moved, answerer.max_new_tokens, answerer.decoder, sizes)
-        answerer.backbone.model.cpu()
-        shares = self.devices.gather(predictions)
-        return [shares[index % world_size][index // world_size] for index in range(len(problems))]
-
-    def _loader(
+    def loader(
         self, problems: Sequence[Problem], audio_of: Sequence[Problem] | None
     ) -> tuple[DataLoader[Any], list[list[int] | None]]:
         """Batches of prompts, and for each how many of its prompts in a row are of one mix (None: every one alone)."""

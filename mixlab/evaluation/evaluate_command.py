@@ -5,20 +5,26 @@
     mixlab evaluate checkpoint=ADAPTER dataset=folder dataset.root=DIR       an adapter, on your songs
     mixlab evaluate checkpoint=null model=qwen2_audio_7b trainer=gpu         a model as it comes (zero-shot)
     mixlab evaluate checkpoint=null baseline=ridge                           a baseline in a model's place
+    mixlab evaluate answerer=openai endpoint=http://127.0.0.1:8000/v1 model=<name>    a model behind a server
+    mixlab evaluate answerer=openai ... answerer.shots=4 answerer.dry_run=true        what few-shot would cost
 
 Writes metrics.json, predictions.jsonl, comparisons, probes and report.html into the run folder, or into out=. Of a run
 folder, its own configuration holds for all that the command line does not name; of an adapter folder, its anchor,
-inputs, segment length and limit of tokens.
+inputs, segment length and limit of tokens. A server is asked with OpenAI's chat completions, after the cost was told;
+each answer is kept as it comes, so that a run that is started again asks only for what is missing, and a question that
+has no answer counts as wrong. Needs pip install 'mixlab[judge]'; the key is read from an environment variable.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from mixlab.errors import CheckpointError
+from mixlab.calling.settings import check_no_secret
+from mixlab.errors import CheckpointError, require
 from mixlab.runs.settings import EvaluateSettings
 from mixlab.settings import Plain, parse
 
@@ -41,6 +47,8 @@ def settings(values: Mapping[str, Plain], overrides: Sequence[str]) -> EvaluateS
     """
     from mixlab.evaluation.probes.base import check_probes
 
+    if isinstance(answerer := values.get("answerer"), Mapping):
+        check_no_secret(answerer, "answerer.endpoint")
     asked = parse(values, EvaluateSettings)
     check_probes(asked.probes)
     if asked.checkpoint is None:
@@ -98,13 +106,15 @@ def _path(override: str) -> list[str]:
 
 
 def check(settings: EvaluateSettings) -> None:
-    """Refuse devices that the machine does not have.
+    """Refuse devices that the machine does not have, and to ask a server without the client.
 
     Raises:
-        ConfigError: naming the key.
+        ConfigError: naming the key or the package.
     """
     from mixlab.runs.trainer import check_devices_there
 
+    if settings.answerer is not None:
+        require("Asking a server", "judge", "openai")
     check_devices_there(settings.trainer)
 
 
@@ -124,7 +134,7 @@ def _take_over(merged: dict[str, Any], values: Mapping[str, Any], override: str)
 
 
 def main(settings: EvaluateSettings) -> float:
-    """Evaluate; returns the joint accuracy on test songs.
+    """Evaluate; returns the joint accuracy on test songs, or NaN where only the cost was to be told.
 
     Raises:
         MixlabError: one sentence on what is wrong, before songs are prepared.
@@ -134,7 +144,7 @@ def main(settings: EvaluateSettings) -> float:
     import torch
 
     from mixlab.evaluation.flow import evaluate_and_report, require_test_items
-    from mixlab.evaluation.subjects import trained_subject, untrained_subject
+    from mixlab.evaluation.subjects import heard_by_baselines, served_subject, trained_subject, untrained_subject
     from mixlab.items.build import build_bank
     from mixlab.models.checkpoints import DESCRIPTION
     from mixlab.runs.folder import RunFolder, to_yaml
@@ -145,26 +155,34 @@ def main(settings: EvaluateSettings) -> float:
     torch.set_num_threads(settings.trainer.threads)
     checkpoint = None if settings.checkpoint is None else Path(settings.checkpoint).expanduser()
     run = None if checkpoint is None or (checkpoint / DESCRIPTION).is_file() else RunFolder(checkpoint)
-    subject = untrained_subject(settings) if checkpoint is None else trained_subject(checkpoint, run)
-    bank = build_bank(settings, subject.encoder.sample_rate)
+    subject = None
+    if settings.answerer is None:
+        subject = untrained_subject(settings) if checkpoint is None else trained_subject(checkpoint, run)
+    encoder = heard_by_baselines() if subject is None else subject.encoder
+    bank = build_bank(settings, encoder.sample_rate)
     devices = Devices(settings.trainer)
     bank.setup()
     require_test_items(bank)
-    folder = run if run is not None and settings.out is None else RunFolder(_folder(settings))
-    if is_first_process():
-        write_whole(folder.evaluation_file, to_yaml(settings.plain()))
-    return evaluate_and_report(
-        subject,
-        bank,
-        settings.evaluation,
-        devices,
-        folder,
-        settings,
-        started_s=started_s,
-        probes=settings.probes,
-        own_items=run is not None,
-        logged_to=run,
-    )
+    with ExitStack() as stack:
+        if settings.answerer is not None:
+            subject = stack.enter_context(served_subject(settings, settings.answerer, bank))
+        if subject is None:
+            return float("nan")
+        folder = run if run is not None and settings.out is None else RunFolder(_folder(settings))
+        if is_first_process():
+            write_whole(folder.evaluation_file, to_yaml(settings.plain()))
+        return evaluate_and_report(
+            subject,
+            bank,
+            settings.evaluation,
+            devices,
+            folder,
+            settings,
+            started_s=started_s,
+            probes=settings.probes,
+            own_items=run is not None,
+            logged_to=run,
+        )
 
 
 def _folder(settings: EvaluateSettings) -> Path:

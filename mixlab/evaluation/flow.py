@@ -81,13 +81,14 @@ def evaluate_and_report(
     if not results:
         return float("nan")  # the first process reports
     minutes = (time.monotonic() - started_s) / 60
+    unanswered = [note for answerer in subject.answerers for note in answerer.notes()]
     player = SongPlayer(bank.source).heard if isinstance(bank, DrawnItems) else lambda prediction: None
     sentence = write_results(
         run,
         results,
         title=subject.title,
         is_demo=bank.true_balance() is not None,
-        notes=[*run_notes(bank, results), f"The whole run took {minutes:.1f} minutes."],
+        notes=[*run_notes(bank, results), *unanswered, f"The whole run took {minutes:.1f} minutes."],
         config=config,
         protocol=settings.protocol,
         heard=player,

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import cached_property
 
 from mixlab.baselines.base import ListenedItem
-from mixlab.evaluation.answering import Answerer
+from mixlab.evaluation.answering import Answerer, LoadedModel
 from mixlab.evaluation.evaluator import SHUFFLED_AUDIO, Evaluator
 from mixlab.evaluation.probes.base import PROBES, Ask, LeftOut, spread
 from mixlab.language.advice import Advice
@@ -42,6 +42,8 @@ class ProbedModel:
 
     def constrained(self) -> list[Prediction]:
         """The model's answers to all items, under the grammar of as many moves as they may need."""
+        if not isinstance(self.answerer, LoadedModel):
+            raise LeftOut("The probe constrained was left out: a grammar can bar words of a loaded model alone.")
         problems = [prediction.problem for prediction in self.heard]
         most = self.error.most_faults or max(len(problem.stems) for problem in problems)
         decoder = GrammarDecoder(self.answerer.backbone, most)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema, create_model
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema, create_model
 
 # Not every server knows bounds of numbers, but all know lists of values.
 Score = Annotated[int, Field(ge=1, le=5), WithJsonSchema({"type": "integer", "enum": [1, 2, 3, 4, 5]})]
@@ -39,12 +39,29 @@ def scores_form(criteria: Sequence[str]) -> type[BaseModel]:
     return create_model("Scores", __config__=ConfigDict(strict=True, extra="forbid"), reason=(str, ...), **fields)
 
 
+def ranks_form(criteria: Sequence[str], letters: str) -> type[BaseModel]:
+    """The form of a ranking: a reason, then for each criterion all letters, that of the best text first."""
+
+    def complete(order: list[str]) -> list[str]:
+        if sorted(order) != sorted(letters):
+            raise ValueError(f"it has to name each of {', '.join(letters)} once")
+        return order
+
+    schema = {"type": "array", "items": {"type": "string", "enum": list(letters)}}
+    order: Any = Annotated[list[str], AfterValidator(complete), WithJsonSchema(schema)]
+    fields: dict[str, Any] = {name: (order, ...) for name in criteria}
+    return create_model("Ranks", __config__=ConfigDict(strict=True, extra="forbid"), reason=(str, ...), **fields)
+
+
 def form_words(form: type[BaseModel]) -> str:
     """How a form is asked for in words."""
     parts = []
     for name, field in form.model_json_schema()["properties"].items():
         values = [json.dumps(value) for value in field.get("enum", [])]
         shown = f"<{', '.join(values[:-1])} or {values[-1]}>" if values else '"<one short sentence>"'
+        if field.get("type") == "array":
+            letters = ", ".join(json.dumps(letter) for letter in field["items"]["enum"])
+            shown = f"[<each of {letters} once, the best first>]"
         parts.append(f'"{name}": {shown}')
     return "Answer with one JSON object and nothing else, in this form: {" + ", ".join(parts) + "}"
 

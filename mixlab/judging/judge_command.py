@@ -3,102 +3,81 @@
     mixlab judge predictions=<run> endpoint=http://127.0.0.1:8000/v1 model=<name>
     mixlab judge ... dry_run=true price='{input: 0.15, output: 0.6}'    what it would cost
     mixlab judge ... opponent=<other run>                               which of two is better
+    mixlab judge ... systems='{rule: <other run>, base: <third run>}'   all ranked in one prompt, as in MixAssist
     mixlab judge ... ratings=ratings.jsonl                              agreement with people
+    mixlab judge ... model=<another> judges=[<folder of the first judge>]    agreement of several judges
 
 Right advice and the same advice with a wrong stem, direction or size are judged too, blindly: how often the judge puts
-the right one above a wrong one (AUC) says what its scores are worth. A call that fails is missing, never guessed. Every
-answer is written down as it comes; a run that was stopped or killed goes on where it was when it is started again
-(calls in flight at that moment are asked again). Writes judge.json, judge.md, scores.jsonl, preferences.jsonl,
-questions.md and config.yaml into the folder that is printed at the end. Needs pip install 'mixlab[judge]'; the key, if
-the server wants one, is read from an environment variable.
+the right one above a wrong one (AUC) says what its scores are worth, and scores that follow from the truth alone are
+labelled as its repetition. A call that fails is missing, never guessed. Every answer is written down as it comes; a run
+that was stopped or killed goes on where it was when it is started again (calls in flight at that moment are asked
+again). Writes judge.json, judge.md, scores.jsonl, preferences.jsonl, rankings.jsonl, questions.md and config.yaml into
+the folder that is printed at the end. Needs pip install 'mixlab[judge]'; the key, if the server wants one, is read from
+an environment variable.
 """
 
 from __future__ import annotations
 
-import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from hashlib import sha256
+from math import isfinite
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from mixlab.errors import ConfigError
+from mixlab.calling.asking import missing_in_words
+from mixlab.calling.settings import ServerSettings, check_no_secret
+from mixlab.errors import require
 from mixlab.escaping import fenced
-from mixlab.judging.asking import Estimate, Judge
+from mixlab.judging.asking import Judge, Result
 from mixlab.judging.controls import Control
-from mixlab.judging.forms import FormAsked, Preference
-from mixlab.judging.questions import Question, Rubric, choose, make_cases, preference_questions, rating_questions
-from mixlab.runs.job import Job
-from mixlab.settings import (
-    Count,
-    FilePath,
-    Many,
-    NotNegative,
-    Plain,
-    Positive,
-    PositiveCount,
-    Seed,
-    Settings,
-    Spelled,
-    parse,
+from mixlab.judging.forms import FormAsked
+from mixlab.judging.questions import (
+    MODEL,
+    OPPONENT,
+    RIGHT,
+    Question,
+    Rubric,
+    choose,
+    make_cases,
+    preference_questions,
+    rating_questions,
 )
-
-OURS = ("model", "messages", "response_format", "stream", "n")
-"""Parts of a request that the judge itself sets."""
-
-
-class Price(Settings):
-    """Per million tokens; None where it is unknown."""
-
-    input: NotNegative | None
-    output: NotNegative | None
+from mixlab.judging.rankings import Ranking
+from mixlab.runs.job import Job
+from mixlab.settings import FilePath, Many, Name, Plain, PositiveCount, Seed, Spelled, parse
 
 
-class JudgeSettings(Settings):
+def _not_ours(name: str) -> str:
+    if name in (taken := [MODEL, RIGHT, OPPONENT, *Control]):
+        raise ValueError(f"{', '.join(taken)} are subjects of their own; give the system another name")
+    return name
+
+
+System = Annotated[Name, AfterValidator(_not_ours)]
+
+
+class JudgeSettings(ServerSettings):
     """The whole configuration of `mixlab judge`."""
 
     rubric: Rubric
     predictions: FilePath
-    endpoint: str
-    model: Annotated[str, Field(min_length=1)]
     opponent: FilePath | None
+    systems: Annotated[dict[System, FilePath], Field(max_length=20)] | None
+    ranking: Ranking
+    judges: Many[FilePath]
     ratings: FilePath | None
     items: PositiveCount | None
     controls: Many[Spelled[Control]]
     draws: PositiveCount
     attempts: PositiveCount
-    request: dict[str, Plain]
     response_format: Spelled[FormAsked]
-    concurrency: PositiveCount
-    requests_per_minute: Positive | None
-    retries: Count
-    timeout_s: Positive
-    give_up_after: PositiveCount
-    price: Price
-    api_key_variable: Annotated[str, Field(pattern=r"^[A-Z_][A-Z0-9_]*$")]
-    dry_run: bool
     seed: Seed
     resamples: PositiveCount
     cache: FilePath
     outputs: FilePath
-
-    @field_validator("endpoint")
-    @classmethod
-    def _is_a_plain_url(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("it is no URL; give the server's base URL, as in http://127.0.0.1:8000/v1")
-        return value.rstrip("/")
-
-    @field_validator("request")
-    @classmethod
-    def _leaves_what_is_ours(cls, value: dict[str, Plain]) -> dict[str, Plain]:
-        if taken := [key for key in OURS if key in value]:
-            raise ValueError(f"the judge sets '{taken[0]}' by itself; leave it out")
-        return value
 
     @model_validator(mode="after")
     def _draws_differ(self) -> JudgeSettings:
@@ -109,14 +88,11 @@ class JudgeSettings(Settings):
 
 def settings(values: Mapping[str, Plain], overrides: Sequence[str]) -> JudgeSettings:
     """The settings; an endpoint with a password is refused before any message could repeat it."""
-    endpoint = values.get("endpoint")
-    parts = urlsplit(endpoint if isinstance(endpoint, str) and endpoint != "???" else "")
-    if parts.password or parts.username or parts.query:
-        raise ConfigError(
-            "The key 'endpoint' holds a user name, password or query, which would be written to logs; leave it out, "
-            "and put the server's key into the environment variable that api_key_variable names."
-        )
-    return parse(values, JudgeSettings)
+    check_no_secret(values)
+    found = parse(values, JudgeSettings)
+    if found.judges:
+        require("The agreement of judges", "judge", "krippendorff")
+    return found
 
 
 def main(settings: JudgeSettings, job: Job) -> None:
@@ -125,82 +101,93 @@ def main(settings: JudgeSettings, job: Job) -> None:
     Raises:
         MixlabError: one sentence on what is wrong, before anything is asked wherever that can be known.
     """
-    from rich.console import Console
-    from rich.progress import Progress
-
     from mixlab.judging.annotations import read_ratings
-    from mixlab.judging.call_log import CallLog
-    from mixlab.judging.endpoint import Endpoint
+    from mixlab.judging.judges import RANKINGS, SCORES, alphas, judged_in, judges_sheet, read_judge
+    from mixlab.judging.missing import missing_by_subject, missing_flat, missing_sheet
     from mixlab.judging.output import write_results
+    from mixlab.judging.rankings import rank_records, ranked_cases, ranking_questions, sum_up_rankings
+    from mixlab.judging.truth import truth_sheet
     from mixlab.judging.verdicts import records, sum_up
     from mixlab.runs.folder import predictions_at, to_yaml
     from mixlab.storage import write_whole
 
-    criteria = list(settings.rubric.criteria)
+    criteria, ranked_by = list(settings.rubric.criteria), list(settings.ranking.criteria)
     predictions = predictions_at(settings.predictions)
     opponents = None if settings.opponent is None else predictions_at(settings.opponent)
     ratings = [] if settings.ratings is None else read_ratings(Path(settings.ratings).expanduser(), criteria)
+    judges = [read_judge(Path(folder).expanduser()) for folder in settings.judges]
     cases = make_cases(choose(predictions, settings.items, settings.seed), settings.controls, opponents)
     questions = list(rating_questions(cases, settings.rubric, settings.draws))
     if settings.opponent is not None:
         questions += preference_questions(cases, settings.rubric, settings.draws)
+    systems = {name: predictions_at(place) for name, place in (settings.systems or {}).items()}
+    ranked = ranked_cases(cases, systems) if systems else []
+    rankings = list(ranking_questions(ranked, settings.ranking, settings.draws, settings.seed))
+    results = _ask(settings, [*questions, *rankings])
+    if results is None:
+        return
+
+    answered = list(zip([*questions, *rankings], results, strict=True))
+    rated, listed = answered[: len(questions)], answered[len(questions) :]
+    found = sum_up(cases, rated, criteria, ratings, settings.resamples, settings.seed)
+    lists = sum_up_rankings(ranked, listed, ranked_by, settings.resamples, settings.seed) if listed else None
+    missing = missing_by_subject([*cases, *ranked], answered)
+    reasons = Counter(result.missing for _, result in answered if result.value is None)
+    rows, ranks = records(rated), rank_records(listed, ranked_by)
+    agreed = alphas([judged_in([*rows, *ranks]), *judges]) if judges else {}
+    sheets = [
+        *found.sheets(),
+        *(lists.sheets() if lists else ()),
+        truth_sheet(found.truth, lists.truth if lists else {}),
+        *([judges_sheet(agreed, len(judges) + 1)] if judges else ()),
+        missing_sheet(missing),
+    ]
+    figures = found.flat() | (lists.flat() if lists else {}) | missing_flat(missing)
+    figures |= {f"judges/{name}/alpha": value for name, (value, _) in agreed.items() if isfinite(value)}
+    figures |= {"questions": float(len(answered)), "missing": float(sum(reasons.values()))}
+    asked = f"{len(cases)} of {len(predictions)} items, {settings.draws} draws"
+    told = f"Judge: {settings.model} at {settings.endpoint}; {asked}."
+    write_whole(job.folder / "questions.md", _examples([*questions, *rankings]))
+    write_whole(job.folder / "config.yaml", to_yaml(settings.plain()))
+    lines = {
+        SCORES: [r for r in rows if "subject" in r],
+        "preferences.jsonl": [r for r in rows if "first" in r],
+        RANKINGS: ranks,
+    }
+    write_results(job.folder, "judge", sheets, figures, [told, missing_in_words(reasons, len(answered))], lines)
+
+
+def _ask(settings: JudgeSettings, questions: Sequence[Question]) -> list[Result] | None:
+    """The results of questions, after it was said what they cost; None where that was all."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from mixlab.calling.call_log import CallLog
+    from mixlab.calling.endpoint import Endpoint
+
     with ExitStack() as stack:
         key, per_minute = settings.api_key_variable, settings.requests_per_minute
         server = Endpoint(settings.endpoint, key, settings.retries, settings.timeout_s, per_minute)
-        log = stack.enter_context(CallLog(_log_path(settings)))
+        log = stack.enter_context(CallLog(settings.log_path(Path(settings.cache).expanduser() / "judge")))
         form, attempts = settings.response_format, settings.attempts
         asker = Judge(log, settings.endpoint, settings.model, settings.request, form, attempts)
         estimate = asker.estimate(questions)
-        print(_announcement(estimate, settings), flush=True)
+        again = f"; up to {attempts} times as much if answers do not keep to the form" if attempts > 1 else ""
+        print(f"{estimate.sentence(settings.price)}{again}.", flush=True)
         if settings.dry_run:
-            return
+            return None
         progress = stack.enter_context(Progress(console=Console(stderr=True), transient=True))
         bar = progress.add_task("Judging", total=estimate.calls + estimate.answered)
-        results = asker.ask_all(
-            questions, server, settings.concurrency, settings.give_up_after, lambda: progress.advance(bar)
-        )
-    answered = list(zip(questions, results, strict=True))
-    found = sum_up(cases, answered, criteria, ratings, settings.resamples, settings.seed)
-    asked = f"{len(cases)} of {len(predictions)} items, {settings.draws} draws"
-    notes = [f"Judge: {settings.model} at {settings.endpoint}; {asked}.", _missing(found.missing, found.asked)]
-    rows = records(answered)
-    write_whole(job.folder / "questions.md", _examples(questions))
-    write_whole(job.folder / "config.yaml", to_yaml(settings.plain()))
-    lines = {
-        "scores.jsonl": [r for r in rows if "subject" in r],
-        "preferences.jsonl": [r for r in rows if "first" in r],
-    }
-    write_results(job.folder, "judge", found.sheets(), found.flat(), notes, lines)
-
-
-def _log_path(settings: JudgeSettings) -> Path:
-    """One file a model and server, whose name says which."""
-    name = re.sub(r"[^\w.-]+", "-", settings.model).strip("-.")[-60:]
-    digest = sha256(f"{settings.endpoint} {settings.model}".encode()).hexdigest()[:8]
-    return Path(settings.cache).expanduser() / "judge" / f"{name}-{digest}.jsonl"
-
-
-def _announcement(estimate: Estimate, settings: JudgeSettings) -> str:
-    out = "unbounded" if estimate.output_tokens is None else f"at most {estimate.output_tokens:,}"
-    cost = estimate.cost(settings.price.input, settings.price.output)
-    price = "cost unknown (price is not set)" if cost is None else f"cost at most about {cost:.4g}"
-    again = f"; up to {settings.attempts} times as much if answers do not keep to the form"
-    return (
-        f"To ask: {estimate.calls:,} calls ({estimate.answered:,} are answered already), about "
-        f"{estimate.input_tokens:,} tokens in and {out} out, {price}{again if settings.attempts > 1 else ''}."
-    )
-
-
-def _missing(counts: Mapping[str, int], asked: int) -> str:
-    reasons = ", ".join(f"{count} x {reason}" for reason, count in sorted(counts.items(), key=lambda entry: -entry[1]))
-    return f"Missing: {sum(counts.values())} of {asked} answers{': ' + reasons if reasons else ''}."
+        concurrency, most = settings.concurrency, settings.give_up_after
+        return asker.ask_all(questions, server, concurrency, most, lambda: progress.advance(bar))
 
 
 def _examples(questions: Sequence[Question]) -> str:
     """The first question of each kind, word for word."""
-    firsts = {question.form is Preference: question for question in reversed(questions)}
+    firsts = {question.form.__name__: question for question in reversed(questions)}
     parts = []
-    for is_preference, question in sorted(firsts.items(), key=lambda first: first[0]):
-        parts.append(f"# {'A comparison' if is_preference else 'A rating'}\n")
-        parts += [f"## {message['role']}\n\n{fenced(message['content'])}\n" for message in question.messages]
+    for form, title in (("Scores", "A rating"), ("Preference", "A comparison"), ("Ranks", "A ranking")):
+        if form in firsts:
+            parts.append(f"# {title}\n")
+            parts += [f"## {message['role']}\n\n{fenced(message['content'])}\n" for message in firsts[form].messages]
     return "\n".join(parts)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import BaseModel, Field, field_validator
+from pydantic import AfterValidator, BaseModel, Field, field_validator
 
 from mixlab.errors import InputFileError
 from mixlab.judging.controls import render_controls
@@ -29,6 +29,15 @@ MODEL, RIGHT, OPPONENT = "model", "right", "opponent"
 CLAIMED = {State.TOO_LOUD: "too loud", State.TOO_QUIET: "too quiet"}
 
 
+def _no_reason(name: str) -> str:
+    if name == "reason":
+        raise ValueError("'reason' is a field of every answer; give the criterion another name")
+    return name
+
+
+CriterionName = Annotated[str, Field(pattern=r"^[a-z_]+$"), AfterValidator(_no_reason)]
+
+
 class Criterion(Settings):
     """A question, and the words of its five points."""
 
@@ -47,14 +56,7 @@ class Rubric(Settings):
     """What is judged: the judge's task, and the criteria."""
 
     task: str
-    criteria: dict[Annotated[str, Field(pattern=r"^[a-z_]+$")], Criterion] = Field(min_length=1)
-
-    @field_validator("criteria")
-    @classmethod
-    def _no_reason(cls, criteria: dict[str, Criterion]) -> dict[str, Criterion]:
-        if "reason" in criteria:
-            raise ValueError("'reason' is a field of every answer; give the criterion another name")
-        return criteria
+    criteria: dict[CriterionName, Criterion] = Field(min_length=1)
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,11 @@ class Question:
     messages: tuple[Message, ...]
     form: type[BaseModel]
 
+    @property
+    def digest(self) -> str:
+        """Names what is asked, whoever is asked."""
+        return hashlib.sha256(repr([dict(message) for message in self.messages]).encode()).hexdigest()[:16]
+
 
 def choose(predictions: Sequence[Prediction], items: int | None, seed: int) -> list[Prediction]:
     """Some of the predictions; a larger number keeps those of a smaller one, so that answers are used again."""
@@ -109,15 +116,26 @@ def make_cases(
         texts = {MODEL: prediction.text, RIGHT: rendered.right}
         texts |= {control: text for control, text in rendered.wrong.items() if control in controls}
         if opponents is not None:
-            other = others.get(problem.item_id)
-            if other is None or other.problem.errors != problem.errors:
-                what = "has no answer to" if other is None else "has other errors in"
-                raise InputFileError(
-                    f"The opponent {what} the item '{problem.item_id}'; give a run evaluated on the same items."
-                )
-            texts[OPPONENT] = other.text
+            texts[OPPONENT] = same_item(others, problem, OPPONENT).text
         cases.append(Case(prediction, texts))
     return cases
+
+
+def same_item(others: Mapping[str, Prediction], problem: Problem, name: str) -> Prediction:
+    """What another system says of an item.
+
+    Args:
+        others: its predictions by item.
+        name: of the system, for the message.
+
+    Raises:
+        InputFileError: if it did not answer the item, or answered it with other errors.
+    """
+    other = others.get(problem.item_id)
+    if other is None or other.problem.errors != problem.errors:
+        what = "has no answer to" if other is None else "has other errors in"
+        raise InputFileError(f"The {name} {what} the item '{problem.item_id}'; give a run evaluated on the same items.")
+    return other
 
 
 def rating_questions(cases: Sequence[Case], rubric: Rubric, draws: int) -> Iterator[Question]:
@@ -130,9 +148,9 @@ def rating_questions(cases: Sequence[Case], rubric: Rubric, draws: int) -> Itera
     system = "\n".join([*lines, "", form_words(form)])
     for case in cases:
         for subject, text in case.texts.items():
-            user = f"{_truth(case)}\n\nThe advice to judge:\n<advice>\n{_shown(text)}\n</advice>"
+            user = f"{truth_of(case)}\n\nThe advice to judge:\n<advice>\n{shown(text)}\n</advice>"
             for draw in range(draws):
-                yield Question(case.item, (subject,), draw, _messages(system, user), form)
+                yield Question(case.item, (subject,), draw, messages_of(system, user), form)
 
 
 def preference_questions(cases: Sequence[Case], rubric: Rubric, draws: int) -> Iterator[Question]:
@@ -146,11 +164,12 @@ def preference_questions(cases: Sequence[Case], rubric: Rubric, draws: int) -> I
         for pair in compared(case.texts):
             for first, second in (pair, pair[::-1]):
                 user = "".join(
-                    f"\n\nThe {name} advice:\n<advice>\n{_shown(case.texts[subject])}\n</advice>"
+                    f"\n\nThe {name} advice:\n<advice>\n{shown(case.texts[subject])}\n</advice>"
                     for name, subject in (("first", first), ("second", second))
                 )
+                messages = messages_of(system, truth_of(case) + user)
                 for draw in range(draws):
-                    yield Question(case.item, (first, second), draw, _messages(system, _truth(case) + user), Preference)
+                    yield Question(case.item, (first, second), draw, messages, Preference)
 
 
 def compared(texts: Mapping[str, str]) -> list[tuple[str, str]]:
@@ -215,14 +234,16 @@ def _right(prediction: Prediction) -> Advice:
     return Advice(tuple(Move.of(stem, math.copysign(max(1.0, round(abs(db))), db)) for stem, db in needed))
 
 
-def _truth(case: Case) -> str:
+def truth_of(case: Case) -> str:
+    """What the judge is told of an item."""
     return f"The truth about the mix:\n{describe(case.prediction.problem, case.prediction.prompt)}"
 
 
-def _shown(text: str) -> str:
+def shown(text: str) -> str:
     """A text between its marks, which it cannot close by itself."""
     return text.replace("</advice>", "< /advice>").strip() or "(nothing was said)"
 
 
-def _messages(system: str, user: str) -> tuple[Message, ...]:
+def messages_of(system: str, user: str) -> tuple[Message, ...]:
+    """A question as messages."""
     return ({"role": "system", "content": system}, {"role": "user", "content": user})

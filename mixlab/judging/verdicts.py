@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +15,7 @@ from mixlab.judging.asking import Result
 from mixlab.judging.discrimination import Figure, Figures
 from mixlab.judging.forms import Preference
 from mixlab.judging.questions import RIGHT, Case, Question, compared
+from mixlab.judging.truth import Truth, against_truth
 from mixlab.reports.sheets import Cell, Line, Sheet, alone, words
 from mixlab.scoring.bootstrap import mean_outcome
 
@@ -61,8 +61,7 @@ class Verdicts:
         self_agreement: by criterion: of draws with each other.
         people: by criterion: the judge against people, and people against each other.
         preferences: by pair of subjects.
-        missing: questions without an answer, by reason.
-        asked: questions in all.
+        truth: by criterion: whether scores only repeat the given truth.
     """
 
     scores: Mapping[str, Mapping[str, Figure]]
@@ -70,12 +69,11 @@ class Verdicts:
     self_agreement: Mapping[str, Agreement]
     people: Mapping[str, tuple[Agreement, Agreement]]
     preferences: Mapping[tuple[str, str], Preferred]
-    missing: Mapping[str, int]
-    asked: int
+    truth: Mapping[str, Truth]
 
     def flat(self) -> dict[str, float]:
         """All figures as ``score/model/effectiveness``, ``auc/wrong_stem/...``, ... with intervals."""
-        flat = {"questions": float(self.asked), "missing": float(sum(self.missing.values()))}
+        flat: dict[str, float] = {}
         for name, table in (("score", self.scores), ("auc", self.aucs)):
             for row, figures in table.items():
                 for criterion, figure in figures.items():
@@ -84,6 +82,8 @@ class Verdicts:
             flat |= found.flat(f"self_agreement/{criterion}")
         for criterion, (judge, people) in self.people.items():
             flat |= judge.flat(f"people/judge/{criterion}") | people.flat(f"people/each_other/{criterion}")
+        for criterion, told in self.truth.items():
+            flat |= told.flat(f"truth/{criterion}")
         for (first, second), preferred in self.preferences.items():
             flat |= preferred.flat(f"preference/{first}_over_{second}")
         return flat
@@ -143,8 +143,7 @@ def sum_up(
         self_agreement={c: between_draws(np.concatenate([rows[c] for rows in table.values()])) for c in criteria},
         people={c: with_people(_judged(cases, means, c), ratings, c) for c in criteria} if ratings else {},
         preferences={pair: _preferred(cases, answered, pair, figures) for pair in _pairs(cases)},
-        missing=Counter(result.missing for _, result in answered if result.value is None),
-        asked=len(answered),
+        truth={c: against_truth(cases, {name: rows[c] for name, rows in means.items()}) for c in criteria},
     )
 
 
@@ -156,7 +155,8 @@ def records(answered: Sequence[tuple[Question, Result]]) -> list[dict[str, Any]]
         if question.form is Preference:
             shown = {"first": question.subjects[0], "second": question.subjects[1]}
         value = None if result.value is None else result.value.model_dump()
-        rows.append({"item": question.item, **shown, "draw": question.draw, "answer": value, "missing": result.missing})
+        asked = {"draw": question.draw, "asked": question.digest}
+        rows.append({"item": question.item, **shown, **asked, "answer": value, "missing": result.missing})
     return rows
 
 

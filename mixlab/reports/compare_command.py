@@ -82,13 +82,23 @@ def main(settings: CompareSettings) -> None:
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
-    """A name for each run: its folder's, with that of the folder above where those alone are not told apart."""
-    folders = [path.parent if path.suffix == ".jsonl" else path for path in paths]
+    """A name for each run: its folder's, or that of a file which has one of its own.
+
+    The folder above is named as well where those alone are not told apart.
+    """
+    folders = [_place_of(path) for path in paths]
     for depth in (1, 2, 3, 0):
         names = ["/".join(folder.absolute().parts[-depth:]) for folder in folders]
         if len(set(names)) == len(names):
             return names
     raise ConfigError(f"runs holds the same run twice ({max(names, key=names.count)}); leave one of them out.")
+
+
+def _place_of(path: Path) -> Path:
+    """Whose name a run has."""
+    if path.suffix != ".jsonl":
+        return path
+    return path.parent if path.stem.startswith("predictions") else path.with_suffix("")
 
 
 def _read(path: Path, split: str) -> list[Prediction]:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
 from mixlab.baselines.registry import BASELINES
+from mixlab.calling.settings import ServerSettings
 from mixlab.items.settings import HeldoutSettings, ItemSettings
 from mixlab.models.settings import Compute, LossSettings, ModelSettings
 from mixlab.registry import Choice
@@ -240,6 +241,20 @@ class TrainSettings(ItemSettings):
     plugins: Many[str] = ()
 
 
+class AnswererSettings(ServerSettings):
+    """The group `answerer`: a model behind a server, in the place of one that is loaded.
+
+    Attributes:
+        instruction: said to it before everything else.
+        shots: solved examples of training songs that it gets before each question.
+        audio_tokens_per_s: what the server takes a second of audio for, for the estimate alone.
+    """
+
+    instruction: str
+    shots: Count
+    audio_tokens_per_s: NotNegative
+
+
 class EvaluateSettings(ItemSettings):
     """The whole configuration of `mixlab evaluate`."""
 
@@ -249,6 +264,7 @@ class EvaluateSettings(ItemSettings):
     probes: ProbesSettings
     checkpoint: FilePath | None
     baseline: str | None
+    answerer: AnswererSettings | None = None
     out: FilePath | None
     seed: Seed
     plugins: Many[str] = ()
@@ -259,4 +275,21 @@ class EvaluateSettings(ItemSettings):
             raise ValueError("a checkpoint and a baseline were given; evaluate one of them, with the other set to null")
         if self.baseline is not None:
             BASELINES.check([self.baseline])
+        return self
+
+    @model_validator(mode="after")
+    def _asks_a_server_what_its_cost_is_told_for(self) -> EvaluateSettings:
+        if self.answerer is None:
+            return self
+        if self.checkpoint is not None or self.baseline is not None:
+            raise ValueError("an answerer stands in a model's place; set checkpoint and baseline to null")
+        if self.evaluation.loop_steps > 1 or set(self.probes.which) - {"audio_shuffled"}:
+            raise ValueError(
+                "the cost is told before an answerer is asked, which it cannot be for what follows from answers; set "
+                "evaluation.loop_steps=1, and probes.which to [] or [audio_shuffled]"
+            )
+        if self.evaluation.segments > 1:
+            raise ValueError("answers of a server have no scores that could be added up; set evaluation.segments=1")
+        if self.trainer.devices != 1 or self.trainer.strategy != "auto":
+            raise ValueError("one process asks an answerer; choose trainer=cpu")
         return self

@@ -13,9 +13,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
 from mixlab.escaping import csv_text, markdown
+from mixlab.judging.annotations import Annotation
+from mixlab.scoring.prediction import write_predictions
 from mixlab.storage import whole_folder, write_whole
 from mixlab.study.database import Code, Database, Participant, Trial
-from mixlab.study.manifest import Item, StudyFolder
+from mixlab.study.manifest import PREDICTIONS, Item, StudyFolder
+from mixlab.study.people import as_predictions
 from mixlab.study.settings import Mode, When
 from mixlab.study.trials import NEITHER
 
@@ -60,18 +63,21 @@ def export_study(folder: StudyFolder, database: Database, out: Path) -> dict[str
         if rates:
             tables = _rated(folder, people, db) | tables
         lines = [] if rates else list(_annotations(folder, people))
+    predictions = as_predictions(folder, lines)
     with whole_folder(out) as part:
         for name, (columns, rows) in tables.items():
             write_whole(part / name, csv_text([columns, *([row.get(name) for name in columns] for row in rows)]))
         if not rates:
-            text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+            text = "".join(json.dumps(line.model_dump(), ensure_ascii=False) + "\n" for line in lines)
             write_whole(part / "annotations.jsonl", text)
+        for name, answers in predictions.items():
+            write_predictions(part / PREDICTIONS / f"{name}.jsonl", answers)
         write_whole(part / "codebook.md", _codebook(folder))
-        part.chmod(0o700)
-        for path in part.iterdir():
-            path.chmod(0o600)
+        for path in (part, *part.rglob("*")):
+            path.chmod(0o700 if path.is_dir() else 0o600)
     counts = {name: len(rows) for name, (_, rows) in tables.items()}
-    return counts | ({"annotations.jsonl": len(lines)} if lines else {})
+    counts |= {"annotations.jsonl": len(lines)} if lines else {}
+    return counts | {f"{PREDICTIONS}/{name}.jsonl": len(answers) for name, answers in predictions.items()}
 
 
 def name_of(person: Participant) -> str:
@@ -200,13 +206,18 @@ def _milliseconds(start: str | None, end: str | None) -> int | None:
     return round(1000 * (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds())
 
 
-def _annotations(folder: StudyFolder, people: Sequence[Participant]) -> Iterator[Row]:
-    """Experts' advice as `mixlab.judging.annotations` reads it, from trials that are final."""
+def _annotations(folder: StudyFolder, people: Sequence[Participant]) -> Iterator[Annotation]:
+    """Experts' advice, from trials that are final."""
     for person, trial in ((p, trial) for p in people for trial in p.trials):
         if trial.kind == "main" and trial.final is not None:
             item = folder.manifest.items[trial.item]
-            said = {"item": item.item, "annotator": name_of(person), "text": trial.comment}
-            yield said | {"song": item.song, "category": item.prompt_category}
+            yield Annotation(
+                item=item.item,
+                annotator=name_of(person),
+                text=trial.comment,
+                song=item.song,
+                category=item.prompt_category,
+            )
 
 
 def _flag(value: bool | None) -> int | None:

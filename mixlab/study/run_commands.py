@@ -59,9 +59,12 @@ def backup(settings: BackupSettings) -> None:
 
 def export(settings: ExportSettings) -> None:
     """Write ratings.csv, participants.csv, comments.csv, codes.csv, preferences.csv, items.csv, webmushra.csv and
-    codebook.md; of a study with mode=annotate, annotations.jsonl.
+    codebook.md; of a study with mode=annotate, annotations.jsonl and predictions/, in which experts' advice is scored
+    like a model's: human.jsonl (one person's answer to each item), each run's on these items, people/ (each person's).
 
     mixlab study export study=studies/first out=results/first
+    mixlab score predictions=results/first/predictions/human.jsonl
+    mixlab compare runs='[results/first/predictions/human.jsonl,results/first/predictions/fine_tuned.jsonl]'
     """
     folder, database = open_database(settings)
     from mixlab.study.exporting import export_study

@@ -14,7 +14,7 @@ import torch
 
 from mixlab.chat.encoder import ChatEncoder
 from mixlab.errors import CheckpointError, ConfigError
-from mixlab.evaluation.answering import Answerer
+from mixlab.evaluation.answering import Answerer, LoadedModel
 from mixlab.evaluation.flow import Subject, evaluate_and_report, require_test_items
 from mixlab.items.bank import ItemBank
 from mixlab.items.build import build_bank
@@ -131,11 +131,11 @@ def _answerers(
         show_footprint(module)
         if is_first_process():
             save_trained(run.adapter, module.backbone, description)
-        return [Answerer("model", "model", module.backbone, limit)]
+        return [LoadedModel("model", "model", module.backbone, limit)]
     description = fit(settings, module, data, run, job, resume_from)
     answerers = [
-        Answerer("model", "model", module.backbone, limit),
-        Answerer("base_unadapted", "control", description.build(), limit),
+        LoadedModel("model", "model", module.backbone, limit),
+        LoadedModel("base_unadapted", "control", description.build(), limit),
     ]
     return answerers + [_train_control(settings, control, data, run, job) for control in settings.controls]
 
@@ -158,7 +158,7 @@ def _train_control(
     module = new_module(changed, data.bank)
     fit(changed, module, data, run.control(name), job, None)
     detail = "" if steps == settings.trainer.max_steps else f"{steps} steps"
-    return Answerer(name, "control", module.backbone, settings.model.max_new_tokens, detail)
+    return LoadedModel(name, "control", module.backbone, settings.model.max_new_tokens, detail)
 
 
 def find_checkpoint(ckpt_path: str | None, runs: Path, this_run: Path) -> Path | None:

@@ -16,7 +16,8 @@ from mixlab.training.build import check_choices
 from tests.conftest import composed, train_settings
 
 CONF = config_folder()
-ELSEWHERE = ("experiment", "sweep", "hydra", "probes", "format", "search", "advising", "judging", "study", "web", "hub")
+ELSEWHERE = ("experiment", "sweep", "hydra", "probes", "answerer", "format", "search", "advising", "judging", "study",
+             "web", "hub")  # fmt: skip
 """Folders of `conf/` that are no groups of a training's configuration."""
 GROUPS = sorted(path.name for path in CONF.iterdir() if path.is_dir() and path.name not in ELSEWHERE)
 CHOICES = [f"{group}={path.stem}" for group in GROUPS for path in sorted((CONF / group).glob("*.yaml"))]

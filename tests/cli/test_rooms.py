@@ -12,9 +12,9 @@ import mixlab
 
 PACKAGE = Path(mixlab.__file__).parent
 ROOMS = (
-    "errors", "escaping", "settings", "registry", "storage", "serving", "audio", "language", "multitrack", "synthesis",
-    "scoring", "items", "chat", "models", "baselines", "runs", "reports", "evaluation", "training", "sweeps",
-    "advising", "judging", "hub", "study", "web", "cli", "__main__", "train",
+    "errors", "escaping", "settings", "registry", "storage", "serving", "calling", "audio", "language", "multitrack",
+    "synthesis", "scoring", "items", "chat", "models", "baselines", "runs", "reports", "evaluation", "training",
+    "sweeps", "advising", "judging", "hub", "study", "web", "cli", "__main__", "train",
 )  # fmt: skip
 """The rooms of docs/ARCHITECTURE.md, ground floor first, and the two ways in on top."""
 MODULES = sorted(PACKAGE.rglob("*.py"))

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from mixlab.errors import ConfigError
-from mixlab.evaluation.answering import Answerer, Answering
+from mixlab.evaluation.answering import Answering, LoadedModel
 from mixlab.models.backbones.tiny import Tiny
 
 
@@ -38,7 +38,7 @@ class Process:
 @pytest.fixture(scope="module")
 def answerer():
     """The model that learnt to describe, which says eight tokens."""
-    return Answerer("model", "model", Tiny("listener").build(), 8)
+    return LoadedModel("model", "model", Tiny("listener").build(), 8)
 
 
 @pytest.fixture(scope="module")

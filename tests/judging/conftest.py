@@ -1,8 +1,8 @@
-"""For the tests of judging: answers to problems, a rubric, scripted servers."""
+"""For the tests of judging: answers to problems, a rubric."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,22 +11,9 @@ from mixlab.judging.questions import Rubric
 from mixlab.language.advice import Advice, Move
 from mixlab.scoring import Prediction
 from mixlab.synthesis.problem import GainError, Problem, PromptCategory
+from tests.calling.conftest import serve
 
-from .scripted_server import Scripted, ScriptedServer
-
-
-@pytest.fixture
-def serve() -> Iterator[Callable[[Callable[[dict[str, Any], int], Scripted]], ScriptedServer]]:
-    """A function that starts a scripted server, which ends with the test."""
-    servers: list[ScriptedServer] = []
-
-    def start(script: Callable[[dict[str, Any], int], Scripted]) -> ScriptedServer:
-        servers.append(ScriptedServer(script))
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        server.close()
+__all__ = ["serve"]
 
 
 def _answered(

@@ -6,14 +6,14 @@ import json
 
 import pytest
 
+from mixlab.calling.call_log import CallLog
+from mixlab.calling.endpoint import Endpoint
+from mixlab.calling.settings import Price
 from mixlab.errors import MixlabError
 from mixlab.judging.asking import Judge
-from mixlab.judging.call_log import CallLog
-from mixlab.judging.endpoint import Endpoint
 from mixlab.judging.forms import FormAsked, Preference
 from mixlab.judging.questions import Question
-
-from .scripted_server import Scripted
+from tests.calling.scripted_server import Scripted
 
 FIRST = json.dumps({"reason": "x", "better": "first"})
 
@@ -126,7 +126,7 @@ def test_cost_is_told_where_prices_and_lengths_are_known(serve, judge):
     server = serve(lambda body, number: Scripted(FIRST))
     estimate = judge(server, max_tokens=100).estimate([question(number) for number in range(10)])
     assert (estimate.calls, estimate.input_tokens, estimate.output_tokens) == (10, 28, 1000)
-    assert estimate.cost(2.0, 10.0) == pytest.approx((28 * 2.0 + 1000 * 10.0) / 1e6)
-    assert estimate.cost(None, 10.0) is None
+    assert estimate.cost(Price(input=2.0, output=10.0)) == pytest.approx((28 * 2.0 + 1000 * 10.0) / 1e6)
+    assert estimate.cost(Price(input=None, output=10.0)) is None
     assert judge(server).estimate([question()]).output_tokens is None
     assert server.requests == []

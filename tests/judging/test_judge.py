@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from mixlab.scoring import write_predictions
+from tests.calling.scripted_server import Scripted, ScriptedServer
 from tests.commands import refused
 
 from .conftest import _answered
-from .scripted_server import Scripted, ScriptedServer
 
 CHECKOUT = Path(__file__).parents[2]
 KEY = "a-key-that-nobody-may-see"
@@ -43,6 +43,10 @@ def by_length(body, number):
     size = len(text)
     if size % 3 == 0 and len(body["messages"]) == 2:
         return Scripted("I like it.", delay_s=0.05)
+    if "Advice A:" in text:
+        letters = "ABC" if size % 2 else "CBA"
+        ranks = {key: list(letters) for key in ("technical_accuracy", "helpfulness", "fluency")}
+        return Scripted(json.dumps({"reason": "", **ranks}), delay_s=0.05)
     if "The second advice" in text:
         return Scripted(json.dumps({"reason": "", "better": ("first", "second", "tie")[size % 3]}), delay_s=0.05)
     criteria = ("effectiveness", "actionability", "conventions", "musicality", "helpfulness")
@@ -114,6 +118,31 @@ def test_a_judge_killed_in_the_middle_goes_on_without_repeating_or_losing_a_call
     server.close()
 
 
+def test_systems_are_ranked_and_two_judges_stand_beside_each_other(run):
+    server = ScriptedServer(by_length)
+    base = ["predictions=run", "systems={other: other}", f"endpoint={server.url}", "draws=1", "items=4", "cache=c"]
+    folders = {}
+    for name, others in (("one", ()), ("two", (f"judges=[{run}/one]",))):
+        code, _, err = judge(run, *base, f"model={name}", f"hydra.run.dir={name}", *others)
+        assert code == 0, err
+        folders[name] = json.loads((run / name / "judge.json").read_text())
+    # The texts are the same and so are both judges.
+    found = folders["two"]
+    assert found["judges/effectiveness/alpha"] == found["judges/rank_fluency/alpha"] == pytest.approx(1.0)
+    assert not any(key.startswith("judges/") for key in folders["one"])
+    assert {"rank/other/fluency", "rank_wins/right/helpfulness", "rank_first_place/fluency"} <= set(found)
+    assert {"truth/effectiveness/explained", "rank_truth/technical_accuracy/explained"} <= set(found)
+    assert (found["missing/other/asked"], found["missing/other/unanswered"]) == (4.0, 0.0)
+    page = (run / "two" / "judge.md").read_text()
+    for title in ("Mean rank", "Agreement of 2 judges", "Do scores say more than the given truth?", "empty texts"):
+        assert title in page
+    rankings = [json.loads(line) for line in (run / "two" / "rankings.jsonl").read_text().splitlines()]
+    assert len(rankings) == 4
+    assert all(set(row["shown"]) == {"model", "right", "other"} for row in rankings)
+    assert "# A ranking" in (run / "two" / "questions.md").read_text()
+    server.close()
+
+
 def test_cost_is_told_and_nothing_asked_in_a_dry_run(run):
     server = ScriptedServer(by_length)
     code, out, err = judge(
@@ -139,7 +168,9 @@ def test_cost_is_told_and_nothing_asked_in_a_dry_run(run):
             "The key 'endpoint' holds a user name, password or query",
         ),
         (["predictions=run", "endpoint=http://h", "model=m", "request.temperature=0"], "so that all draws are alike"),
-        (["predictions=run", "endpoint=http://h", "model=m", "+request.n=3"], "the judge sets 'n' by itself"),
+        (["predictions=run", "endpoint=http://h", "model=m", "+request.n=3"], "mixlab sets 'n' by itself"),
+        (["predictions=run", "endpoint=http://h", "model=m", "systems={right: other}"], "give the system another name"),
+        (["predictions=run", "endpoint=http://h", "model=m", "judges=[other]"], "holds neither scores.jsonl nor"),
         (
             ["predictions=run", "endpoint=http://h", "model=m", "+rubric.criteria.musicality.points.6=best"],
             "The key 'rubric.criteria.musicality.points.6'",

@@ -11,6 +11,7 @@ from mixlab.judging.agreement import agreement, with_people
 from mixlab.judging.annotations import Rating
 from mixlab.judging.asking import Result
 from mixlab.judging.forms import Preference
+from mixlab.judging.missing import Missing, missing_by_subject
 from mixlab.judging.questions import make_cases, preference_questions, rating_questions
 from mixlab.judging.verdicts import records, sum_up
 
@@ -58,16 +59,14 @@ def test_a_judge_that_sees_directions_but_no_stems_is_exposed(cases, rated):
 
 def test_a_missing_answer_counts_nowhere_but_among_the_missing(cases, rated):
     whole = summed(cases, rated(lambda subject, item, draw: 1 + item % 5))
-    some = summed(cases, rated(lambda subject, item, draw: None if (item, draw) == (0, 1) else 1 + item % 5))
-    assert some.scores["model"]["effectiveness"] == whole.scores["model"]["effectiveness"]
-    assert (some.missing, some.asked) == ({"no": 5}, 60)
+    answers = rated(lambda subject, item, draw: None if (item, draw) == (0, 1) else 1 + item % 5)
+    assert summed(cases, answers).scores["model"]["effectiveness"] == whole.scores["model"]["effectiveness"]
+    assert missing_by_subject(cases, answers)["model"] == Missing(asked=12, unanswered=1, silent=0)
     lost = summed(cases, rated(lambda subject, item, draw: None if item == 0 else 2))
     assert lost.scores["model"]["effectiveness"].items == 5
     assert lost.scores["model"]["effectiveness"].value == 2.0
     nothing = summed(cases, rated(lambda subject, item, draw: None))
-    assert nothing.flat() == {"questions": 60.0, "missing": 60.0} | {
-        f"self_agreement/{criterion}/pairs": 0.0 for criterion in CRITERIA
-    }
+    assert nothing.flat() == {f"self_agreement/{criterion}/pairs": 0.0 for criterion in CRITERIA}
 
 
 def test_draws_agree_or_do_not(cases, rated):
@@ -119,11 +118,14 @@ def test_a_comparison_without_its_other_order_counts_nowhere(cases, rubric):
     half = [(q, Result(None, "no") if q.subjects[0] == "opponent" else result) for q, result in answered]
     found = summed(cases, half)
     assert found.preferences["model", "opponent"].wins.items == 0
-    assert found.missing == {"no": 6}
+    missing = missing_by_subject(cases, half)
+    assert (missing["opponent"].unanswered, missing["model"].unanswered, missing["right"].unanswered) == (6, 6, 0)
 
 
 def test_records_say_what_was_asked_and_answered(cases, rubric, rated):
     row, *_ = records(rated(lambda subject, item, draw: None))
+    asked = row.pop("asked")
     assert row == {"item": "song0/0", "subject": "model", "draw": 0, "answer": None, "missing": "no"}
     row, *_ = records(preferred(cases, rubric, lambda q: "tie"))
     assert (row["first"], row["second"], row["answer"]["better"]) == ("model", "opponent", "tie")
+    assert row["asked"] != asked

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from mixlab.calling.call_log import CallLog, Reply, request_key
 from mixlab.errors import InputFileError, StorageError
-from mixlab.judging.call_log import CallLog, Reply, request_key
 
 WRITER = """
 import sys
 from pathlib import Path
-from mixlab.judging.call_log import CallLog, Reply
+from mixlab.calling.call_log import CallLog, Reply
 with CallLog(Path(sys.argv[1])) as log:
     number = 0
     while True:
@@ -71,8 +71,8 @@ def test_several_threads_write_whole_lines(tmp_path):
     assert sorted(int(json.loads(line)["key"]) for line in path.read_text().splitlines()) == list(range(100))
 
 
-def test_a_second_judge_of_the_same_model_is_told_to_wait(tmp_path):
-    with CallLog(tmp_path / "calls.jsonl"), pytest.raises(StorageError, match="is in use by another judge"):
+def test_a_second_process_that_asks_the_same_model_is_told_to_wait(tmp_path):
+    with CallLog(tmp_path / "calls.jsonl"), pytest.raises(StorageError, match="is in use by another process"):
         CallLog(tmp_path / "calls.jsonl")
     CallLog(tmp_path / "calls.jsonl").close()
 

@@ -1,4 +1,4 @@
-"""Answers of a server, kept in a file that is only ever appended to, by what was asked."""
+"""Room calling: answers of a server, kept in a file that is only ever appended to, by what was asked."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class CallLog:
             self._lock.acquire()
         except Timeout:
             raise StorageError(
-                f"{path} is in use by another judge of the same model; wait until it is done, or stop it."
+                f"{path} is in use by another process that asks the same model; wait until it is done, or stop it."
             ) from None
         except OSError as error:
             raise storage_error(path.parent, error) from error
@@ -123,6 +123,6 @@ class CallLog:
                 self._replies[key] = Reply(**record)
             except (ValueError, TypeError, KeyError, AttributeError) as error:
                 raise InputFileError(
-                    f"{self.path}, line {number} is no answer of a judge ({error}); remove the line, and only that "
+                    f"{self.path}, line {number} is no answer of a model ({error}); remove the line, and only that "
                     "call is made again."
                 ) from None

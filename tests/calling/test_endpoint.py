@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from mixlab.calling.endpoint import CallFailed, Endpoint, Pace
 from mixlab.errors import ConfigError, MixlabError
-from mixlab.judging.endpoint import CallFailed, Endpoint, Pace
 
 from .scripted_server import Scripted
 
@@ -124,3 +124,11 @@ def test_tries_count_against_the_rate_too(serve, monkeypatch):
     with ThreadPoolExecutor(1) as pool:
         assert pool.submit(endpoint(server.url, per_minute=60.0).complete, REQUEST).result().text == "Now."
     assert len(turns) == len(server.requests) == 2
+
+
+def test_what_the_server_says_of_a_failure_is_told_without_the_key(serve, monkeypatch):
+    monkeypatch.setenv("JUDGE_KEY", "secret")
+    said = b'{"error": {"message": "This model takes no audio, whatever secret you have."}}'
+    server = serve(lambda body, number: Scripted(status=400, body=said))
+    with pytest.raises(CallFailed, match=r"answered 400 \(This model takes no audio, whatever \.\.\. you have\.\)"):
+        endpoint(server.url).complete(REQUEST)

@@ -1,4 +1,4 @@
-"""Calls to a server that speaks OpenAI's chat completions, at a bounded rate."""
+"""Room calling: calls to a server that speaks OpenAI's chat completions, at a bounded rate."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from mixlab.calling.call_log import Reply
 from mixlab.errors import MixlabError, require
-from mixlab.judging.call_log import Reply
 
 NO_KEY = "none"
 """Sent as the key where the environment has none, as servers without keys expect something."""
+
+
+LONGEST_REASON = 160
+"""Characters of what a server says of a failure."""
 
 
 class CallFailed(Exception):
@@ -65,7 +69,7 @@ class Endpoint:
     def __init__(
         self, url: str, key_variable: str, retries: int, timeout_s: float, requests_per_minute: float | None
     ) -> None:
-        require("The judge", "judge", "openai")
+        require("Asking a server", "judge", "openai")
         import openai
 
         self.url, self._key_variable = url, key_variable
@@ -110,7 +114,14 @@ class Endpoint:
         except self._errors.APIConnectionError as error:
             raise CallFailed(f"the server cannot be reached ({error.__cause__ or error})") from None
         except self._errors.APIStatusError as error:
-            raise CallFailed(f"the server answered {error.status_code}") from None
+            raise CallFailed(f"the server answered {error.status_code}{self._said(error.body)}") from None
         except (self._errors.OpenAIError, ValueError, TypeError, IndexError, AttributeError) as error:
             # What a server sends is not always what the protocol says: no choices, no message, HTML.
             raise CallFailed(f"the server's answer is no chat completion ({type(error).__name__})") from None
+
+    def _said(self, body: object) -> str:
+        """What the server says of a failure, in brackets, cut short and without the key; or nothing."""
+        message = body.get("message") if isinstance(body, Mapping) else None
+        if not isinstance(message, str) or not message.strip():
+            return ""
+        return f" ({' '.join(message.replace(self._client.api_key, '...').split())[:LONGEST_REASON]})"
