@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 from torch.utils.data import DataLoader, Dataset, Sampler
@@ -25,27 +24,19 @@ class TrainingExamples(Dataset[EncodedExample]):
 
 
 class HeldoutExamples(Dataset[EncodedExample]):
-    """A fixed list of problems, as validation and test use it; with `audio_of`, each with another one's clips."""
+    """A fixed list of problems, as validation uses it."""
 
     def __init__(
-        self,
-        problems: Sequence[Problem],
-        examples: Examples,
-        encoder: ChatEncoder,
-        with_response: bool,
-        audio_of: Sequence[Problem] | None = None,
+        self, problems: Sequence[Problem], examples: Examples, encoder: ChatEncoder, with_response: bool
     ) -> None:
         self.problems, self.examples, self.encoder = problems, examples, encoder
-        self.with_response, self.audio_of = with_response, audio_of
+        self.with_response = with_response
 
     def __len__(self) -> int:
         return len(self.problems)
 
     def __getitem__(self, index: int) -> EncodedExample:
-        example = self.examples.example(self.problems[index])
-        if self.audio_of is not None:
-            example = replace(example, clips=self.examples.example(self.audio_of[index]).clips)
-        return EncodedExample.of(self.encoder, example, self.with_response)
+        return EncodedExample.of(self.encoder, self.examples.example(self.problems[index]), self.with_response)
 
 
 class EpochSampler(Sampler[tuple[int, int]]):
@@ -86,22 +77,13 @@ class EpochSampler(Sampler[tuple[int, int]]):
 
 
 def generation_loader(
-    bank: ItemBank,
-    encoder: ChatEncoder,
-    problems: Sequence[Problem],
-    audio_of: Sequence[Problem] | None = None,
-    features: bool = True,
-    batches: Sequence[list[int]] | None = None,
+    bank: ItemBank, encoder: ChatEncoder, problems: Sequence[Problem], features: bool = True
 ) -> DataLoader[Any]:
     """Batches of prompts of the given problems, padded on the left, with their examples.
 
     Args:
-        audio_of: for each problem the one whose clips are heard in place of its own, for probes.
         features: compute features here; without it the waveforms travel to where the model is.
-        batches: the places of the problems of each batch; None for as many in a row as a batch may hold.
     """
-    heldout = HeldoutExamples(problems, bank.examples, encoder, with_response=False, audio_of=audio_of)
+    heldout = HeldoutExamples(problems, bank.examples, encoder, with_response=False)
     collate = Collator(encoder, features, left=True, keep_examples=True)
-    if batches is not None:
-        return DataLoader(heldout, batch_sampler=batches, collate_fn=collate)
     return DataLoader(heldout, batch_size=bank.data.eval_batch_size, collate_fn=collate)

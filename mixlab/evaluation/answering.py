@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
 
-import numpy as np
-from torch.utils.data import DataLoader
-
-from mixlab.chat.collate import move_batch
-from mixlab.chat.datasets import generation_loader
+from mixlab.chat.collate import Batch, move_batch
 from mixlab.chat.encoder import ChatEncoder
+from mixlab.chat.hearing import Asked, Hearing
 from mixlab.errors import ConfigError
 from mixlab.items.bank import ItemBank
 from mixlab.models.backbones.base import Backbone
@@ -73,8 +70,8 @@ class LoadedModel(Answerer):
         predictions: list[Prediction] = []
         self.backbone.model.to(devices.device)
         if own:
-            loader, groups = asked.loader(own, own_audio)
-            shown = track(loader, description=f"Answering: {self.name}", total=len(loader), disable=rank > 0)
+            batches, groups = asked.batches(own, own_audio)
+            shown = track(batches, description=f"Answering: {self.name}", total=len(groups), disable=rank > 0)
             for batch, sizes in zip(shown, groups, strict=True):
                 moved = move_batch(batch, devices.device)
                 predictions += predict(self.backbone, moved, self.max_new_tokens, self.decoder, sizes)
@@ -105,37 +102,40 @@ class Answering:
                 f"evaluation.segments is {segments}, but an exported data set has one segment of each mix; set it to 1."
             )
 
+    @cached_property
+    def hearing(self) -> Hearing:
+        """Makes prompts; its processes start when they are first needed."""
+        return Hearing(self.bank.examples, self.encoder, self.bank.data.workers)
+
     def answer(
         self, answerer: Answerer, problems: Sequence[Problem], audio_of: Sequence[Problem] | None = None
     ) -> list[Prediction]:
         """The answers to problems, in their order; with `audio_of`, to the clips of other ones."""
         return answerer.answer(self, problems, audio_of)
 
-    def loader(
+    def batches(
         self, problems: Sequence[Problem], audio_of: Sequence[Problem] | None
-    ) -> tuple[DataLoader[Any], list[list[int] | None]]:
-        """Batches of prompts, and for each how many of its prompts in a row are of one mix (None: every one alone)."""
-        if self.segments == 1:
-            loader = generation_loader(self.bank, self.encoder, problems, audio_of)
-            return loader, [None] * len(loader)
+    ) -> tuple[Iterator[Batch], list[list[int]]]:
+        """Batches of prompts, and for each how many of its prompts in a row are of one mix."""
         heard = [self.bank.heard_at(problem, self.segments) for problem in problems]
-        audio = None
+        audio = heard
         if audio_of is not None:
-            others = [self.bank.heard_at(problem, self.segments) for problem in audio_of]
-            heard = [own[: len(other)] for own, other in zip(heard, others, strict=True)]
-            audio = [p for own, other in zip(heard, others, strict=True) for p in other[: len(own)]]
-        flat = [problem for own in heard for problem in own]
-        groups = _packed([len(own) for own in heard], self.bank.data.eval_batch_size)
-        ends = np.cumsum([sum(sizes) for sizes in groups]).tolist()
-        batches = [list(range(end - sum(sizes), end)) for end, sizes in zip(ends, groups, strict=True)]
-        return generation_loader(self.bank, self.encoder, flat, audio, batches=batches), [*groups]
+            audio = [self.bank.heard_at(problem, self.segments) for problem in audio_of]
+        # Of two songs, as many segments as both have.
+        mixes = [list(zip(own, other, strict=False)) for own, other in zip(heard, audio, strict=True)]
+        packed = _packed(mixes, self.bank.data.eval_batch_size)
+        batches = self.hearing.batches([[asked for mix in mixes for asked in mix] for mixes in packed])
+        return batches, [[len(mix) for mix in mixes] for mixes in packed]
 
 
-def _packed(sizes: Sequence[int], most: int) -> list[list[int]]:
-    """Groups of these sizes in their order, as many to a batch as it may hold, and one at least."""
-    packed: list[list[int]] = []
-    for size in sizes:
-        if not packed or sum(packed[-1]) + size > most:
+def _packed(mixes: Sequence[list[Asked]], most: int) -> list[list[list[Asked]]]:
+    """The mixes in their order, with as many prompts to a batch as it may hold, and one mix at least."""
+    packed: list[list[list[Asked]]] = []
+    room = 0
+    for mix in mixes:
+        if len(mix) > room:
             packed.append([])
-        packed[-1].append(size)
+            room = most
+        packed[-1].append(mix)
+        room -= len(mix)
     return packed

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from itertools import islice
 
 from mixlab.baselines.base import Baseline, Facts, ListenedItem, predictions_of, together
 from mixlab.baselines.loudness import LoudnessRuleSource, LoudnessRuleSourceGenre
 from mixlab.baselines.registry import RULES, build_baselines
+from mixlab.chat.collate import Batch
 from mixlab.errors import ConfigError
 from mixlab.evaluation.answering import Answerer, Answering
 from mixlab.evaluation.ceiling import SEVERAL_MIXES, TOO_FEW, ceilings
@@ -197,15 +199,17 @@ class Evaluator:
 
     def listen(self, problems: Sequence[Problem]) -> list[ListenedItem]:
         """The items with what baselines measure in them, in as many segments of a mix as models hear."""
-        return [
-            together([self._listened(heard) for heard in self.bank.heard_at(problem, self.answering.segments)])
-            for problem in problems
-        ]
+        mixes = [self.bank.heard_at(problem, self.answering.segments) for problem in problems]
+        heard = [problem for mix in mixes for problem in mix]
+        batches = self.answering.hearing.batches([[(problem, problem)] for problem in heard])
+        items = (self._listened(problem, batch) for problem, batch in zip(heard, batches, strict=True))
+        return [together(list(islice(items, len(mix)))) for mix in mixes]
 
-    def _listened(self, problem: Problem) -> ListenedItem:
+    def _listened(self, problem: Problem, batch: Batch) -> ListenedItem:
+        """An item from the batch of it alone."""
         loans = {loan.stem: loan for loan in problem.borrowed}
         segments = {stem: self.bank.segment(loans.get(stem, problem)) for stem in problem.stems}
-        encoder, example = self.answering.encoder, self.bank.examples.example(problem)
+        (example,) = batch["examples"]
         return ListenedItem(
             problem=problem,
             reference=example.reference,
@@ -216,6 +220,6 @@ class Evaluator:
                 if stem in segment.lufs_source
             },
             song_lufs=self.bank.song_lufs(problem),
-            log_mel=encoder.features(encoder.chat.sounds(example.clips)),
+            log_mel=batch["input_features"].numpy(),
             clip_stems=tuple(clip.stems for clip in example.clips),
         )

@@ -49,16 +49,6 @@ def test_items_for_generation_end_where_the_response_starts(bank, encoder):
     assert len(HeldoutExamples(problems, bank.examples, encoder, with_response=True)) == 1
 
 
-def test_with_the_clips_of_another_item_the_words_stay(bank, encoder):
-    first, second = bank.problems("test")[:2]
-    own = HeldoutExamples([first], bank.examples, encoder, with_response=True)[0]
-    other = HeldoutExamples([first], bank.examples, encoder, with_response=True, audio_of=[second])[0]
-    assert other.example.prompt == own.example.prompt
-    assert other.example.problem == first
-    heard = bank.examples.example(second).clips
-    assert [waveform.tobytes() for waveform in other.waveforms] == [clip.samples.tobytes() for clip in heard]
-
-
 def test_prompts_are_padded_on_the_left_and_carry_their_examples(bank, encoder):
     problems = bank.problems("test")[:3]
     (batch,) = generation_loader(bank, encoder, problems)
