@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from mixlab.language.advice import Advice, Direction, Move, Verdict
 from mixlab.language.amounts import Amount
@@ -49,6 +50,10 @@ class Parsed:
     reading: Reading = Reading.READ
 
 
+KEPT_TEXTS = 4096
+"""Texts whose readings are kept: models say the same again and again, and every metric reads it."""
+
+
 class _Unclear(Exception):
     """The text has no advice that could be acted on; the message says why."""
 
@@ -61,6 +66,11 @@ def parse(text: str, stems: Sequence[str] = STEM_NAMES, absent: Sequence[str] = 
         stems: the stems that there are; no other is read.
         absent: stems that are not there, and whose names are read all the same.
     """
+    return _parsed(text, tuple(stems), tuple(absent))
+
+
+@lru_cache(KEPT_TEXTS)
+def _parsed(text: str, stems: tuple[str, ...], absent: tuple[str, ...]) -> Parsed:
     if not text.strip():
         return Parsed(None, "empty", False, Reading.NOT_READABLE)
     names = (*stems, *absent)

@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -212,12 +211,7 @@ def reading_of(prediction: Prediction) -> Reading:
     """Whether a response was read as advice; of one that was not, whether it speaks of other things than level."""
     if prediction.advice is not None:
         return Reading.READ
-    return _reading_of_unread(prediction.text, prediction.problem.stems)
-
-
-@lru_cache(maxsize=10_000)  # three metrics ask of the same text
-def _reading_of_unread(text: str, stems: tuple[str, ...]) -> Reading:
-    is_aside = parse(text, stems).reading is Reading.NOT_ABOUT_LEVEL
+    is_aside = parse(prediction.text, prediction.problem.stems).reading is Reading.NOT_ABOUT_LEVEL
     return Reading.NOT_ABOUT_LEVEL if is_aside else Reading.NOT_READABLE
 
 
