@@ -8,6 +8,7 @@ from broken_models import SIZE_DB, answered, believes, echoes, listens, raises_t
 
 from mixlab.baselines.base import ListenedItem
 from mixlab.evaluation.loop import close_loop
+from mixlab.evaluation.probes.anchor_alone import GAINS_DB, AnchorGain, OtherAnchor, with_other_anchors
 from mixlab.evaluation.probes.audio import GlobalGain
 from mixlab.evaluation.probes.claims import ClaimSwap
 from mixlab.language.advice import Advice, Move
@@ -240,19 +241,22 @@ def test_followed_again_and_again_broken_advice_never_settles_a_mix(items, every
         assert found.shares["stopped_share"][0] == stopped
 
 
+def right(problem):
+    return Advice(tuple(Move.of(stem, gain_db) for stem, gain_db in problem.needed_gains_db.items()))
+
+
+def asked(model):
+    """What a model says to variants of problems."""
+
+    def ask(variants):
+        heard = [ListenedItem(v, right(v), {}, {}, np.zeros((0, 0, 0)), ()) for v in variants]
+        return [prediction.advice for prediction in answered(worded(heard), model)]
+
+    return ask
+
+
 def test_probes_tell_believing_from_having_one_answer_and_from_saying_nothing(draw):
     problems = [item.problem for item in draw(20, seed=3)]
-
-    def right(problem):
-        return Advice(tuple(Move.of(stem, gain_db) for stem, gain_db in problem.needed_gains_db.items()))
-
-    def asked(model):
-        def ask(variants):
-            heard = [ListenedItem(v, right(v), {}, {}, np.zeros((0, 0, 0)), ()) for v in variants]
-            return [prediction.advice for prediction in answered(worded(heard), model)]
-
-        return ask
-
     models = {"raising": raises_the_vocals, "silent": says_nothing, "echo": echoes, "believing": believes}
     methods = {name: asked(model) for name, model in models.items()}
     swapped, louder = ClaimSwap.of(problems, methods, 2), GlobalGain.of(problems, methods, [-6.0, 6.0], 2)
@@ -269,6 +273,22 @@ def test_probes_tell_believing_from_having_one_answer_and_from_saying_nothing(dr
     )
     assert of(swapped, "joint_after_wrong_claim")["echo"] == of(swapped, "joint_after_wrong_claim")["believing"] == 0
     assert of(louder, "stays") == {"raising": 1, "silent": 0, "echo": 0, "believing": 1}
+
+
+def test_no_broken_model_seems_to_need_the_anchor(draw):
+    problems = [item.problem for item in draw(40, seed=3)]
+    models = {"raising": raises_the_vocals, "silent": says_nothing, "echo": echoes, "listening": listens}
+    methods = {name: asked(model) for name, model in models.items()}
+    louder = AnchorGain.of(problems, methods, several=True, resamples=2)
+    other = OtherAnchor.of(with_other_anchors(problems), methods, resamples=2)
+    needs_vocals = np.mean([p.needed_gains_db.get("vocals", 0) > 0 for p, _ in with_other_anchors(problems)])
+    for name in ("raising", "silent", "echo"):
+        for probe in (louder, other):
+            assert probe.figures[name, "changes"][0] == 0
+        assert all(louder.figures[name, f"joint_at_db={gain_db:g}"][0] == 0 for gain_db in GAINS_DB)
+        assert other.figures[name, "drop"][0] == 0
+        assert other.figures[name, "joint_accuracy"][0] == pytest.approx(needs_vocals if name == "raising" else 0)
+    assert louder.figures["listening", "changes"][0] == louder.figures["listening", "joint_at_db=6"][0] == 1
 
 
 def test_the_predecessors_tables_give_a_broken_model_away_as_well(draw):

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mixlab.evaluation.probes.audio import other_audio
-from mixlab.evaluation.probes.base import PROBES, Ask, LeftOut, ProbeKind, Probing, answer_class, needed_class, stays
+from mixlab.evaluation.probes.base import PROBES, Ask, LeftOut, ProbeKind, Probing, answer_class, changes, needed_class
 from mixlab.scoring.probe import Probe
 from mixlab.synthesis.problem import BorrowedStem, GainError, Problem
 
@@ -27,9 +27,9 @@ class AnchorGain(ProbeKind):
     title = "Does it notice the anchor's level?"
     caption = (
         "The same mix with a gain on the anchor alone, so that every other stem is off by as much. Changes: the share "
-        "of answers that name other stems or directions than at 0 dB, or cannot be read. Who never listens to the "
-        "anchor changes nothing. Joint: stems and directions are right beside the anchor as it now is; only where "
-        "several stems may be at fault, since nobody can say that all are who may name one."
+        "of answers that name other stems or directions than at 0 dB. Who never listens to the anchor, or says nothing "
+        "that can be read, changes nothing. Joint: stems and directions are right beside the anchor as it now is; only "
+        "where several stems may be at fault, since nobody can say that all are who may name one."
     )
 
     def ask(self, probing: Probing) -> Probe:
@@ -52,9 +52,9 @@ class AnchorGain(ProbeKind):
         for method, ask in methods.items():
             answers = iter(ask(flat))
             said = [[next(answers) for _ in variants] for variants in asked]
-            changes = np.array([[1.0 - stays([first, other]) for other in others] for first, *others in said])
-            figures[method] = {"changes": changes.mean(axis=1)}
-            figures[method] |= {f"changes_at_db={g:g}": changes[:, place] for place, g in enumerate(GAINS_DB)}
+            changed = np.array([[changes(first, other) for other in others] for first, *others in said])
+            figures[method] = {"changes": changed.mean(axis=1)}
+            figures[method] |= {f"changes_at_db={g:g}": changed[:, place] for place, g in enumerate(GAINS_DB)}
             if several:
                 right = np.array(
                     [
@@ -74,8 +74,7 @@ class OtherAnchor(ProbeKind):
     caption = (
         "The same mix beside the anchor of another song, as loud as it was there, which says nothing of how loud the "
         "other stems should be. Joint accuracy under the truth as it was: what of the result needs no anchor; drop: "
-        "what the song's own anchor adds to that; changes: the share of answers that name other stems or directions, "
-        "or cannot be read."
+        "what the song's own anchor adds to that; changes: the share of answers that name other stems or directions."
     )
 
     def ask(self, probing: Probing) -> Probe:
@@ -110,7 +109,7 @@ class OtherAnchor(ProbeKind):
             figures[method] = {
                 "joint_accuracy": other,
                 "drop": own - other,
-                "changes": [1.0 - stays(pair) for pair in said],
+                "changes": [changes(*pair) for pair in said],
             }
         return cls.found([problem.work_id for problem, _ in variants], figures, resamples)
 

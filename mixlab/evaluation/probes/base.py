@@ -48,6 +48,11 @@ def stays(answers: Sequence[Advice | None]) -> float:
     return float(len(classes) == 1 and None not in classes)
 
 
+def changes(first: Advice | None, other: Advice | None) -> float:
+    """1 if two answers amount to different things; 0 also where neither can be read, which is the same twice."""
+    return float(answer_class(first) != answer_class(other))
+
+
 class LeftOut(Exception):
     """A probe cannot be asked; the sentence goes into the report."""
 
