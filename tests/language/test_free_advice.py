@@ -70,14 +70,17 @@ def test_free_advice_reads_as_its_label(row: dict[str, Any]) -> None:
         assert directions(said(text)) == directions(label)
 
 
-def test_sentences_that_nothing_was_tuned_on_are_read_as_often_as_the_log_says() -> None:
-    second = rows("free_advice_second.jsonl")
-    found = [(directions(said(row["text"])), directions(row["moves"])) for row in second]
+@pytest.mark.parametrize(("name", "least_right", "most_misread"), [("second", 196, 0), ("third", 138, 8)])
+def test_sets_that_were_held_out_once_are_read_no_worse_than_before(
+    name: str, least_right: int, most_misread: int
+) -> None:
+    held_out = rows(f"free_advice_{name}.jsonl")
+    found = [(directions(said(row["text"])), directions(row["moves"])) for row in held_out]
     right = sum(read == label for read, label in found)
     misread = sum(read is not None and read != label for read, label in found)
-    assert len(second) == 200
-    assert right >= 177
-    assert misread <= 5
+    assert len(held_out) == 200
+    assert right >= least_right
+    assert misread <= most_misread
 
 
 def test_what_is_read_otherwise_than_labelled_stays_rare_and_in_the_lists() -> None:
