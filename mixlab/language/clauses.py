@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import islice, pairwise
 
 from mixlab.language.advice import Direction
 from mixlab.language.clause import Clause
@@ -74,9 +74,11 @@ def read_clause(items: Sequence[Item], joint: Kind | None, contrasts: bool = Fal
         _note_words(clause, seen, item)
         if _is_aside(items, index):
             clause.aside = clause.aside or not item.has(Kind.GAIN)
-        elif item.entry is not PLAIN and not _is_attribute(items, index):
+        elif item.entry is not PLAIN and not (_is_attribute(items, index) or _is_placed(items, index)):
             _note_directions(clause, seen, item, negated)
         _note_balance(clause, seen, item, negated)
+        is_praise = item.has(Kind.PRAISE) and not negated
+        seen.praise = seen.praise or (is_praise and not turns_something_else(items, index))  # "love this song"
         pending = _pending(pending, item, items[index - 1] if index else item)
     claim = next((index for index, item in enumerate(items) if item.has(Kind.CLAIM)), len(items))
     clause.mentions.extend((item.entry.stem, Mark.NONE) for item in items[claim:] if item.has(Kind.STEM))
@@ -153,6 +155,13 @@ def _is_attribute(items: Sequence[Item], index: int) -> bool:
     return is_between and items[index].has(*_TURNING) and items[index - 1].words == ("the",)
 
 
+def _is_placed(items: Sequence[Item], index: int) -> bool:
+    """Whether a verb of a place puts a stem, and not an amount on one: "put the drums 3 dB past where they are"."""
+    objects = (item for item in items[index:] if item.has(Kind.STEM, Kind.PRONOUN, Kind.AMOUNT, Kind.VAGUE))
+    is_stem = any(item.has(Kind.STEM, Kind.PRONOUN) for item in islice(objects, 1))
+    return is_stem and items[index].has(Kind.GAIN) and items[index].words[0] in word_set("placing")
+
+
 def _is_aside(items: Sequence[Item], index: int) -> bool:
     """Whether a word of direction, or of too much and too little, speaks of something else than a level."""
     item = items[index]
@@ -180,8 +189,9 @@ def _note_words(clause: Clause, seen: _Seen, item: Item) -> None:
     if item.has(Kind.VAGUE):
         clause.vague_db.append(item.entry.value_db)
     clause.plural = clause.plural or item.words[0] in word_set("plural_pronouns")
-    clause.whole = clause.whole or not word_set("whole").isdisjoint(item.words)
-    seen.subject = seen.subject or not word_set("subjects").isdisjoint(item.words)
+    if not item.has(Kind.IGNORE):  # "in the mix" is a place
+        clause.whole = clause.whole or not word_set("whole").isdisjoint(item.words)
+        seen.subject = seen.subject or not word_set("subjects").isdisjoint(item.words)
     if item.entry is PLAIN:
         return
     clause.pronoun = clause.pronoun or item.has(Kind.PRONOUN)
@@ -213,7 +223,8 @@ def _note_directions(clause: Clause, seen: _Seen, item: Item, negated: bool) -> 
             seen.by_amount.add(direction)
     for kinds, found in ((_STRONG, seen.strong), (_WEAK, seen.weak), (_COMPARED, seen.compared)):
         for kind, direction in kinds.items():
-            if item.has(kind):
+            is_place = kinds is _WEAK and seen.copula and not (seen.modal or clause.amounts)
+            if item.has(kind) and not (is_place and item.words[-1] in word_set("particles")):  # "the drummer is away"
                 (seen.negated if negated else found).add(direction)
                 if kinds is _COMPARED and seen.copula and not seen.modal:
                     seen.is_description = True
@@ -231,7 +242,6 @@ def _note_balance(clause: Clause, seen: _Seen, item: Item, negated: bool) -> Non
     else:
         clause.balanced = clause.balanced or is_right
         clause.is_nice = clause.is_nice or (item.has(Kind.NICE) and is_said_of_mix)
-        seen.praise = seen.praise or item.has(Kind.PRAISE)
         clause.leave = clause.leave or item.has(Kind.LEAVE)
         seen.mark = seen.mark or item.has(Kind.LEAVE_MARK)
     is_between = item.has(Kind.NOT, Kind.HEDGE, Kind.VAGUE) or item.words[0] in word_set("adverbs")
@@ -240,7 +250,8 @@ def _note_balance(clause: Clause, seen: _Seen, item: Item, negated: bool) -> Non
 
 def _conclude(clause: Clause, seen: _Seen) -> None:
     """Weigh what was met: verbs before comparatives before small words, and what a negation makes of them."""
-    is_compared = seen.than and not (seen.modal or seen.strong or clause.acts)
+    is_asked = seen.modal or seen.strong or (clause.acts and not clause.is_statement)
+    is_compared = seen.than and not is_asked
     described = seen.is_description or seen.due or is_compared
     if described and not (clause.joint is Kind.IF and clause.is_subjunctive):  # "if they were 2 dB louder"
         is_related = any(mark is Mark.STRONG for _, mark in clause.mentions)

@@ -89,10 +89,12 @@ def _asks(sentence: Sequence[Item]) -> bool:
     """Whether what ends with a question mark is a question, and no request ("can you bring the vocals up?")."""
     if not sentence or sentence[0].words[0] not in word_set("questions"):
         return False
-    small = word_set("adverbs") | word_set("determiners")
-    rest = (item for item in sentence[1:] if item.words[0] not in small and not item.has(Kind.AMOUNT))
-    after = next(rest, sentence[0])
-    return not (sentence[0].has(Kind.REQUEST) and after.has(*_TURNS, Kind.WEAK_LOWER, Kind.GAIN, Kind.LOSS))
+    small = word_set("adverbs") | word_set("determiners") | {"be"}
+    rest = [item for item in sentence[1:] if item.words[0] not in small and not item.has(Kind.AMOUNT, Kind.STEM)]
+    if sentence[0].has(Kind.QUIET):  # "where did the bass go?"
+        return any(item.words[0] not in word_set("gone") for item in rest)
+    is_turned = bool(rest) and rest[0].has(*_TURNS, *_STATES, Kind.WEAK_LOWER, Kind.GAIN, Kind.LOSS)
+    return not (sentence[0].has(Kind.REQUEST) and is_turned)
 
 
 def _denies(sentence: Sequence[Item]) -> bool:
@@ -188,7 +190,8 @@ def _is_inverted(sentence: Sequence[Item]) -> bool:
 def _joint(sentence: Sequence[Item], index: int) -> Kind:
     """What the word or mark at `index` joins: "but" after "everything" excepts."""
     item = sentence[index]
-    if item.words == ("but",) and index > 0 and sentence[index - 1].has(Kind.ALL):
+    is_verb = index + 1 < len(sentence) and sentence[index + 1].has(*_TURNS, Kind.WEAK_LOWER)
+    if item.words == ("but",) and index > 0 and sentence[index - 1].has(Kind.ALL) and not is_verb:
         return Kind.EXCEPT
     return next((kind for kind in _JOINTS if item.has(kind)), Kind.EFFECT)
 
