@@ -108,6 +108,9 @@ def _note_shape(clause: Clause, items: Sequence[Item]) -> None:
     leads = bool(stems) and not any(item.has(*_VERBS, *_TURNING) for item in items[: stems[0]])
     clause.is_statement = leads and has_verb
     clause.is_led_by_stem = bool(stems) and (not verbs or stems[0] < verbs[0]) and not has_verb
+    is_fine = any(item.has(Kind.GOOD, Kind.NICE, Kind.ANCHOR) for item in items)
+    begins = clause.is_led_by_stem and all(item.words[0] in word_set("determiners") for item in items[: stems[0]])
+    clause.tells = (clause.is_statement or (begins and not clause.is_bare)) and not is_fine
     ways = [index for index, item in enumerate(items) if item.has(Kind.OR)]
     is_denied = any(item.has(Kind.NOT, Kind.NOTHING) for item in items)
     if ways and stems:  # "no need to touch bass or vocals" gives no choice

@@ -100,6 +100,8 @@ def _add(frames: list[Clause], clause: Clause) -> None:
         frames.append(clause)
     elif clause.is_bare:
         current.absorb(clause)
+    elif clause.is_unread:
+        frames.append(clause)
     else:
         current.amounts.extend(clause.amounts)
 

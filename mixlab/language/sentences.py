@@ -87,13 +87,14 @@ def read_sentences(items: Iterable[Item]) -> Iterator[Sentence]:
 
 def _asks(sentence: Sequence[Item]) -> bool:
     """Whether what ends with a question mark is a question, and no request ("can you bring the vocals up?")."""
-    if not sentence or sentence[0].words[0] not in word_set("questions"):
+    if not sentence or sentence[0].words[0] not in word_set("questions") or sentence[0].has(Kind.IGNORE):
         return False
     small = word_set("adverbs") | word_set("determiners") | {"be"}
     rest = [item for item in sentence[1:] if item.words[0] not in small and not item.has(Kind.AMOUNT, Kind.STEM)]
     if sentence[0].has(Kind.QUIET):  # "where did the bass go?"
         return any(item.words[0] not in word_set("gone") for item in rest)
-    is_turned = bool(rest) and rest[0].has(*_TURNS, *_STATES, Kind.WEAK_LOWER, Kind.GAIN, Kind.LOSS)
+    is_turned = bool(rest) and rest[0].has(*_TURNS, Kind.WEAK_LOWER, Kind.GAIN, Kind.LOSS)
+    is_turned = is_turned or (bool(rest) and rest[0].has(*_STATES) and len(rest[0].words) > 1)  # "why is it so loud?"
     return not (sentence[0].has(Kind.REQUEST) and is_turned)
 
 
@@ -144,7 +145,7 @@ def _split(sentence: Sequence[Item]) -> Iterator[Clause]:
     has_turn = contrasts = False
     for index, item in enumerate(sentence):
         is_contrast = item.words[0] in word_set("contrasts")
-        if item.has(*_JOINTS) or _is_outcome(item, part):
+        if (item.has(*_JOINTS) or _is_outcome(item, part)) and not (item.words[-1] == "should" and _is_cleft(part)):
             yield read_clause(part, joint, contrasts)
             contrasts = is_contrast or (contrasts and not part)
             joint = _joint(sentence, index)
@@ -166,6 +167,12 @@ def _split(sentence: Sequence[Item]) -> Iterator[Clause]:
         part.append(item)
         has_turn = has_turn or item.has(Kind.RAISE, Kind.LOWER, Kind.LOUDER, Kind.QUIETER)
     yield read_clause(part, joint, contrasts)
+
+
+def _is_cleft(part: Sequence[Item]) -> bool:
+    """Whether only the stem comes before its verb: "it is the drums that should come down"."""
+    is_it = len(part) > 2 and part[0].words == ("it",) and part[1].has(Kind.COPULA) and part[-1].has(Kind.STEM)
+    return is_it and not any(item.has(Kind.NOT) for item in part)
 
 
 def _without_brackets(sentence: Sequence[Item]) -> list[Item]:
