@@ -31,11 +31,13 @@ class _Seen:
     strong: set[Direction] = field(default_factory=set)
     weak: set[Direction] = field(default_factory=set)
     by_amount: set[Direction] = field(default_factory=set)
+    adrift: set[Direction] = field(default_factory=set)
     compared: set[Direction] = field(default_factory=set)
     negated: set[Direction] = field(default_factory=set)
     denied_state: bool = False
     denied_act: bool = False
     copula: bool = False
+    is_told: bool = False
     modal: bool = False
     will: bool = False
     than: bool = False
@@ -67,7 +69,7 @@ def read_clause(items: Sequence[Item], joint: Kind | None, contrasts: bool = Fal
             clause.mentions.append((item.entry.stem, Mark.STRONG if is_anchor else pending))
         if item.words[0] == ":":
             # "The mix is not balanced: the vocals are too loud", "the drums are: lower them".
-            negated, seen.copula, seen.after_copula = False, False, False
+            negated, seen.copula, seen.is_told, seen.after_copula = False, False, False, False
         if item.has(Kind.NOT, Kind.NOTHING):
             negated = True
             seen.nothing = seen.nothing or item.has(Kind.NOTHING)
@@ -206,6 +208,7 @@ def _note_words(clause: Clause, seen: _Seen, item: Item) -> None:
     if item.has(Kind.FORMER, Kind.LATTER):
         clause.which = 0 if item.has(Kind.FORMER) else -1
     seen.copula = seen.copula or item.has(Kind.COPULA)
+    seen.is_told = seen.is_told or (item.has(Kind.COPULA) and bool(clause.mentions))
     seen.modal = seen.modal or item.has(Kind.MODAL)
     seen.will = seen.will or item.has(Kind.WILL)
     seen.any = seen.any or item.has(Kind.ANY)
@@ -224,10 +227,11 @@ def _note_directions(clause: Clause, seen: _Seen, item: Item, negated: bool) -> 
     for kind, direction in _BY_AMOUNT.items():
         if item.has(kind) and not negated:
             seen.by_amount.add(direction)
-    for kinds, found in ((_STRONG, seen.strong), (_WEAK, seen.weak), (_COMPARED, seen.compared)):
+    is_place = item.words[-1] in word_set("particles") and not (seen.modal or clause.acts or item.has(*_COMPARED))
+    weak = seen.adrift if is_place and clause.mentions else seen.weak
+    for kinds, found in ((_STRONG, seen.strong), (_WEAK, weak), (_COMPARED, seen.compared)):
         for kind, direction in kinds.items():
-            is_place = kinds is _WEAK and seen.copula and not (seen.modal or clause.amounts)
-            if item.has(kind) and not (is_place and item.words[-1] in word_set("particles")):  # "the drummer is away"
+            if item.has(kind) and not (is_place and seen.is_told):  # "the drummer is away", "the drums are up"
                 (seen.negated if negated else found).add(direction)
                 if kinds is _COMPARED and seen.copula and not seen.modal:
                     seen.is_description = True
@@ -253,6 +257,8 @@ def _note_balance(clause: Clause, seen: _Seen, item: Item, negated: bool) -> Non
 
 def _conclude(clause: Clause, seen: _Seen) -> None:
     """Weigh what was met: verbs before comparatives before small words, and what a negation makes of them."""
+    if clause.amounts or clause.vague_db or clause.acts:
+        seen.weak |= seen.adrift  # "the vocals back 2 dB", "take the vocals back", and not "the drummer's away"
     is_asked = seen.modal or seen.strong or (clause.acts and not clause.is_statement)
     is_compared = seen.than and not is_asked
     described = seen.is_description or seen.due or is_compared

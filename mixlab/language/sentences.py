@@ -62,6 +62,8 @@ def read_sentences(items: Iterable[Item]) -> Iterator[Sentence]:
             is_alternative = _wavers(sentence) or any(part.has(Kind.ALTERNATIVE) for part in sentence)
             is_field = len(sentence) > 2 and sentence[1].words == (":",) and not sentence[0].has(Kind.STEM)
             clauses = join(_split(sentence))
+            for clause in clauses if stop == "?" else ():
+                clause.is_nice = False  # "all good?"
             if any(part.has(Kind.CUSTOM) for part in sentence):
                 for clause in clauses:
                     clause.void()
