@@ -42,7 +42,7 @@ class Sentence:
 
 
 def read_sentences(items: Iterable[Item]) -> Iterator[Sentence]:
-    """The sentences of a text; a question says nothing and is left out."""
+    """The sentences of a text; a question says nothing, but "it" may mean the one stem in it."""
     sentence: list[Item] = []
     heading: tuple[str, ...] = ()
     label: tuple[str, ...] = ()
@@ -58,13 +58,14 @@ def read_sentences(items: Iterable[Item]) -> Iterator[Sentence]:
             stems, is_heading = _label(sentence)
             heading = stems if is_heading and stop in ("\n", "") else heading
             label = stems
-        if sentence and not is_question:
+        named = {part.entry.stem for part in sentence if part.has(Kind.STEM)}
+        if sentence and not (is_question and len(named) != 1):
             is_alternative = _wavers(sentence) or any(part.has(Kind.ALTERNATIVE) for part in sentence)
             is_field = len(sentence) > 2 and sentence[1].words == (":",) and not sentence[0].has(Kind.STEM)
             clauses = join(_split(sentence))
             for clause in clauses if stop == "?" else ():
                 clause.is_nice = False  # "all good?"
-            if any(part.has(Kind.CUSTOM) for part in sentence):
+            if is_question or any(part.has(Kind.CUSTOM) for part in sentence):
                 for clause in clauses:
                     clause.void()
             if any(part.has(Kind.SHARED) for part in sentence):
