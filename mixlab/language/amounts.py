@@ -61,7 +61,8 @@ def read_amount(
     elif lead == "by":
         index += 1
     elif lead == "db" and index > 0 and words[index - 1] in word_set("one_more"):
-        return Amount(1.0, 1.0), index + 1
+        index, half = _skip_half(words, index + 1, True)
+        return Amount(1.0 + half, 1.0 + half), index
     elif lead == "db":
         return _read_unit_first(tokens, words, index)
     first = _number(tokens, words, index)
@@ -74,8 +75,9 @@ def read_amount(
         second = _number(tokens, words, index + 1)
         after = None if second is None else _skip_unit(words, second.end)
         if second is not None and after is not None and (after[1] or has_unit or lead in ("by", "from")):
-            numbers.append(second)
-            index, has_unit = after[0], after[1] or has_unit
+            index, half = _skip_half(words, *after)
+            numbers.append(second._replace(value=second.value + half))
+            has_unit = after[1] or has_unit
     if lead == "from" and len(numbers) == 2 and any(number.sign or not number.value for number in numbers):
         return _difference(*numbers), index
     before = words[start - 1] if start > 0 else ""

@@ -56,6 +56,7 @@ class Clause:
         mutes: its verb takes a stem out as well as down ("drop the drums").
         told: it tells what was done; is_past: it begins with a verb in the past.
         is_statement: a stem stands before its verb ("the drums are too loud").
+        tells: it says something of the stem that it begins with, and no praise.
         is_same: what was said last holds of it too ("the same goes for the drums"); is_same_amount: that amount.
         contrasts: a "but" stands before it; disowns: it makes none of the move before it.
         names_none: it says which stem it is not ("it is not the bass").
@@ -98,6 +99,7 @@ class Clause:
     is_past: bool = False
     elliptic: bool = False
     is_statement: bool = False
+    tells: bool = False
     is_same: bool = False
     is_same_amount: bool = False
     contrasts: bool = False
@@ -123,6 +125,13 @@ class Clause:
         """The direction of an amount that was written with a sign, or None."""
         signs = {amount.sign for amount in self.amounts} - {0}
         return Direction.of(signs.pop()) if len(signs) == 1 else None
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether it tells of a stem what the vocabulary lacks ("the hats are ripping my head off")."""
+        says = self.has_predicate or self.states_amount or self.dismissed or self.acts or self.is_same
+        is_other = self.aside or self.process or self.either or self.joint is Kind.IF
+        return bool(self.tells and self.targets) and not (says or is_other)
 
     @property
     def states_amount(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import islice, pairwise
 
 from mixlab.language.advice import Direction
 from mixlab.language.clause import Clause
@@ -31,11 +31,13 @@ class _Seen:
     strong: set[Direction] = field(default_factory=set)
     weak: set[Direction] = field(default_factory=set)
     by_amount: set[Direction] = field(default_factory=set)
+    adrift: set[Direction] = field(default_factory=set)
     compared: set[Direction] = field(default_factory=set)
     negated: set[Direction] = field(default_factory=set)
     denied_state: bool = False
     denied_act: bool = False
     copula: bool = False
+    is_told: bool = False
     modal: bool = False
     will: bool = False
     than: bool = False
@@ -67,16 +69,18 @@ def read_clause(items: Sequence[Item], joint: Kind | None, contrasts: bool = Fal
             clause.mentions.append((item.entry.stem, Mark.STRONG if is_anchor else pending))
         if item.words[0] == ":":
             # "The mix is not balanced: the vocals are too loud", "the drums are: lower them".
-            negated, seen.copula, seen.after_copula = False, False, False
+            negated, seen.copula, seen.is_told, seen.after_copula = False, False, False, False
         if item.has(Kind.NOT, Kind.NOTHING):
             negated = True
             seen.nothing = seen.nothing or item.has(Kind.NOTHING)
         _note_words(clause, seen, item)
         if _is_aside(items, index):
             clause.aside = clause.aside or not item.has(Kind.GAIN)
-        elif item.entry is not PLAIN and not _is_attribute(items, index):
+        elif item.entry is not PLAIN and not (_is_attribute(items, index) or _is_placed(items, index)):
             _note_directions(clause, seen, item, negated)
         _note_balance(clause, seen, item, negated)
+        is_praise = item.has(Kind.PRAISE) and not negated
+        seen.praise = seen.praise or (is_praise and not turns_something_else(items, index))  # "love this song"
         pending = _pending(pending, item, items[index - 1] if index else item)
     claim = next((index for index, item in enumerate(items) if item.has(Kind.CLAIM)), len(items))
     clause.mentions.extend((item.entry.stem, Mark.NONE) for item in items[claim:] if item.has(Kind.STEM))
@@ -106,6 +110,9 @@ def _note_shape(clause: Clause, items: Sequence[Item]) -> None:
     leads = bool(stems) and not any(item.has(*_VERBS, *_TURNING) for item in items[: stems[0]])
     clause.is_statement = leads and has_verb
     clause.is_led_by_stem = bool(stems) and (not verbs or stems[0] < verbs[0]) and not has_verb
+    is_fine = any(item.has(Kind.GOOD, Kind.NICE, Kind.ANCHOR) for item in items)
+    begins = clause.is_led_by_stem and all(item.words[0] in word_set("determiners") for item in items[: stems[0]])
+    clause.tells = (clause.is_statement or (begins and not clause.is_bare)) and not is_fine
     ways = [index for index, item in enumerate(items) if item.has(Kind.OR)]
     is_denied = any(item.has(Kind.NOT, Kind.NOTHING) for item in items)
     if ways and stems:  # "no need to touch bass or vocals" gives no choice
@@ -153,6 +160,13 @@ def _is_attribute(items: Sequence[Item], index: int) -> bool:
     return is_between and items[index].has(*_TURNING) and items[index - 1].words == ("the",)
 
 
+def _is_placed(items: Sequence[Item], index: int) -> bool:
+    """Whether a verb of a place puts a stem, and not an amount on one: "put the drums 3 dB past where they are"."""
+    objects = (item for item in items[index:] if item.has(Kind.STEM, Kind.PRONOUN, Kind.AMOUNT, Kind.VAGUE))
+    is_stem = any(item.has(Kind.STEM, Kind.PRONOUN) for item in islice(objects, 1))
+    return is_stem and items[index].has(Kind.GAIN) and items[index].words[0] in word_set("placing")
+
+
 def _is_aside(items: Sequence[Item], index: int) -> bool:
     """Whether a word of direction, or of too much and too little, speaks of something else than a level."""
     item = items[index]
@@ -180,8 +194,9 @@ def _note_words(clause: Clause, seen: _Seen, item: Item) -> None:
     if item.has(Kind.VAGUE):
         clause.vague_db.append(item.entry.value_db)
     clause.plural = clause.plural or item.words[0] in word_set("plural_pronouns")
-    clause.whole = clause.whole or not word_set("whole").isdisjoint(item.words)
-    seen.subject = seen.subject or not word_set("subjects").isdisjoint(item.words)
+    if not item.has(Kind.IGNORE):  # "in the mix" is a place
+        clause.whole = clause.whole or not word_set("whole").isdisjoint(item.words)
+        seen.subject = seen.subject or not word_set("subjects").isdisjoint(item.words)
     if item.entry is PLAIN:
         return
     clause.pronoun = clause.pronoun or item.has(Kind.PRONOUN)
@@ -193,6 +208,7 @@ def _note_words(clause: Clause, seen: _Seen, item: Item) -> None:
     if item.has(Kind.FORMER, Kind.LATTER):
         clause.which = 0 if item.has(Kind.FORMER) else -1
     seen.copula = seen.copula or item.has(Kind.COPULA)
+    seen.is_told = seen.is_told or (item.has(Kind.COPULA) and bool(clause.mentions))
     seen.modal = seen.modal or item.has(Kind.MODAL)
     seen.will = seen.will or item.has(Kind.WILL)
     seen.any = seen.any or item.has(Kind.ANY)
@@ -211,9 +227,11 @@ def _note_directions(clause: Clause, seen: _Seen, item: Item, negated: bool) -> 
     for kind, direction in _BY_AMOUNT.items():
         if item.has(kind) and not negated:
             seen.by_amount.add(direction)
-    for kinds, found in ((_STRONG, seen.strong), (_WEAK, seen.weak), (_COMPARED, seen.compared)):
+    is_place = item.words[-1] in word_set("particles") and not (seen.modal or clause.acts or item.has(*_COMPARED))
+    weak = seen.adrift if is_place and clause.mentions else seen.weak
+    for kinds, found in ((_STRONG, seen.strong), (_WEAK, weak), (_COMPARED, seen.compared)):
         for kind, direction in kinds.items():
-            if item.has(kind):
+            if item.has(kind) and not (is_place and seen.is_told):  # "the drummer is away", "the drums are up"
                 (seen.negated if negated else found).add(direction)
                 if kinds is _COMPARED and seen.copula and not seen.modal:
                     seen.is_description = True
@@ -231,7 +249,6 @@ def _note_balance(clause: Clause, seen: _Seen, item: Item, negated: bool) -> Non
     else:
         clause.balanced = clause.balanced or is_right
         clause.is_nice = clause.is_nice or (item.has(Kind.NICE) and is_said_of_mix)
-        seen.praise = seen.praise or item.has(Kind.PRAISE)
         clause.leave = clause.leave or item.has(Kind.LEAVE)
         seen.mark = seen.mark or item.has(Kind.LEAVE_MARK)
     is_between = item.has(Kind.NOT, Kind.HEDGE, Kind.VAGUE) or item.words[0] in word_set("adverbs")
@@ -240,7 +257,10 @@ def _note_balance(clause: Clause, seen: _Seen, item: Item, negated: bool) -> Non
 
 def _conclude(clause: Clause, seen: _Seen) -> None:
     """Weigh what was met: verbs before comparatives before small words, and what a negation makes of them."""
-    is_compared = seen.than and not (seen.modal or seen.strong or clause.acts)
+    if clause.amounts or clause.vague_db or clause.acts:
+        seen.weak |= seen.adrift  # "the vocals back 2 dB", "take the vocals back", and not "the drummer's away"
+    is_asked = seen.modal or seen.strong or (clause.acts and not clause.is_statement)
+    is_compared = seen.than and not is_asked
     described = seen.is_description or seen.due or is_compared
     if described and not (clause.joint is Kind.IF and clause.is_subjunctive):  # "if they were 2 dB louder"
         is_related = any(mark is Mark.STRONG for _, mark in clause.mentions)

@@ -36,6 +36,7 @@ class Evidence:
         either: it has moves of which one is to be chosen.
         aside: it speaks of sound in other terms than level.
         retracted: it takes something back, and does not say what holds in its place.
+        unread: stems of which it tells what the vocabulary lacks.
     """
 
     stems: dict[str, Said] = field(default_factory=dict)
@@ -45,6 +46,7 @@ class Evidence:
     either: bool = False
     aside: bool = False
     retracted: bool = False
+    unread: set[str] = field(default_factory=set)
     orphans: list[tuple[Direction, Clause]] = field(default_factory=list)
 
     def of(self, stem: str) -> Said:
@@ -68,6 +70,8 @@ def gather(sentences: Sequence[Sentence], stems: Sequence[str]) -> Evidence:
         for clause in _certain(sentence, evidence):
             evidence.aside = evidence.aside or clause.aside
             says = clause.has_predicate or clause.mentions or clause.acts or clause.aside
+            if clause.contrasts:
+                evidence.unread.clear()  # "the drums feel energetic, but ..."
             if clause.contrasts and evidence.balanced:
                 evidence.balanced, evidence.nice = False, True
             if retracts and last is not None and clause.amounts and not says:
@@ -193,6 +197,7 @@ def _note(evidence: Evidence, clause: Clause, targets: Sequence[str]) -> None:
     solutions = set(clause.solutions)
     if not solutions and not clause.descriptions and clause.signed_direction:
         solutions = {clause.signed_direction}
+    evidence.unread.update(targets if clause.is_unread else ())
     is_zero = any(amount.high_db == 0 for amount in clause.amounts)
     for stem in targets:
         said = evidence.of(stem)

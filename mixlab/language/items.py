@@ -88,7 +88,7 @@ def _units_joined(tokens: list[Token]) -> list[Token]:
     joined = list(tokens)
     for index in range(1, len(tokens) - 1):
         is_between = tokens[index].text in word_set("before_unit") and _lookup_form(tokens[index + 1]) == "db"
-        if is_between and _lookup_form(tokens[index - 1]) not in ("a", "db"):
+        if is_between and _lookup_form(tokens[index - 1]) not in ("a", "an", "db"):
             joined[index], joined[index + 1] = tokens[index + 1], tokens[index]
     return joined
 
@@ -127,7 +127,9 @@ def _read(
     is_measured = bool(before) and before[-1].has(Kind.AMOUNT, Kind.VAGUE)
     if is_measured and words[index] in _states_after_amount() and _ends(tokens, index + 1):
         return _states_after_amount()[words[index]], None, index + 1
-    amount = read_amount(tokens, words, index, bool(before) and before[-1].has(*_TURNS))
+    is_taken = not word_set("after_taken").isdisjoint(words[index + 1 : index + 2])
+    is_turned = bool(before) and (before[-1].has(*_TURNS) or (is_taken and before[-1].has(Kind.ACT)))
+    amount = read_amount(tokens, words, index, is_turned)
     if amount is not None and (phrase is None or phrase[1] <= amount[1]):
         return _AMOUNT, amount[0], amount[1]
     if phrase is not None and words[index] == OTHER and OTHER in stems and _ends_list(before):

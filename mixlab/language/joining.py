@@ -89,6 +89,8 @@ def _add(frames: list[Clause], clause: Clause) -> None:
         _go_on(current, clause)
     elif clause.is_same:
         frames.append(clause)
+    elif clause.balanced and current.balanced and current.targets and not (clause.mentions or clause.whole):
+        current.absorb(clause)  # "the vocals are balanced | and well placed"
     elif _is_unfinished(current, clause) or _ends_split_verb(current, clause):
         current.absorb(clause)
     elif clause.has_predicate or not current.has_predicate or (clause.aside and clause.targets) or clause.levels:
@@ -98,6 +100,8 @@ def _add(frames: list[Clause], clause: Clause) -> None:
         frames.append(clause)
     elif clause.is_bare:
         current.absorb(clause)
+    elif clause.is_unread:
+        frames.append(clause)
     else:
         current.amounts.extend(clause.amounts)
 

@@ -128,6 +128,8 @@ def _moves(evidence: Evidence, stems: Sequence[str]) -> tuple[tuple[Move, ...], 
         movers = {stem: said for stem, said in evidence.stems.items() if said.solutions or said.acts}
     else:
         movers = {stem: said for stem, said in evidence.stems.items() if said.descriptions}
+        if movers and not evidence.unread <= movers.keys():
+            raise _Unclear("two complaints, of which one cannot be read")
     moves, stated = [], True
     for stem, said in sorted(movers.items()):
         direction = _direction(stem, said)

@@ -42,7 +42,7 @@ class Sentence:
 
 
 def read_sentences(items: Iterable[Item]) -> Iterator[Sentence]:
-    """The sentences of a text; a question says nothing and is left out."""
+    """The sentences of a text; a question says nothing, but "it" may mean the one stem in it."""
     sentence: list[Item] = []
     heading: tuple[str, ...] = ()
     label: tuple[str, ...] = ()
@@ -58,11 +58,14 @@ def read_sentences(items: Iterable[Item]) -> Iterator[Sentence]:
             stems, is_heading = _label(sentence)
             heading = stems if is_heading and stop in ("\n", "") else heading
             label = stems
-        if sentence and not is_question:
+        named = {part.entry.stem for part in sentence if part.has(Kind.STEM)}
+        if sentence and not (is_question and len(named) != 1):
             is_alternative = _wavers(sentence) or any(part.has(Kind.ALTERNATIVE) for part in sentence)
             is_field = len(sentence) > 2 and sentence[1].words == (":",) and not sentence[0].has(Kind.STEM)
             clauses = join(_split(sentence))
-            if any(part.has(Kind.CUSTOM) for part in sentence):
+            for clause in clauses if stop == "?" else ():
+                clause.is_nice = False  # "all good?"
+            if is_question or any(part.has(Kind.CUSTOM) for part in sentence):
                 for clause in clauses:
                     clause.void()
             if any(part.has(Kind.SHARED) for part in sentence):
@@ -87,12 +90,15 @@ def read_sentences(items: Iterable[Item]) -> Iterator[Sentence]:
 
 def _asks(sentence: Sequence[Item]) -> bool:
     """Whether what ends with a question mark is a question, and no request ("can you bring the vocals up?")."""
-    if not sentence or sentence[0].words[0] not in word_set("questions"):
+    if not sentence or sentence[0].words[0] not in word_set("questions") or sentence[0].has(Kind.IGNORE):
         return False
-    small = word_set("adverbs") | word_set("determiners")
-    rest = (item for item in sentence[1:] if item.words[0] not in small and not item.has(Kind.AMOUNT))
-    after = next(rest, sentence[0])
-    return not (sentence[0].has(Kind.REQUEST) and after.has(*_TURNS, Kind.WEAK_LOWER, Kind.GAIN, Kind.LOSS))
+    small = word_set("adverbs") | word_set("determiners") | {"be"}
+    rest = [item for item in sentence[1:] if item.words[0] not in small and not item.has(Kind.AMOUNT, Kind.STEM)]
+    if sentence[0].has(Kind.QUIET):  # "where did the bass go?"
+        return any(item.words[0] not in word_set("gone") for item in rest)
+    is_turned = bool(rest) and rest[0].has(*_TURNS, Kind.WEAK_LOWER, Kind.GAIN, Kind.LOSS)
+    is_turned = is_turned or (bool(rest) and rest[0].has(*_STATES) and len(rest[0].words) > 1)  # "why is it so loud?"
+    return not (sentence[0].has(Kind.REQUEST) and is_turned)
 
 
 def _denies(sentence: Sequence[Item]) -> bool:
@@ -142,7 +148,7 @@ def _split(sentence: Sequence[Item]) -> Iterator[Clause]:
     has_turn = contrasts = False
     for index, item in enumerate(sentence):
         is_contrast = item.words[0] in word_set("contrasts")
-        if item.has(*_JOINTS) or _is_outcome(item, part):
+        if (item.has(*_JOINTS) or _is_outcome(item, part)) and not (item.words[-1] == "should" and _is_cleft(part)):
             yield read_clause(part, joint, contrasts)
             contrasts = is_contrast or (contrasts and not part)
             joint = _joint(sentence, index)
@@ -164,6 +170,12 @@ def _split(sentence: Sequence[Item]) -> Iterator[Clause]:
         part.append(item)
         has_turn = has_turn or item.has(Kind.RAISE, Kind.LOWER, Kind.LOUDER, Kind.QUIETER)
     yield read_clause(part, joint, contrasts)
+
+
+def _is_cleft(part: Sequence[Item]) -> bool:
+    """Whether only the stem comes before its verb: "it is the drums that should come down"."""
+    is_it = len(part) > 2 and part[0].words == ("it",) and part[1].has(Kind.COPULA) and part[-1].has(Kind.STEM)
+    return is_it and not any(item.has(Kind.NOT) for item in part)
 
 
 def _without_brackets(sentence: Sequence[Item]) -> list[Item]:
@@ -188,7 +200,8 @@ def _is_inverted(sentence: Sequence[Item]) -> bool:
 def _joint(sentence: Sequence[Item], index: int) -> Kind:
     """What the word or mark at `index` joins: "but" after "everything" excepts."""
     item = sentence[index]
-    if item.words == ("but",) and index > 0 and sentence[index - 1].has(Kind.ALL):
+    is_verb = index + 1 < len(sentence) and sentence[index + 1].has(*_TURNS, Kind.WEAK_LOWER)
+    if item.words == ("but",) and index > 0 and sentence[index - 1].has(Kind.ALL) and not is_verb:
         return Kind.EXCEPT
     return next((kind for kind in _JOINTS if item.has(kind)), Kind.EFFECT)
 

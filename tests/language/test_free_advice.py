@@ -70,14 +70,17 @@ def test_free_advice_reads_as_its_label(row: dict[str, Any]) -> None:
         assert directions(said(text)) == directions(label)
 
 
-def test_sentences_that_nothing_was_tuned_on_are_read_as_often_as_the_log_says() -> None:
-    second = rows("free_advice_second.jsonl")
-    found = [(directions(said(row["text"])), directions(row["moves"])) for row in second]
+@pytest.mark.parametrize(("name", "least_right", "most_misread"), [("second", 196, 0), ("third", 168, 0)])
+def test_sets_that_were_held_out_once_are_read_no_worse_than_before(
+    name: str, least_right: int, most_misread: int
+) -> None:
+    held_out = rows(f"free_advice_{name}.jsonl")
+    found = [(directions(said(row["text"])), directions(row["moves"])) for row in held_out]
     right = sum(read == label for read, label in found)
     misread = sum(read is not None and read != label for read, label in found)
-    assert len(second) == 200
-    assert right >= 177
-    assert misread <= 5
+    assert len(held_out) == 200
+    assert right >= least_right
+    assert misread <= most_misread
 
 
 def test_what_is_read_otherwise_than_labelled_stays_rare_and_in_the_lists() -> None:
@@ -113,6 +116,29 @@ OTHER_KINDS: dict[str, dict[str, float] | None] = {
     "Bass minus 2, vocals plus 1.": {"bass": -2, "vocals": 1},
     "Raise the vocals from -10 dB to -7 dB.": {"vocals": 3},
     "Double the volume of the vocals.": {"vocals": 6},
+    # Told of a stem, and so a fault: what it is louder than is not where it should go.
+    "Our bass is 3 dB louder than theirs. Match it.": {"bass": -3},
+    "The snare comes out 4 dB hotter than in the demo.": {"drums": -4},
+    "The drums are further back than they should be.": {"drums": 3},
+    "Make the vocal come out 2 dB louder than it is.": {"vocals": 2},
+    # Where a stem should stand.
+    "I'd put the snare 2 dB behind where it is now.": {"drums": -2},
+    "The strings are three dB south of where I want them.": {"other": 3},
+    "The guitar is 2 dB above where I'd like it.": {"other": -2},
+    # Questions that ask for a move, or complain.
+    "Can the bass come down a bit?": {"bass": -2},
+    "Could the singer be louder?": {"vocals": 3},
+    "Why is the piano so loud?": {"other": -3},
+    "Where has the kick gone?": {"drums": 3},
+    "How's the bass? It needs 2 dB more.": {"bass": 2},
+    # What is fine is said of that stem alone, and what stays is no move.
+    "The bass is well balanced and nicely placed in the mix. Lower the drums by 3 dB.": {"drums": -3},
+    "Hands off the bass, drums down 2 dB.": {"drums": -2},
+    "Keep all the levels but raise the bass 2 dB.": {"bass": 2},
+    "Don't touch the bass, it's the drums that should come down 2 dB.": {"drums": -2},
+    "Please keep all levels where they are.": {},
+    "Strings too shy, kick too bossy.": {"other": 3, "drums": -3},
+    "Take 2 out of the kit and put 1 into the vocals.": {"drums": -2, "vocals": 1},
     # Lists.
     "| Track | Advice |\n| --- | --- |\n| Drums | lower by 4 dB |\n| Vocals | leave |\n": {"drums": -4},
     "Vocals: sits well, no change.\nDrums: a bit loud, take 2 dB off.\nOther: ok.": {"drums": -2},
@@ -166,6 +192,18 @@ NOT_CERTAIN = [
     "Lower the the vocals by by 3 dB dB.",
     "The vocals is lower the drums by 3 raise dB the mix.",
     "Lower by the drums 3 is vocals dB the of.",
+    "The drums are too quiet and the singer is shouting over everyone.",
+    "The strings are a mess. The bass is too loud.",
+    "I'd put the kit 3 dB to the left of where it is.",
+    "The drummer's away.",
+    "The bassist is back on Monday.",
+    "The drums are up 3 dB in this version.",
+    "Their vocals are 2 dB louder than ours.",
+    "I love this track, what key is it in?",
+    "All good with you?",
+    "Where did the bass go wrong?",
+    "Why are vocals loud in pop?",
+    "Is the bass too loud or the drums? Lower it 2 dB.",
     "Lower the drums by the vocals by 3 dB.",
 ]
 
