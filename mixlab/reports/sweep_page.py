@@ -162,17 +162,18 @@ def _shared_stems(settings: Sequence[Setting]) -> list[Sheet]:
 
 
 def _paired(settings: Sequence[Setting]) -> tuple[list[Sheet], list[str]]:
-    """Paired tests between settings of the same items, and a sentence where some have others."""
+    """Tests of settings over their runs, on the same items, and a sentence where some have others."""
     groups: dict[frozenset[Any], dict[str, list[Any]]] = {}
     for setting in settings:
         if not all(swept.run.predictions_file().is_file() for swept in setting.runs):
             continue
-        seeds = [swept.run.predictions() for swept in setting.runs]
+        # A seed that ran twice would count as two runs, with no spread between them.
+        seeds = [run.predictions() for run in {swept.run.held(SEED): swept.run for swept in setting.runs}.values()]
         items = frozenset((p.problem.item_id, p.problem.anchor, p.problem.errors) for p in seeds[0])
         groups.setdefault(items, {})[setting.label] = seeds
     sheets = []
     for number, methods in enumerate((group for group in groups.values() if len(group) > 1), start=1):
-        found = compare_methods(methods, PAIRED, RESAMPLES, PERMUTATIONS)
+        found = compare_methods(methods, PAIRED, RESAMPLES, PERMUTATIONS, of_settings=True)
         sheets.append(pairs_sheet([entry.to_json() for entry in found], "pairs" if number == 1 else f"pairs_{number}"))
     note = "Settings were asked different items, so that only those that share their items are tested in pairs."
     return sheets, [note] if len(groups) > 1 else []
