@@ -1,4 +1,4 @@
-"""A sweep on a page: a row a run, settings over their seeds, heat maps, curves and paired tests."""
+"""A sweep on a page: a row a run, settings over their seeds, tests over runs, learning curves and maps."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 from mixlab.errors import InputFileError
 from mixlab.reports.comparison import pairs_sheet
 from mixlab.reports.comparison_page import groups_of
+from mixlab.reports.learning_curves import LearningCurve, learning_curves, learning_sheet
 from mixlab.reports.pages import DEMO_STATEMENT, write_sheets_page
 from mixlab.reports.sheets import Line, Sheet, alone
 from mixlab.reports.sweep_table import SEED, Setting, Sweep, in_order, read_sweep
@@ -61,7 +62,8 @@ def write_report(folders: Sequence[Path], out: Path | None = None) -> Path:
     settings = sweep.settings()
     paired, left_out = _paired(settings)
     unfinished = [Line(str(folder), {"reason": reason}) for folder, reason in sweep.unfinished.items()]
-    sheets = [_runs(sweep), _settings(settings), *_shared_stems(settings), *paired]
+    curves = learning_curves(settings)
+    sheets = [_runs(sweep), _settings(settings), *_shared_stems(settings), *paired, learning_sheet(curves)]
     sheets.append(Sheet("unfinished", "Runs without figures", {"reason": "why"}, unfinished, "run"))
     songs = {int(swept.run.metrics.get("test/songs", 0)) for swept in sweep.runs}
     statements = [DEMO_STATEMENT] if all(swept.run.is_demo for swept in sweep.runs) else []
@@ -70,7 +72,7 @@ def write_report(folders: Sequence[Path], out: Path | None = None) -> Path:
         (out or folders[0] / "report") / "report.html",
         f"{len(sweep.runs)} runs of {len(settings)} settings",
         [sheet for sheet in sheets if sheet.lines],
-        dict(_figures(sweep, settings)),
+        dict(_figures(sweep, settings, curves)),
         statements,
     )
 
@@ -192,10 +194,14 @@ def _best(sweep: Sweep) -> str:
     return "No run has figures on validation songs, so that none is called the best."
 
 
-def _figures(sweep: Sweep, settings: Sequence[Setting]) -> Iterable[tuple[str, str]]:
-    """Captions and drawings: a curve for a numeric key, a heat map for two keys, accuracy by the size of the error."""
-    from mixlab.reports.sweep_figures import curve_figure, heat_figure, size_figure
+def _figures(sweep: Sweep, settings: Sequence[Setting], curves: Sequence[LearningCurve]) -> Iterable[tuple[str, str]]:
+    """Drawings by caption, or by the sheet that they stand with: learning curves, a curve for a numeric key, a heat map
+    for two keys, accuracy by the size of the error.
+    """
+    from mixlab.reports.sweep_figures import curve_figure, heat_figure, learning_figure, size_figure
 
+    if curves:
+        yield "learning", learning_figure(curves)
     for key in sweep.keys:
         values = list(dict.fromkeys(setting.values[key] for setting in settings))
         if len(values) > 1 and all(in_order(value)[0] == 0 for value in values):
