@@ -56,6 +56,19 @@ def test_studies_without_an_effect_are_counted_from_where_the_log_ends(tmp_path)
     assert all(",3,0," in line for line in table[1:])
 
 
+def test_pairs_of_identical_and_of_different_settings_are_simulated(tmp_path):
+    run(tmp_path, "seed_spread/simulate.py", "--trials", "1", "--out", str(tmp_path))
+    table = (tmp_path / "simulated.csv").read_text().splitlines()
+    assert table[0] == "songs,runs,spread,gap,over_runs,before,songs_alone"
+    assert len(table) == 1 + 2 * 3 * 4 * 3
+
+
+def test_the_verdicts_on_short_runs_are_those_in_their_folder(tmp_path):
+    run(tmp_path, "seed_spread/short_runs.py", "--out", str(tmp_path))
+    for name in ("short_runs.csv", "spreads.csv"):
+        assert (tmp_path / name).read_text() == (EXPERIMENTS / "seed_spread" / "results" / name).read_text()
+
+
 def test_at_equal_time_a_step_that_costs_twice_is_taken_half_as_often():
     steps_that_fit = runpy.run_path(str(EXPERIMENTS / "objectives" / "compare.py"))["steps_that_fit"]
     seconds = {"cross_entropy": 0.2, "auxiliary": 0.4, "number_aware": 0.1}

@@ -1,11 +1,12 @@
 """Say which of several runs is better, on the items that all of them answered.
 
     mixlab compare runs=[RUN,RUN,...]
-    mixlab compare runs=[[RUN,RUN],[RUN,RUN]] names=[one,other]        seeds of two methods
+    mixlab compare runs=[[RUN,RUN,RUN],[RUN,RUN,RUN]] names=[one,other]        seeds of two settings
     mixlab compare runs=[A.jsonl,B.jsonl] metrics=[joint_accuracy] out=DIR
 
-Tests change signs by song and are corrected by Holm over all pairs of a metric. Writes comparisons.md, comparisons.csv
-and comparisons.json into out= and prints the tables; runs with figures get a page beside them.
+Single runs are compared as trained models, by song; settings over their runs, of which each needs three at least. P is
+corrected by Holm over all pairs of a metric. Writes comparisons.md, comparisons.csv and comparisons.json into out= and
+prints the tables; runs with figures get a page beside them.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from pydantic import Field, field_validator, model_validator
 
 from mixlab.errors import ConfigError, InputFileError
 from mixlab.escaping import say
-from mixlab.reports.comparison import matrix_sheets, write_comparisons
+from mixlab.reports.comparison import how_judged, matrix_sheets, write_comparisons
 from mixlab.reports.comparison_page import write_comparison
-from mixlab.runs.folder import RunFolder, predictions_at
+from mixlab.runs.folder import RunFolder, predictions_at, predictions_file
 from mixlab.scoring.comparison import check_comparable, compare_methods
 from mixlab.scoring.metrics import METRICS
 from mixlab.scoring.prediction import Prediction
@@ -61,19 +62,22 @@ def main(settings: CompareSettings) -> None:
     """Compare the runs, write the tables and print them.
 
     Raises:
-        ConfigError: if two methods have one name.
+        ConfigError: if a run is there twice, or two have one name.
         InputFileError: if a run has no predictions, or the runs did not answer the same items.
     """
     out = Path(settings.out).expanduser()
     seeds = [[Path(path).expanduser() for path in ([run] if isinstance(run, str) else run)] for run in settings.runs]
+    _check_different([path for paths in seeds for path in paths])
     names = settings.names or _names([paths[0] for paths in seeds])
     predictions = {path: _read(path, settings.split) for paths in seeds for path in paths}
     _check_same(predictions)
     methods = {name: [predictions[path] for path in paths] for name, paths in zip(names, seeds, strict=True)}
-    comparisons = compare_methods(methods, settings.metrics, settings.resamples, settings.permutations)
+    of_settings = any(len(paths) > 1 for paths in seeds)
+    comparisons = compare_methods(methods, settings.metrics, settings.resamples, settings.permutations, of_settings)
     write_comparisons(out, comparisons, as_json=True)
     for sheet in matrix_sheets(comparisons):
         say(f"{sheet.title}\n\n{sheet.markdown()}")
+    say(how_judged([entry.to_json() for entry in comparisons]))
     print(f"All pairs with intervals and p-values: {out / 'comparisons.csv'}")
     runs = {name: RunFolder(paths[0]) for name, paths in zip(names, seeds, strict=True) if len(paths) == 1}
     if len(runs) == len(seeds) and all(run.is_evaluated for run in runs.values()):
@@ -92,6 +96,13 @@ def _names(paths: Sequence[Path]) -> list[str]:
         if len(set(names)) == len(names):
             return names
     raise ConfigError(f"runs holds the same run twice ({max(names, key=names.count)}); leave one of them out.")
+
+
+def _check_different(paths: Sequence[Path]) -> None:
+    """Refuse a run that is there twice: it would count as two, with no spread between them."""
+    files = [predictions_file(path).resolve() for path in paths]
+    if twice := [path for path, file in zip(paths, files, strict=True) if files.count(file) > 1]:
+        raise ConfigError(f"runs holds the same run twice ({twice[0]}); leave one of them out.")
 
 
 def _place_of(path: Path) -> Path:

@@ -1,4 +1,4 @@
-"""Drawings of a sweep: curves with the spread over seeds, heat maps, accuracy by size of the error."""
+"""Drawings of a sweep: curves with the spread over seeds, learning curves, heat maps, accuracy by size of the error."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from matplotlib.patches import Rectangle
 
 from mixlab.reports.drawing import INK, SERIES, dots, draw, svg
+from mixlab.reports.learning_curves import COSTS, LearningCurve
 from mixlab.reports.sweep_table import Setting, in_order
 
 SIZES = ("balanced", "3-6", "6-9", "9-12")
@@ -33,6 +34,23 @@ def curve_figure(key: str, settings: Sequence[Setting], metric: str) -> str:
     if any(lines):
         axes.legend()
     return svg(figure, f"curve-{_id(key)}")
+
+
+def learning_figure(curves: Sequence[LearningCurve]) -> str:
+    """Joint accuracy in validation against each cost that all curves know; a line a setting (the first few), a band for
+    the spread over seeds.
+    """
+    costs = {name: heading for name, heading in COSTS.items() if all(name in curve.costs for curve in curves)}
+    figure, panels = draw(len(costs), 3.2)
+    for axes, (name, heading) in zip(panels, costs.items(), strict=True):
+        for colour, curve in zip(SERIES, curves, strict=False):
+            places, (means, least, greatest) = curve.costs[name], zip(*curve.scores, strict=True)
+            axes.plot(places, means, "o-", color=colour, linewidth=2, markersize=4, label=curve.label)
+            axes.fill_between(places, least, greatest, color=colour, alpha=0.2, linewidth=0)
+        axes.set(xlabel=heading, ylim=(0, 1))
+    panels[0].set_ylabel("joint accuracy, validation")
+    panels[0].legend()
+    return svg(figure, "learning")
 
 
 def heat_figure(first: str, second: str, cells: Mapping[tuple[str, str], float]) -> str:

@@ -1,4 +1,4 @@
-"""A sweep on a page: a row a run, settings over their seeds, heat maps, curves and paired tests."""
+"""A sweep on a page: a row a run, settings over their seeds, tests over runs, learning curves and maps."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 from mixlab.errors import InputFileError
 from mixlab.reports.comparison import pairs_sheet
 from mixlab.reports.comparison_page import groups_of
+from mixlab.reports.learning_curves import LearningCurve, learning_curves, learning_sheet
 from mixlab.reports.pages import DEMO_STATEMENT, write_sheets_page
 from mixlab.reports.sheets import Line, Sheet, alone
 from mixlab.reports.sweep_table import SEED, Setting, Sweep, in_order, read_sweep
@@ -61,7 +62,8 @@ def write_report(folders: Sequence[Path], out: Path | None = None) -> Path:
     settings = sweep.settings()
     paired, left_out = _paired(settings)
     unfinished = [Line(str(folder), {"reason": reason}) for folder, reason in sweep.unfinished.items()]
-    sheets = [_runs(sweep), _settings(settings), *_shared_stems(settings), *paired]
+    curves = learning_curves(settings)
+    sheets = [_runs(sweep), _settings(settings), *_shared_stems(settings), *paired, learning_sheet(curves)]
     sheets.append(Sheet("unfinished", "Runs without figures", {"reason": "why"}, unfinished, "run"))
     songs = {int(swept.run.metrics.get("test/songs", 0)) for swept in sweep.runs}
     statements = [DEMO_STATEMENT] if all(swept.run.is_demo for swept in sweep.runs) else []
@@ -70,7 +72,7 @@ def write_report(folders: Sequence[Path], out: Path | None = None) -> Path:
         (out or folders[0] / "report") / "report.html",
         f"{len(sweep.runs)} runs of {len(settings)} settings",
         [sheet for sheet in sheets if sheet.lines],
-        dict(_figures(sweep, settings)),
+        dict(_figures(sweep, settings, curves)),
         statements,
     )
 
@@ -162,17 +164,18 @@ def _shared_stems(settings: Sequence[Setting]) -> list[Sheet]:
 
 
 def _paired(settings: Sequence[Setting]) -> tuple[list[Sheet], list[str]]:
-    """Paired tests between settings of the same items, and a sentence where some have others."""
+    """Tests of settings over their runs, on the same items, and a sentence where some have others."""
     groups: dict[frozenset[Any], dict[str, list[Any]]] = {}
     for setting in settings:
         if not all(swept.run.predictions_file().is_file() for swept in setting.runs):
             continue
-        seeds = [swept.run.predictions() for swept in setting.runs]
+        # A seed that ran twice would count as two runs, with no spread between them.
+        seeds = [run.predictions() for run in {swept.run.held(SEED): swept.run for swept in setting.runs}.values()]
         items = frozenset((p.problem.item_id, p.problem.anchor, p.problem.errors) for p in seeds[0])
         groups.setdefault(items, {})[setting.label] = seeds
     sheets = []
     for number, methods in enumerate((group for group in groups.values() if len(group) > 1), start=1):
-        found = compare_methods(methods, PAIRED, RESAMPLES, PERMUTATIONS)
+        found = compare_methods(methods, PAIRED, RESAMPLES, PERMUTATIONS, of_settings=True)
         sheets.append(pairs_sheet([entry.to_json() for entry in found], "pairs" if number == 1 else f"pairs_{number}"))
     note = "Settings were asked different items, so that only those that share their items are tested in pairs."
     return sheets, [note] if len(groups) > 1 else []
@@ -191,10 +194,14 @@ def _best(sweep: Sweep) -> str:
     return "No run has figures on validation songs, so that none is called the best."
 
 
-def _figures(sweep: Sweep, settings: Sequence[Setting]) -> Iterable[tuple[str, str]]:
-    """Captions and drawings: a curve for a numeric key, a heat map for two keys, accuracy by the size of the error."""
-    from mixlab.reports.sweep_figures import curve_figure, heat_figure, size_figure
+def _figures(sweep: Sweep, settings: Sequence[Setting], curves: Sequence[LearningCurve]) -> Iterable[tuple[str, str]]:
+    """Drawings by caption, or by the sheet that they stand with: learning curves, a curve for a numeric key, a heat map
+    for two keys, accuracy by the size of the error.
+    """
+    from mixlab.reports.sweep_figures import curve_figure, heat_figure, learning_figure, size_figure
 
+    if curves:
+        yield "learning", learning_figure(curves)
     for key in sweep.keys:
         values = list(dict.fromkeys(setting.values[key] for setting in settings))
         if len(values) > 1 and all(in_order(value)[0] == 0 for value in values):

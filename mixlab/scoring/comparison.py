@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isnan
 from typing import Any
 
 import numpy as np
@@ -26,10 +27,7 @@ class Comparison:
 
     @property
     def better(self) -> str:
-        """The name of the better one where the corrected test says that there is one, else an empty text.
-
-        The test changes signs by song and takes seeds as they are; the interval draws seeds too, and has to agree.
-        """
+        """The name of the better one where corrected test and interval say that there is one, else an empty text."""
         found = self.difference
         if not found.p_holm < ALPHA or found.low <= 0 <= found.high:
             return ""
@@ -37,10 +35,13 @@ class Comparison:
         return self.a if a_is_better else self.b
 
     def to_json(self) -> dict[str, Any]:
-        """Flat values, one key a column."""
-        names = ("mean_a", "mean_b", "difference", "low", "high", "p", "p_holm", "better", "items", "songs")
-        found = {name: self.better if name == "better" else getattr(self.difference, name) for name in names}
-        return {"metric": self.metric, "a": self.a, "b": self.b} | found
+        """Flat values, one key a column; None where nothing can be said."""
+        names = ("mean_a", "mean_b", "difference", "low", "high", "p", "p_holm", "better", "items", "songs",
+                 "runs_a", "runs_b", "of_settings")  # fmt: skip
+        values = vars(self.difference) | {"better": self.better}
+        found = {name: values[name] for name in names}
+        nothing = [name for name, value in found.items() if isinstance(value, float) and isnan(value)]
+        return {"metric": self.metric, "a": self.a, "b": self.b} | found | dict.fromkeys(nothing)
 
 
 def compare_methods(
@@ -48,18 +49,20 @@ def compare_methods(
     metrics: Sequence[str],
     resamples: int = RESAMPLES,
     permutations: int = PERMUTATIONS,
+    of_settings: bool = False,
 ) -> list[Comparison]:
     """Every pair of methods in every metric, on the headline items.
 
-    Tests change signs by song and are corrected by Holm over all pairs of one metric. Items to which a metric does not
-    apply (balanced ones, for an error in dB) are left out.
+    Tests are corrected by Holm over all pairs of one metric. Items to which a metric does not apply (balanced ones, for
+    an error in dB) are left out.
 
     Args:
-        methods: name -> the predictions of each of its seeds, for the same items in any order.
+        methods: name -> the predictions of each of its runs, for the same items in any order.
         metrics: names of metrics that are comparable.
+        of_settings: whether methods are settings, judged over their runs; otherwise trained models, judged over songs.
 
     Raises:
-        ValueError: if the items differ, or a metric cannot be paired.
+        ValueError: if the items differ, a metric cannot be paired, or a trained model has several runs.
     """
     check_comparable(metrics)
     lined_up = iter(in_one_order([predictions for seeds in methods.values() for predictions in seeds]))
@@ -74,7 +77,7 @@ def compare_methods(
             continue
         kept = {name: rows[:, applies] for name, rows in values.items()}
         is_share = METRICS[metric].unit == "share"
-        pairs = all_pairs(kept, songs[applies].tolist(), resamples, permutations, is_share=is_share)
+        pairs = all_pairs(kept, songs[applies].tolist(), resamples, permutations, 0, is_share, of_settings)
         comparisons += [Comparison(metric, a, b, found) for (a, b), found in pairs.items()]
     return comparisons
 

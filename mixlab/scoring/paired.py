@@ -1,4 +1,4 @@
-"""methods compared on the same items: paired differences, tests by song, and Holm's correction."""
+"""methods compared on the same items: paired differences by song or over runs, and Holm's correction."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mixlab.scoring.bootstrap import RESAMPLES, SongBootstrap, edge_interval, mean_outcome, percentile_interval
+from mixlab.scoring.over_runs import LEAST_RUNS, t_test, variance_of
 
 PERMUTATIONS = 10_000
 """Random sign changes of a test, unless told otherwise."""
@@ -24,7 +25,14 @@ ALPHA = 0.05
 
 @dataclass(frozen=True)
 class Difference:
-    """The mean of method a, of method b, and a minus b with its interval; the p-values where they were asked for."""
+    """The mean of method a, of method b, and a minus b with its interval; the p-values where they were asked for.
+
+    Attributes:
+        p: two-sided; NaN, as the ends of the interval are, where nothing can be said.
+        p_holm: the same, corrected for all comparisons that were made together.
+        runs_a, runs_b: how many there are of each.
+        of_settings: whether settings were compared, over their runs; otherwise two trained models.
+    """
 
     mean_a: float
     mean_b: float
@@ -34,9 +42,10 @@ class Difference:
     items: int
     songs: int
     p: float = float("nan")
-    """Of the permutation test by song, two-sided."""
     p_holm: float = float("nan")
-    """The same, corrected for all comparisons that were made together."""
+    runs_a: int = 1
+    runs_b: int = 1
+    of_settings: bool = False
 
 
 def _rows(outcomes: ArrayLike, songs: Sequence[str]) -> NDArray[np.float64]:
@@ -48,35 +57,33 @@ def _rows(outcomes: ArrayLike, songs: Sequence[str]) -> NDArray[np.float64]:
     return rows
 
 
-def _difference(
-    a: NDArray[np.float64],
-    b: NDArray[np.float64],
-    samples_a: NDArray[np.float64],
-    samples_b: NDArray[np.float64],
-    bootstrap: SongBootstrap,
-    is_share: bool,
-) -> Difference:
-    low, high = percentile_interval(samples_a - samples_b)
-    mean_a, mean_b = mean_outcome(a), mean_outcome(b)
-    if is_share and {mean_a, mean_b} <= {0.0, 1.0}:
-        # Both are at an edge in every song, so that no resample tells how far off it they may be: Newcombe's interval
-        # (1998) of a difference from those of the two shares.
-        low_a, high_a = edge_interval(mean_a, bootstrap.song_count)
-        low_b, high_b = edge_interval(mean_b, bootstrap.song_count)
-        low = mean_a - mean_b - math.hypot(mean_a - low_a, high_b - mean_b)
-        high = mean_a - mean_b + math.hypot(high_a - mean_a, mean_b - low_b)
-    return Difference(mean_a, mean_b, mean_a - mean_b, low, high, a.shape[1], bootstrap.song_count)
+def _of_models(
+    a: NDArray[np.float64], b: NDArray[np.float64], bootstrap: SongBootstrap, p: float
+) -> tuple[float, float, float]:
+    """The interval of a difference between two trained models, drawn by song, and its p by song."""
+    return *percentile_interval(bootstrap.means(a[0]) - bootstrap.means(b[0])), p
 
 
-def _resampled(outcomes: NDArray[np.float64], bootstrap: SongBootstrap, seed: int) -> NDArray[np.float64]:
-    """The mean over drawn songs and drawn seeds of each resample, shape (resamples,)."""
-    means = bootstrap.means(outcomes.T)
-    seeds = outcomes.shape[0]
-    if seeds == 1:
-        return means[:, 0]
-    rng = np.random.default_rng([seed, 1])
-    drawn = rng.multinomial(seeds, np.full(seeds, 1.0 / seeds), size=means.shape[0])
-    return (means * drawn).sum(axis=1) / seeds
+def _of_settings(
+    a: NDArray[np.float64], b: NDArray[np.float64], bootstrap: SongBootstrap, p: float
+) -> tuple[float, float, float]:
+    """The interval of a difference between two settings over their runs, and its p; NaN with too few runs."""
+    if min(len(a), len(b)) < LEAST_RUNS:
+        return (float("nan"),) * 3
+    low, high, p_runs = t_test(mean_outcome(a) - mean_outcome(b), variance_of(a, b, bootstrap))
+    # Where runs are all alike, songs alone tell how sure a difference is.
+    return low, high, max(p, p_runs)
+
+
+def _of_edges(mean_a: float, mean_b: float, songs: int) -> tuple[float, float]:
+    """Newcombe's interval (1998) of a difference between two shares that are at an edge in every song.
+
+    No resample tells how far off it they may be.
+    """
+    low_a, high_a = edge_interval(mean_a, songs)
+    low_b, high_b = edge_interval(mean_b, songs)
+    below, above = math.hypot(mean_a - low_a, high_b - mean_b), math.hypot(high_a - mean_a, mean_b - low_b)
+    return mean_a - mean_b - below, mean_a - mean_b + above
 
 
 def permutation_p_values(
@@ -128,33 +135,42 @@ def all_pairs(
     permutations: int = PERMUTATIONS,
     seed: int = 0,
     is_share: bool = True,
+    of_settings: bool = False,
 ) -> dict[tuple[str, str], Difference]:
     """Every method against every later one, with p-values that are corrected over all these pairs.
 
-    Intervals draw songs for both methods at once. A method that was trained several times has a row of outcomes for
-    each seed; then they draw seeds too, for each method on its own, so that they cover what another training would have
-    given.
+    Of two trained models intervals draw songs, for both at once, and tests change signs by song: they speak of other
+    songs. Of two settings runs count beside songs (`over_runs`): they speak of other trainings, too.
 
     Args:
-        outcomes: method -> outcome per item, shape (items,) or (seeds, items), all for the same items in one order.
+        outcomes: method -> outcome per item, shape (items,) or (runs, items), all for the same items in one order.
         songs: the song of each item.
         is_share: whether outcomes are right or wrong; False for decibels.
+        of_settings: whether methods are settings, with a row a run; otherwise each is one trained model.
 
     Raises:
-        ValueError: if the numbers of items differ, or are zero.
+        ValueError: if the numbers of items differ, or are zero, or a trained model has several rows.
     """
     pairs = list(combinations(outcomes, 2))
     if not pairs:
         return {}
     rows = {name: _rows(values, songs) for name, values in outcomes.items()}
-    means = {name: values.mean(axis=0) for name, values in rows.items()}
+    if not of_settings and (several := [name for name, values in rows.items() if len(values) > 1]):
+        raise ValueError(f"{several[0]!r} has several runs, which are those of a setting and not of one trained model")
     bootstrap = SongBootstrap(songs, resamples, seed)
-    samples = {name: _resampled(values, bootstrap, seed + i) for i, (name, values) in enumerate(rows.items())}
-    differences = np.stack([means[a] - means[b] for a, b in pairs], axis=1)
-    p_values = permutation_p_values(differences, songs, permutations, seed)
-    return {
-        (a, b): replace(
-            _difference(rows[a], rows[b], samples[a], samples[b], bootstrap, is_share), p=float(p), p_holm=corrected
-        )
-        for (a, b), p, corrected in zip(pairs, p_values, holm(p_values.tolist()), strict=True)
-    }
+    means = {name: values.mean(axis=0) for name, values in rows.items()}
+    by_song = permutation_p_values(np.stack([means[a] - means[b] for a, b in pairs], axis=1), songs, permutations, seed)
+    found = {}
+    for (name_a, name_b), p_songs in zip(pairs, by_song, strict=True):
+        a, b = rows[name_a], rows[name_b]
+        low, high, p = (_of_settings if of_settings else _of_models)(a, b, bootstrap, float(p_songs))
+        mean_a, mean_b = mean_outcome(a), mean_outcome(b)
+        if is_share and not math.isnan(p) and {mean_a, mean_b} <= {0.0, 1.0}:
+            low, high = _of_edges(mean_a, mean_b, bootstrap.song_count)
+        found[name_a, name_b] = Difference(
+            mean_a, mean_b, mean_a - mean_b, low, high, a.shape[1], bootstrap.song_count, p,
+            runs_a=len(a), runs_b=len(b), of_settings=of_settings,
+        )  # fmt: skip
+    judged = [pair for pair, difference in found.items() if not math.isnan(difference.p)]
+    corrected = zip(judged, holm([found[pair].p for pair in judged]), strict=True)
+    return found | {pair: replace(found[pair], p_holm=p) for pair, p in corrected}

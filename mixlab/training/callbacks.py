@@ -9,7 +9,7 @@ from typing import Any
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint, Timer
 from torch.distributed.tensor import DTensor
 
 from mixlab.errors import TrainingError
@@ -141,6 +141,25 @@ class ValidateLast(Callback):
     def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
         if 0 < trainer.max_steps <= trainer.global_step:
             trainer.should_stop = True
+
+
+class NoteCost(Timer):
+    """Logs beside every validation what it took to get there: training examples, and seconds, validations included.
+
+    Of a run that was gone on with both go on from its checkpoint.
+
+    Args:
+        batch_size: of one process.
+    """
+
+    def __init__(self, batch_size: int) -> None:
+        super().__init__()
+        self.batch_size = batch_size
+
+    def on_validation_epoch_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+        batches = trainer.fit_loop.epoch_loop.batch_progress.total.ready
+        cost = {"cost/examples": float(batches * self.batch_size * trainer.world_size), "cost/s": self.time_elapsed()}
+        pl_module.log_dict(cost, sync_dist=True)
 
 
 class NoteProgress(Callback):

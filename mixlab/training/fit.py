@@ -26,6 +26,7 @@ from mixlab.training.build import adapted, describe_run
 from mixlab.training.callbacks import (
     BestCheckpoint,
     EndWhereNotFinite,
+    NoteCost,
     NoteProgress,
     SaveAdapter,
     SaveLast,
@@ -69,6 +70,7 @@ def fit(
         SaveAdapter(run, description),
         SaveLast(run.last_checkpoint, settings.callbacks.save_every_steps),
         ValidateLast(),
+        NoteCost(settings.data.batch_size),
         NoteProgress(run.path),
         *further,
     ]

@@ -89,9 +89,10 @@ def test_a_metric_whose_items_hang_on_the_answers_cannot_be_paired(methods):
 
 @pytest.fixture
 def compare(methods, tmp_path, capsys):
-    """Predictions of each method in a run folder of its own, and the command on them; returns what it prints."""
+    """Predictions of each method in three run folders, and the command on them; returns what it prints."""
     for name, predictions in methods.items():
-        write_predictions(tmp_path / name / "predictions.jsonl", predictions)
+        for run in (name, f"{name}-1", f"{name}-2"):
+            write_predictions(tmp_path / run / "predictions.jsonl", predictions)
 
     def run(runs, **changed):
         values = {"metrics": ["joint_accuracy"], "resamples": 100, "permutations": 200, "out": str(tmp_path / "out")}
@@ -104,13 +105,33 @@ def compare(methods, tmp_path, capsys):
     return run
 
 
-def test_runs_are_compared_by_folder_by_file_and_by_several_seeds(compare, tmp_path):
-    text = compare([["oracle", "common"], "mute/predictions.jsonl"], names=["trained", "untrained"])
+def test_runs_are_compared_by_folder_and_by_file_as_trained_models(compare, tmp_path):
+    text = compare(["oracle", "mute/predictions.jsonl"], names=["trained", "untrained"])
     assert "| trained |" in text
+    assert "say nothing of settings" in text
     (row,) = csv.DictReader((tmp_path / "out" / "comparisons.csv").open())
-    assert (row["a"], row["b"], row["better"]) == ("trained", "untrained", "trained")
-    assert "| oracle |" in compare(["oracle", "mute"])
+    assert (row["a"], row["b"], row["better"], row["of_settings"]) == ("trained", "untrained", "trained", "False")
     assert "Who beats whom: balanced right" in compare(["oracle", "mute"], metrics=["balanced_accuracy"])
+
+
+def test_several_seeds_are_compared_as_settings(compare, tmp_path):
+    runs = [[name, f"{name}-1", f"{name}-2"] for name in ("oracle", "mute", "common")]
+    text = compare(runs, names=["a", "b", "c"])
+    assert "Settings are compared, over their runs" in text
+    assert "Of the 3 pairs 2 share the runs of a" in text
+    rows = list(csv.DictReader((tmp_path / "out" / "comparisons.csv").open()))
+    assert [(row["better"], row["runs_a"]) for row in rows] == [("a", "3"), ("a", "3"), ("c", "3")]
+
+
+def test_with_too_few_seeds_tables_say_that_nothing_can_be_said(compare, tmp_path):
+    text = compare([["oracle", "oracle-1"], "mute"], names=["trained", "untrained"])
+    assert "With 1 run of a setting nothing can be said about settings; run at least 3 seeds." in text
+    assert "With 2 runs of a setting" in text
+    assert "**" not in text
+    (row,) = json.loads((tmp_path / "out" / "comparisons.json").read_text())
+    assert (row["p"], row["p_holm"], row["low"], row["better"]) == (None, None, None, "")
+    (row,) = csv.DictReader((tmp_path / "out" / "comparisons.csv").open())
+    assert row["p"] == ""
 
 
 def test_runs_of_other_items_are_refused_by_name(compare, methods, tmp_path):
@@ -130,6 +151,7 @@ def test_runs_of_other_items_are_refused_by_name(compare, methods, tmp_path):
         (["oracle", "nowhere"], {}, InputFileError, "nowhere"),
         (["oracle", "mute"], {"split": "shifted"}, InputFileError, "predictions-shifted.jsonl"),
         (["oracle", "oracle"], {}, ConfigError, "the same run twice"),
+        ([["oracle", "oracle/predictions.jsonl"], "mute"], {}, ConfigError, "the same run twice"),
         (["oracle", "mute"], {"metrics": ["charm"]}, ConfigError, "no metric 'charm'"),
         (["oracle", "mute"], {"metrics": ["set_recall"]}, ConfigError, "cannot compare 'set_recall'"),
         (["oracle", "mute"], {"names": ["one"]}, ConfigError, "give each run a name of its own"),

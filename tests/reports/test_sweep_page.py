@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import shutil
 
 import pytest
 import yaml
@@ -123,6 +125,22 @@ def test_settings_of_the_same_items_are_tested_in_pairs_and_those_of_others_are_
     assert "adapter.r=8" in pairs
     assert "adapter.r=64" not in pairs
     assert "asked different items" in page.read_text()
+
+
+def test_settings_are_judged_over_three_seeds_and_not_over_fewer(make_run, tmp_path):
+    for rank, right in ((8, 4), (32, 70)):
+        for seed in range(3):
+            make_run(f"r{rank}-{seed}", right + seed, seed, rank)
+    (joint, _) = csv.DictReader((write_report([tmp_path / "sweep"]).parent / "tables" / "pairs.csv").open())
+    assert joint["better"] == "adapter.r=32"
+    # The same seed once more is no third seed.
+    for seed in (1, 2):
+        shutil.rmtree(tmp_path / "sweep" / f"r8-{seed}")
+        make_run(f"r8-again-{seed}", 4, 0, 8)
+    page = write_report([tmp_path / "sweep"])
+    (joint, _) = csv.DictReader((page.parent / "tables" / "pairs.csv").open())
+    assert (joint["p"], joint["better"]) == ("", "")
+    assert "With 1 run of a setting nothing can be said about settings" in page.read_text()
 
 
 def test_a_folder_without_a_run_that_ended_is_refused_in_a_sentence(tmp_path):

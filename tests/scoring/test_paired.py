@@ -1,4 +1,4 @@
-"""Paired comparisons: tests by song against scipy, Holm's correction against statsmodels, intervals over seeds."""
+"""Paired comparisons: tests by song and over runs against scipy, Holm's correction against statsmodels."""
 
 from __future__ import annotations
 
@@ -69,17 +69,95 @@ def test_every_pair_is_compared_and_corrected_for_all_pairs():
     assert all_pairs({"alone": np.ones(60)}, songs) == {}
 
 
-def test_seeds_that_differ_widen_the_interval():
-    songs = song_names(200)
-    luck = np.random.default_rng(1).random((3, 200))
-    poor, good = (luck[0] < 0.4).astype(float), (luck[1] < 0.8).astype(float)
-    other = (luck[2] < 0.6).astype(float)
-    methods = {"one": np.stack([good, good, good]), "several": np.stack([poor, good, good]), "other": other}
-    found = all_pairs(methods, songs, permutations=50)
-    one, several = found["one", "other"], found["several", "other"]
-    assert one.difference == pytest.approx(good.mean() - other.mean())
-    assert several.mean_a == pytest.approx((poor.mean() + 2 * good.mean()) / 3)
-    assert several.high - several.low > 1.5 * (one.high - one.low)
+def outcomes_of_runs(rng, shares, songs=60):
+    """Runs that are right with such shares: shape (runs, songs)."""
+    return (rng.random((len(shares), songs)) < np.asarray(shares)[:, None]).astype(float)
+
+
+def test_runs_that_differ_widen_the_interval_of_a_setting():
+    rng = np.random.default_rng(1)
+    luck, songs = rng.random((1, 200)), song_names(200)
+    alike = (luck < np.full((3, 1), 0.67)).astype(float)
+    unlike = (luck < np.array([[0.4], [0.8], [0.81]])).astype(float)
+    other = outcomes_of_runs(rng, [0.5, 0.5, 0.5], 200)
+    found = all_pairs({"alike": alike, "unlike": unlike, "other": other}, songs, permutations=50, of_settings=True)
+    steady, swinging = found["alike", "other"], found["unlike", "other"]
+    assert steady.difference == pytest.approx(swinging.difference, abs=0.02)
+    assert swinging.high - swinging.low > 3 * (steady.high - steady.low)
+
+
+def test_settings_whose_runs_answer_every_song_alike_are_compared_by_welchs_test():
+    # Each run is as good on all songs, so that songs add nothing.
+    a, b = np.array([0.3, 0.5, 0.55]), np.array([0.6, 0.62, 0.71, 0.66])
+    rows = {"a": np.tile(a[:, None], 20), "b": np.tile(b[:, None], 20)}
+    found = all_pairs(rows, song_names(20), is_share=False, of_settings=True)["a", "b"]
+    expected = scipy.stats.ttest_ind(a, b, equal_var=False)
+    interval = expected.confidence_interval()
+    assert found.p == pytest.approx(expected.pvalue)
+    assert (found.low, found.high) == pytest.approx((interval.low, interval.high))
+    assert (found.runs_a, found.runs_b) == (3, 4)
+
+
+def test_settings_whose_runs_are_all_alike_are_compared_by_song():
+    gains = np.random.default_rng(0).normal(0.1, 0.3, 40)
+    rows = {"a": np.tile(gains, (3, 1)), "b": np.zeros((3, 40))}
+    found = all_pairs(rows, song_names(40), is_share=False, of_settings=True)["a", "b"]
+    interval = scipy.stats.ttest_1samp(gains, 0).confidence_interval()
+    assert (found.low, found.high) == pytest.approx((interval.low, interval.high))
+    right = all_pairs({"a": np.ones((3, 4)), "b": np.zeros((3, 4))}, song_names(4), of_settings=True)["a", "b"]
+    assert right.p == pytest.approx(2 / 2**4)
+
+
+def test_a_song_of_many_items_counts_as_one_song_for_settings_too():
+    rng = np.random.default_rng(2)
+    once = {name: rng.normal(0, 1, (3, 30)) for name in "ab"}
+    thrice = {name: np.repeat(rows, 3, axis=1) for name, rows in once.items()}
+    one = all_pairs(once, song_names(30), is_share=False, of_settings=True)["a", "b"]
+    three = all_pairs(thrice, song_names(30, 3), is_share=False, of_settings=True)["a", "b"]
+    assert (one.low, one.high, one.p) == pytest.approx((three.low, three.high, three.p))
+
+
+@pytest.mark.parametrize("runs", [(1, 1), (2, 3), (3, 1)])
+def test_with_fewer_than_three_runs_of_a_setting_nothing_is_said(runs):
+    rng = np.random.default_rng(0)
+    few, many = (outcomes_of_runs(rng, [share] * count) for share, count in zip((0.1, 0.9), runs, strict=True))
+    settings = {"few": few, "many": many, "third": np.ones((3, 60)), "fourth": outcomes_of_runs(rng, [0.5] * 3)}
+    found = all_pairs(settings, song_names(60), of_settings=True)
+    pair = found["few", "many"]
+    assert np.isnan([pair.p, pair.p_holm, pair.low, pair.high]).all()
+    assert pair.difference == pytest.approx(few.mean() - many.mean())
+    # Only pairs that are tested are corrected for.
+    judged = [difference for difference in found.values() if np.isfinite(difference.p)]
+    assert [p.p_holm for p in judged] == pytest.approx(holm([p.p for p in judged]))
+    assert found["third", "fourth"].p_holm < 0.05
+
+
+def test_identical_settings_are_seldom_called_different_and_different_ones_often():
+    # Seeds spread by 5 points, as in short runs; songs alone would call a third of such pairs different.
+    rng, songs = np.random.default_rng(0), song_names(120)
+
+    def called(gap, trials=300):
+        by_run, by_song = 0, 0
+        for _ in range(trials):
+            hard = rng.normal(0, 0.15, 120)
+            a, b = (
+                (rng.random((3, 120)) < middle + rng.normal(0, 0.05, (3, 1)) + hard).astype(float)
+                for middle in (0.5 + gap, 0.5)
+            )
+            means = {"a": a.mean(axis=0), "b": b.mean(axis=0)}
+            by_run += all_pairs({"a": a, "b": b}, songs, 10, 200, of_settings=True)["a", "b"].p < 0.05
+            by_song += all_pairs(means, songs, 10, 200)["a", "b"].p < 0.05
+        return by_run / trials, by_song / trials
+
+    by_run, by_song = called(gap=0.0)
+    assert by_run <= 0.07
+    assert by_song > 0.15
+    assert called(gap=0.3, trials=100)[0] > 0.9
+
+
+def test_several_runs_are_no_single_trained_model():
+    with pytest.raises(ValueError, match="'a' has several runs"):
+        all_pairs({"a": np.ones((2, 3)), "b": np.ones((2, 3))}, song_names(3))
 
 
 def test_runs_of_other_items_are_refused():

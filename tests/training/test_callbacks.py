@@ -14,6 +14,7 @@ from mixlab.training import callbacks
 from mixlab.training.callbacks import (
     BestCheckpoint,
     EndWhereNotFinite,
+    NoteCost,
     SaveAdapter,
     SaveLast,
     ValidateLast,
@@ -59,7 +60,7 @@ class Falling(lightning.LightningModule):
         return torch.optim.SGD([self.weight], lr=1.0)
 
 
-def fitted(module, *own, steps, validation=True):
+def fitted(module, *own, steps, validation=True, resume_from=None):
     """Trains a module for so many steps; epochs have 4."""
     trainer = lightning.Trainer(
         accelerator="cpu",
@@ -71,7 +72,8 @@ def fitted(module, *own, steps, validation=True):
         enable_model_summary=False,
         num_sanity_val_steps=0,
     )
-    trainer.fit(module, DataLoader(range(4)), DataLoader(range(1)) if validation else None)
+    held_out = DataLoader(range(1)) if validation else None
+    trainer.fit(module, DataLoader(range(4)), held_out, ckpt_path=resume_from, weights_only=True)
     return trainer
 
 
@@ -83,6 +85,17 @@ def test_the_weights_of_the_last_step_are_validated_once_and_can_be_the_best(tmp
     assert trainer.global_step == steps
     assert module.validated == validated
     assert torch.load(best.best_model_path, weights_only=True)["global_step"] == steps
+
+
+def test_a_validation_notes_what_it_took_to_get_there_and_a_run_that_goes_on_counts_on(tmp_path):
+    first = fitted(Falling(), NoteCost(batch_size=3), ValidateLast(), steps=6)
+    took = {name: float(first.callback_metrics[f"cost/{name}"]) for name in ("examples", "s")}
+    assert took["examples"] == 18
+    assert took["s"] > 0
+    first.save_checkpoint(tmp_path / "last.ckpt")
+    later = fitted(Falling(), NoteCost(3), ValidateLast(), steps=9, resume_from=tmp_path / "last.ckpt").callback_metrics
+    assert later["cost/examples"] == 27
+    assert later["cost/s"] > took["s"]
 
 
 class Breaking(Falling):
