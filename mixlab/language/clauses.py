@@ -162,9 +162,11 @@ def _is_attribute(items: Sequence[Item], index: int) -> bool:
 
 def _is_placed(items: Sequence[Item], index: int) -> bool:
     """Whether a verb of a place puts a stem, and not an amount on one: "put the drums 3 dB past where they are"."""
-    objects = (item for item in items[index:] if item.has(Kind.STEM, Kind.PRONOUN, Kind.AMOUNT, Kind.VAGUE))
-    is_stem = any(item.has(Kind.STEM, Kind.PRONOUN) for item in islice(objects, 1))
-    return is_stem and items[index].has(Kind.GAIN) and items[index].words[0] in word_set("placing")
+    if not items[index].has(Kind.GAIN) or items[index].words[0] not in word_set("placing"):
+        return False
+    after = items[index + 1 : index + 12]  # no more, so that long texts take no longer a word than short ones
+    objects = (item for item in after if item.has(Kind.STEM, Kind.PRONOUN, Kind.AMOUNT, Kind.VAGUE))
+    return any(item.has(Kind.STEM, Kind.PRONOUN) for item in islice(objects, 1))
 
 
 def _is_aside(items: Sequence[Item], index: int) -> bool:
