@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from mixlab.scoring.bootstrap import SongBootstrap, percentile_interval
-from mixlab.scoring.paired import ALPHA, all_pairs
+from mixlab.scoring.paired import ALPHA, all_pairs, permutation_p_values
 
 RESULTS = Path(__file__).parent / "results"
 SONGS, RUNS = (24, 309), (3, 4, 5)
@@ -53,9 +53,8 @@ def verdicts(a: NDArray[np.float64], b: NDArray[np.float64], songs: list[str], s
 
     The rule before: the test by song of the means over seeds, and an interval over drawn songs and seeds that agrees.
     """
-    over_runs = all_pairs({"a": a, "b": b}, songs, RESAMPLES, PERMUTATIONS, seed, of_settings=True)["a", "b"].p < ALPHA
-    means = {"a": a.mean(axis=0), "b": b.mean(axis=0)}
-    by_song = all_pairs(means, songs, RESAMPLES, PERMUTATIONS, seed)["a", "b"].p < ALPHA
+    over_runs = all_pairs({"a": a, "b": b}, songs, 1, PERMUTATIONS, seed, of_settings=True)["a", "b"].p < ALPHA
+    by_song = permutation_p_values((a.mean(axis=0) - b.mean(axis=0))[:, None], songs, PERMUTATIONS, seed)[0] < ALPHA
     bootstrap, rng = SongBootstrap(songs, RESAMPLES, seed), np.random.default_rng([seed, 1])
     drawn = [
         (bootstrap.means(rows.T) * rng.multinomial(len(rows), np.full(len(rows), 1 / len(rows)), RESAMPLES)).sum(axis=1)
