@@ -44,8 +44,8 @@ def learning_curves(settings: Sequence[Setting]) -> list[LearningCurve]:
         if not steps:
             continue
         scores = [[run[step][SCORE] for run in runs] for step in steps]
-        costs = {name: [[run[step].get(name) for run in runs] for step in steps] for name in COSTS}
-        known = {name: rows for name, rows in costs.items() if all(None not in row for row in rows)}
+        costs = {name: [[run[step][name] for run in runs if name in run[step]] for step in steps] for name in COSTS}
+        known = {name: rows for name, rows in costs.items() if all(len(row) == len(runs) for row in rows)}
         found.append(
             LearningCurve(
                 setting.label,
