@@ -6,12 +6,14 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mixlab.baselines.timbre import timbre
 from mixlab.language.advice import Advice, Claim, Direction, Move, Verdict
 from mixlab.scoring.prediction import Prediction
 from mixlab.synthesis.problem import Problem
@@ -38,6 +40,11 @@ class ListenedItem:
     """The stems that are summed in each clip, shape (clips,)."""
     source_lufs: Mapping[str, float] = field(default_factory=dict)
     """`segment_lufs` measured at the source's own rate and channels; empty where that is not known."""
+
+    @cached_property  # every rival that hears the genre asks for it
+    def timbres(self) -> NDArray[np.float64]:
+        """The timbre of each clip, shape (clips, statistics); it does not tell how loud the clip is."""
+        return np.array([timbre(clip.astype(np.float64)) for clip in self.log_mel])
 
 
 def together(items: Sequence[ListenedItem]) -> ListenedItem:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mixlab.baselines.base import AnswerClass, Baseline, ListenedItem, require_items, right_class, with_verdict
 from mixlab.baselines.decision import true_errors_db
-from mixlab.baselines.timbre import Slots, timbre
+from mixlab.baselines.slots import Slots
 from mixlab.language.advice import Advice, Direction, State
 
 TREES = {"max_iter": 60, "max_leaf_nodes": 12, "min_samples_leaf": 10, "random_state": 0}
@@ -42,7 +42,7 @@ class Boosting(Baseline):
 
         require_items(train_items, self.name)
         problems = [item.problem for item in train_items]
-        self._slots = Slots(train_items, timbre)
+        self._slots = Slots(train_items)
         self._stems = sorted({stem for problem in problems for stem in problem.stems})
         table, answers = self._table(train_items), [right_class(problem) for problem in problems]
         self._classes = sorted(set(answers))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixlab.baselines.base import ListenedItem
-from mixlab.baselines.timbre import Slots, timbre
+from mixlab.baselines.slots import Slots
 
 PENALTIES = (0.01, 0.1, 1.0)
 """Trial values of the inverse penalty, of which the likelihood of held-out songs' genres chooses."""
@@ -36,7 +36,7 @@ class GenreEar:
         labels = np.array([item.problem.genre or "" for item in items], dtype=object)
         songs = sorted({item.problem.work_id for item in items})
         self.genres: tuple[str, ...] = tuple(sorted(set(labels)))
-        self._slots = Slots(items, timbre, hears_anchor)
+        self._slots = Slots(items, hears_anchor)
         self._prior = np.array([np.mean(labels == genre) for genre in self.genres])
         order = np.random.default_rng(0).permutation(len(songs))
         self._fold_of = {songs[song]: rank % FOLDS for rank, song in enumerate(order)} if len(songs) > 1 else {}

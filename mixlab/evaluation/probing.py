@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
-from functools import cached_property
 
 from mixlab.baselines.base import ListenedItem
 from mixlab.evaluation.answering import Answerer, LoadedModel
@@ -35,6 +34,7 @@ class ProbedModel:
         self.heard: Sequence[Prediction] = predictions[answerer.name]
         self.shuffled: Sequence[Prediction] | None = predictions.get(SHUFFLED_AUDIO)
         self.chosen: Sequence[Problem] = spread([prediction.problem for prediction in self.heard], settings.items)
+        self._heard: dict[Hashable, ListenedItem] = {}
 
     def model(self, problems: Sequence[Problem]) -> list[Advice | None]:
         """The model's advice on problems."""
@@ -50,7 +50,7 @@ class ProbedModel:
         return self.evaluator.answering.answer(replace(self.answerer, decoder=decoder), problems)
 
     def baselines(self, names: Sequence[str] | None = None, reads_claims: bool | None = None) -> dict[str, Ask]:
-        """Baselines by name; items are listened to once, and variants in which a stem sounds otherwise anew."""
+        """Baselines by name."""
         return {
             name: self._asking(name)
             for name, baseline in self.evaluator.baselines.items()
@@ -59,18 +59,14 @@ class ProbedModel:
 
     def _asking(self, name: str) -> Ask:
         baseline = self.evaluator.baselines[name]
-        return lambda variants: baseline.advise([self._listened(variant) for variant in variants])
+        return lambda variants: baseline.advise(self._listened(variants))
 
-    def _listened(self, variant: Problem) -> ListenedItem:
-        item = self._items[variant.item_id]
-        own = item.problem
-        if (own.errors, own.borrowed) == (variant.errors, variant.borrowed):
-            return replace(item, problem=variant)
-        return self.evaluator.listen([variant])[0]
-
-    @cached_property
-    def _items(self) -> dict[str, ListenedItem]:
-        return {item.problem.item_id: item for item in self.evaluator.listen(self.chosen)}
+    def _listened(self, variants: Sequence[Problem]) -> list[ListenedItem]:
+        """Variants with what is measured in them; what sounds the same is listened to once, whoever asks."""
+        sounds = [(variant.item_id, variant.errors, variant.borrowed) for variant in variants]
+        new = {sound: own for sound, own in zip(sounds, variants, strict=True) if sound not in self._heard}
+        self._heard |= dict(zip(new, self.evaluator.listen(list(new.values())), strict=True))
+        return [replace(self._heard[sound], problem=own) for sound, own in zip(sounds, variants, strict=True)]
 
 
 def run_probes(probed: ProbedModel) -> tuple[list[Probe], list[str]]:
