@@ -111,8 +111,10 @@ def best_joint_accuracy(covariance: NDArray[np.float64], known: Hypotheses, clip
         prior = np.log(known.probabilities)
     best = []
     for part in np.array_split(known.errors_db[drawn] + noise, max(1, clips * len(prior) // 2_000_000)):
-        log_joint = gaussian_log_likelihood(part, known.errors_db, precision) + prior
-        weights = np.exp(log_joint - log_joint.max(axis=1, keepdims=True))
+        log_joint = gaussian_log_likelihood(part, known.errors_db, precision)
+        log_joint += prior
+        log_joint -= log_joint.max(axis=1, keepdims=True)
+        weights = np.exp(log_joint.astype(np.float32))  # four times as fast as in double precision
         best.append(np.add.reduceat(weights, known.starts, axis=1).max(axis=1) / weights.sum(axis=1))
     return float(np.concatenate(best).mean())
 
