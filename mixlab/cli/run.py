@@ -35,7 +35,7 @@ from mixlab.runs.job import Job
 from mixlab.runs.status import digest
 from mixlab.settings import parse
 from mixlab.sweeps.jobs import run_job
-from mixlab.sweeps.names import job_folder, overrides_of
+from mixlab.sweeps.names import DOOR, job_folder, overrides_of
 
 RECORDED = ("train",)
 """Commands whose run folder says how the run goes, and whose jobs of a sweep do not stop each other."""
@@ -169,7 +169,7 @@ def _hydras_own(verb: str, command: Command, words: Sequence[str]) -> list[str]:
         # The screen belongs to what the command prints, or shows its log; there is no log file beside it.
         shared |= {"hydra/job_logging": "stdout" if command.screen else "none", "hydra/hydra_logging": "none"}
     if command.has_folder:
-        shared |= {"+hydra.callbacks.door": f"{{_target_:mixlab.cli.run.Door,verb:'{verb}'}}"}
+        shared |= {DOOR: f"{{_target_:mixlab.cli.run.Door,verb:'{verb}'}}"}
     return [f"{key}={value}" for key, value in shared.items() if key.lstrip("+") not in said]
 
 

@@ -10,6 +10,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from mixlab.runs.status import digest
 
+DOOR = "+hydra.callbacks.door"
+"""The key by which mixlab itself has Hydra check every command line; nobody types it."""
+
 
 def overrides_of(hydra: DictConfig) -> list[str]:
     """What the command line says for a job, as it is written: a reference to another key stays one."""

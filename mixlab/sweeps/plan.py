@@ -9,6 +9,7 @@ import shlex
 import statistics
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from mixlab.runs import status
 from mixlab.runs.settings import TrainSettings
 from mixlab.settings import parse
 from mixlab.storage import write_whole
-from mixlab.sweeps.names import overrides_of
+from mixlab.sweeps.names import DOOR, overrides_of
 
 PLAN_FILE = "sweep.json"
 EXIT_JOBS_FAILED = 1
@@ -206,7 +207,7 @@ def resume(folder: Path) -> None:
             imported, called, looked up or composed from elsewhere.
     """
     planned = read_plan(folder)
-    kept = [argument for argument in planned.arguments if not argument.startswith("hydra.sweep.dir=")]
+    kept = [argument for argument in typed(planned.arguments) if not argument.startswith("hydra.sweep.dir=")]
     quoted = str(folder).replace("\\", "\\\\").replace("'", "\\'")
     words = [planned.command, *kept, f"hydra.sweep.dir='{quoted}'"]
     if planned.command != "train" or not all(map(is_plain, kept)):
@@ -217,6 +218,11 @@ def resume(folder: Path) -> None:
         )
     say(f"mixlab {shlex.join(words)}", sys.stderr)
     os.execv(sys.executable, [sys.executable, "-m", "mixlab", *words])
+
+
+def typed(words: Sequence[str]) -> list[str]:
+    """The words of a sweep's command line without those that mixlab adds anew whenever it starts."""
+    return [word for word in words if word.partition("=")[0] != DOOR]
 
 
 def is_plain(argument: str) -> bool:

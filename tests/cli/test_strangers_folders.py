@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mixlab.cli.commands import run_verb
+from mixlab.cli.commands import COMMANDS, run_verb
+from mixlab.cli.run import _hydras_own
 from mixlab.errors import CheckpointError, ConfigError, InputFileError
 from mixlab.evaluation import evaluate_command
 from mixlab.hub import export_command
@@ -378,8 +379,18 @@ def test_a_sweep_folder_starts_no_other_command_and_an_honest_one_is_resumed(tmp
     (tmp_path / plan.PLAN_FILE).write_text(json.dumps(sweep))
     assert "says 'publish'" in refused("sweep", "resume", str(tmp_path))
     (tmp_path / plan.PLAN_FILE).write_text(json.dumps(sweep | {"command": "train"}))
+    door = "+hydra.callbacks.door={_target_:mixlab.cli.run.Door,verb:'train'}"
+    (tmp_path / plan.PLAN_FILE).write_text(json.dumps(sweep | {"command": "train", "arguments": [door, *honest]}))
     plan.resume(tmp_path)
     assert started[0][3:-1] == ["train", *(word for word in honest if word != "hydra.sweep.dir=sweep")]
+
+
+def test_what_mixlab_adds_to_a_command_line_does_not_keep_a_sweep_from_being_resumed():
+    words = ["-m", "+experiment=bass_anchor", "adapter.r=2,4"]
+    whole = [*_hydras_own("train", COMMANDS["train"], words), *words]
+    assert not all(map(plan.is_plain, whole))
+    assert all(map(plan.is_plain, plan.typed(whole)))
+    assert set(words) <= set(plan.typed(whole))
 
 
 @pytest.mark.parametrize("change", [{"jobs": [1]}, {"arguments": "x"}, {"command": 1}, {"jobs": {"a": {}}}])
