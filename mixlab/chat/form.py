@@ -153,7 +153,18 @@ class TemplateChat(WhisperChat):
         return self.rendered(content)
 
     def rendered(self, content: list[dict[str, str]]) -> str:
-        """The template's text for what a user says."""
-        return self.template.apply_chat_template(
-            [{"role": "user", "content": content}], add_generation_prompt=True, tokenize=False
-        )
+        """The template's text for what a user says.
+
+        Raises:
+            ConfigError: if the template, which may be a stranger's, fails or reaches for what is no text.
+        """
+        from jinja2 import TemplateError
+
+        try:
+            return self.template.apply_chat_template(
+                [{"role": "user", "content": content}], add_generation_prompt=True, tokenize=False
+            )
+        except TemplateError as error:
+            raise ConfigError(
+                f"The model's chat template cannot be used ({error}); take the one that its publisher ships."
+            ) from error

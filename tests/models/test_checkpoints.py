@@ -1,21 +1,25 @@
 import json
+import shutil
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from peft import PeftModel
 from safetensors.torch import load_file, save_file
 
-from mixlab.errors import CheckpointError
+from mixlab.errors import CheckpointError, ConfigError
 from mixlab.models import adapters, checkpoints
 from mixlab.models.backbones.pretrained import Pretrained
+from mixlab.models.backbones.source import TINY_FOLDER
 from mixlab.models.backbones.tiny import Tiny
 from mixlab.models.checkpoints import DESCRIPTION, Description, load_trained, save_trained
 from mixlab.models.recipes import located
 from mixlab.models.settings import ModelSettings
 from mixlab.settings import parse
+from mixlab.synthesis.example import Clip
 
 from ..conftest import composed
 from .conftest import small_lora
@@ -278,3 +282,12 @@ def test_what_is_known_of_the_shapes_is_no_part_of_what_a_backbone_is_known_by()
     assert located(settings.arguments) == {
         "name": "Qwen/Qwen2-Audio-7B-Instruct", "revision": None, "dtype": "bfloat16",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("template", ["{{ messages.__class__.__mro__[1].__subclasses__() }}", "{% if %}"])
+def test_a_chat_template_that_reaches_for_python_or_is_broken_is_refused(tmp_path, template):
+    shutil.copytree(TINY_FOLDER, tmp_path / "model")
+    (tmp_path / "model" / "chat_template.jinja").write_text(template)
+    chat = Pretrained(str(tmp_path / "model")).read_chat()
+    with pytest.raises(ConfigError, match="The model's chat template cannot be used"):
+        chat.conversation([Clip("Bass:", ("bass",), np.zeros(16000, dtype=np.float32))], "")
