@@ -33,13 +33,13 @@ class Hearing:
     """
 
     def __init__(self, examples: Examples, encoder: ChatEncoder, workers: int) -> None:
-        self._asked: list[Sequence[Asked]] = []
+        self._asked: list[list[Asked]] = []
         # Nobody trains now, so there is a core more. Spawned, as in training: a fork of a process that runs torch
         # threads may hang.
         count = workers + 1 if workers else 0
         self._loader: DataLoader[Any] = DataLoader(
             _Prompts(examples, encoder),
-            batch_sampler=self._asked,  # type: ignore[arg-type]
+            batch_sampler=self._asked,
             collate_fn=_WithoutSamples(encoder),
             num_workers=count,
             persistent_workers=count > 0,
@@ -47,7 +47,7 @@ class Hearing:
             worker_init_fn=send_small_tensors_by_value if count else None,
         )
 
-    def batches(self, asked: Sequence[Sequence[Asked]]) -> Iterator[Batch]:
+    def batches(self, asked: Sequence[list[Asked]]) -> Iterator[Batch]:
         """The batches, in their order; all of them have to be taken before others are asked for."""
         self._asked[:] = asked
         return iter(self._loader)

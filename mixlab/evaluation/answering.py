@@ -74,7 +74,8 @@ class LoadedModel(Answerer):
             shown = track(batches, description=f"Answering: {self.name}", total=len(groups), disable=rank > 0)
             for batch, sizes in zip(shown, groups, strict=True):
                 moved = move_batch(batch, devices.device)
-                predictions += predict(self.backbone, moved, self.max_new_tokens, self.decoder, sizes)
+                together = sizes if asked.segments > 1 else None
+                predictions += predict(self.backbone, moved, self.max_new_tokens, self.decoder, together)
         self.backbone.model.cpu()
         shares = devices.gather(predictions)
         return [shares[index % world_size][index // world_size] for index in range(len(problems))]
