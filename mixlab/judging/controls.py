@@ -77,9 +77,10 @@ def render_controls(advice: Advice, item: str, stems: Sequence[str], anchor: str
     seed = int.from_bytes(hashlib.sha256(item.encode()).digest()[:8], "little")
     right = Advice(advice.moves)
     wording = draw_response(right, None, np.random.default_rng([seed, 0]))
-    # Directions have lists of different lengths: a number that every list has fits all controls.
+    # Directions and degrees have lists of different lengths: a number that every list has fits all controls.
     bank = response_bank()
-    descriptions, solutions = (min(map(len, lists.values())) for lists in (bank.descriptions, bank.solutions))
+    descriptions = min(len(texts) for by_degree in bank.descriptions.values() for texts in by_degree.values())
+    solutions = min(map(len, bank.solutions.values()))
     parts = (PartWording(p.description % descriptions, p.solution % solutions, p.range_form) for p in wording.parts)
     wording = ResponseWording(tuple(parts))
     rng = np.random.default_rng([seed, 1])

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from mixlab.language.degree import Degree
+
 
 class Direction(StrEnum):
     """What to do with a stem's fader; direction has three values, and leaving is one of them."""
@@ -111,10 +113,15 @@ class Advice:
 
 @dataclass(frozen=True)
 class Claim:
-    """What the user says: a stem is too loud or too quiet, or (without a stem) that the balance is right."""
+    """What the user says: a stem is too loud or too quiet, or (without a stem) that the balance is right.
+
+    The degree is how far off they say that it is, "clear" where they say nothing of it; whether a claim holds does not
+    depend on it.
+    """
 
     state: State
     stem: str | None = None
+    degree: Degree = Degree.CLEAR
 
     def __post_init__(self) -> None:
         if (self.stem is None) != (self.state is State.BALANCED):

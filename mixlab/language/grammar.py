@@ -13,24 +13,20 @@ from itertools import combinations, permutations
 
 from mixlab.language.advice import Direction, State, Verdict
 from mixlab.language.banks import response_bank
+from mixlab.language.degree import Degree
 from mixlab.language.wording import fill, is_plural, sentence_name
 
 _MARK = "\0"
-_FIELDS = {name: f"{_MARK}{name}{_MARK}" for name in ("reference", "amount", "by")}
 _STATES = {Direction.RAISE: State.TOO_QUIET, Direction.LOWER: State.TOO_LOUD}
-_AMOUNTS = """\
-number ::= [1-9] | "1" [0-9] | "2" [0-4]
-amount ::= number " dB"
-by ::= "by " amount
-"""
+_NUMBERS = range(1, 25)
 
 
 @cache
 def response_grammar(stems: tuple[str, ...], max_moves: int = 1) -> str:
     """The grammar of all responses on these stems, with a verdict or without.
 
-    No response contradicts itself: a stem is moved once, a mix is balanced or has moves, and a claim is confirmed where
-    the moves are what it asks for. Amounts are whole numbers of dB from 1 to 24.
+    No response contradicts itself: a stem is moved once, by an amount that fits what is said of it, a mix is balanced
+    or has moves, and a claim is confirmed where the moves are what it asks for. Amounts are whole numbers from 1 to 24.
 
     Args:
         stems: that may be spoken of.
@@ -44,10 +40,13 @@ def response_grammar(stems: tuple[str, ...], max_moves: int = 1) -> str:
     bank = response_bank()
     rules, steps = [], [(stem, direction) for stem in stems for direction in _STATES]
     for stem, direction in steps:
-        described = _either(_pattern(text, stem) for text in bank.descriptions[_STATES[direction]])
-        solved = _either(_pattern(text, stem) for text in bank.solutions[direction])
-        rules.append(f'{_rule(stem, direction, stems)} ::= ({described}) " " ({solved})')
-    described = _either(_pattern(text) for text in bank.descriptions[State.BALANCED])
+        parts = []
+        for degree, texts in bank.descriptions[_STATES[direction]].items():
+            described = _either(_pattern(text, stem, degree) for text in texts)
+            solved = _either(_pattern(text, stem, degree) for text in bank.solutions[direction])
+            parts.append(f'({described}) " " ({solved})')
+        rules.append(f"{_rule(stem, direction, stems)} ::= {' | '.join(parts)}")
+    described = _either(_pattern(text) for text in bank.descriptions[State.BALANCED][Degree.CLEAR])
     left = _either(_pattern(text) for text in bank.solutions[Direction.LEAVE])
     rules.append(f'balanced ::= ({described}) " " ({left})')
     answers = [f"({_either(_verdicts((), stems))})? balanced"]
@@ -60,9 +59,17 @@ def response_grammar(stems: tuple[str, ...], max_moves: int = 1) -> str:
     rules += [
         f"root ::= {_either(answers)}",
         f"reference ::= {_either(_literal(text) for text in references)}",
-        _AMOUNTS,
+        *_amounts(),
     ]
     return "\n".join(rules)
+
+
+def _amounts() -> Iterable[str]:
+    """The rules of amounts, for each degree."""
+    for degree in Degree:
+        numbers = (str(number) for number in _NUMBERS if Degree.of(number, number) is degree)
+        yield f'amount-{degree} ::= ({_either(_literal(number) for number in numbers)}) " dB"'
+        yield f'by-{degree} ::= "by " amount-{degree}'
 
 
 def _rule(stem: str, direction: Direction, stems: Sequence[str]) -> str:
@@ -81,9 +88,11 @@ def _verdicts(moves: Sequence[tuple[str, Direction]], stems: Sequence[str]) -> I
             yield f'{_pattern(template, stem)} " "'
 
 
-def _pattern(template: str, stem: str | None = None) -> str:
-    """A template as a sequence of literals and rules."""
-    fields = _FIELDS | ({} if stem is None else {"stem": sentence_name(stem)})
+def _pattern(template: str, stem: str | None = None, degree: Degree = Degree.CLEAR) -> str:
+    """A template as a sequence of literals and rules; amounts are of the degree."""
+    rules = {"reference": "reference", "amount": f"amount-{degree}", "by": f"by-{degree}"}
+    fields = {name: f"{_MARK}{rule}{_MARK}" for name, rule in rules.items()}
+    fields |= {} if stem is None else {"stem": sentence_name(stem)}
     parts = fill(template, fields, stem is not None and is_plural(stem)).split(_MARK)
     return " ".join(part if index % 2 else _literal(part) for index, part in enumerate(parts) if part)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,6 +14,7 @@ import yaml
 from mixlab.errors import ConfigError
 from mixlab.language.advice import Advice, Claim, Direction, Move, State, Verdict
 from mixlab.language.banks import Banks, PromptBank, ResponseBank, default_banks
+from mixlab.language.degree import Degree
 from mixlab.language.parse import parse
 from mixlab.language.templates import PartWording, ResponseWording, fill_prompt, fill_response
 from mixlab.language.wording import AGREEMENT, STEM_NAMES, RangeForm
@@ -26,6 +28,11 @@ LARGEST_BYTES = 1_000_000
 PROMPT_FIELDS = {"stem", "anchor"}
 RESPONSE_FIELDS = {"stem", "reference", "amount", "by"}
 STATES = {Direction.RAISE: State.TOO_QUIET, Direction.LOWER: State.TOO_LOUD, Direction.LEAVE: State.BALANCED}
+AMOUNTS_DB = {
+    Degree.SLIGHT: ((1.0, 1.0), (0.5, 2.0), (1.5, 1.5)),
+    Degree.CLEAR: ((6.0, 6.0), (1.5, 6.0), (3.5, 3.5)),
+    Degree.FAR: ((9.0, 9.0), (8.0, 12.0), (10.5, 10.5)),
+}
 
 Bank = TypeVar("Bank", PromptBank, ResponseBank)
 Tried = Iterator[tuple[str, str, bool]]
@@ -90,14 +97,16 @@ def _check_fields(path: Path, template: str, fields: set[str]) -> None:
 
 
 def _tried_prompts(bank: PromptBank) -> Tried:
+    if bank.held_out is not None:
+        yield from _tried_prompts(bank.held_out)
     for template in bank.advice_seeking:
         text = fill_prompt(template, None, "drums")
         yield template, text, parse(text, STEMS).advice is None
     for stem in STEMS:
         anchor = STEMS[STEMS.index(stem) - 1]
-        for state, templates in bank.claims.items():
-            claim = Claim(state, None if state is State.BALANCED else stem)
-            for template in templates:
+        for state, degree in product(bank.claims, Degree):
+            claim = Claim(state, None if state is State.BALANCED else stem, degree)
+            for template in bank.templates(claim):
                 text = fill_prompt(template, claim, anchor)
                 understood = parse(text, STEMS).advice
                 names_it = claim.stem is None or "{stem}" in template
@@ -112,49 +121,47 @@ def _tried_responses(bank: ResponseBank) -> Tried:
     # Solutions first, beside descriptions that come with the package, so that the culprit is the one that is named.
     plain = ResponseBank(default_banks().responses.descriptions, bank.solutions, bank.verdicts)
     for direction, state in STATES.items():
-        described, solved = bank.descriptions[state], bank.solutions[direction]
+        solved, clear = bank.solutions[direction], bank.descriptions[state][Degree.CLEAR]
         for turn, stem in enumerate(STEMS):
             anchor = STEMS[turn - 1]
             for number, template in enumerate(solved):
                 # Every third speaks of the anchor itself, beside "the rest of the mix".
-                spoken_of = stem if number % 3 == 0 else anchor
-                yield template, *_read_back(plain, direction, stem, number, spoken_of, PartWording(0, number))
-            for number, template in enumerate(described):
-                part = PartWording(number, (number + turn) % len(solved), tuple(RangeForm)[number % 2])
-                yield template, *_read_back(bank, direction, stem, number, anchor, part)
+                spoken_of, moves = stem if number % 3 == 0 else anchor, _moves(direction, stem, number)
+                yield template, *_read_back(plain, moves, spoken_of, PartWording(0, number))
+            for degree, described in bank.descriptions[state].items():
+                for number, template in enumerate(described):
+                    part = PartWording(number, (number + turn) % len(solved), tuple(RangeForm)[number % 2])
+                    yield template, *_read_back(bank, _moves(direction, stem, number, degree), anchor, part)
         for verdict, by_state in bank.verdicts.items():
             for said, templates in by_state.items():
                 for number, template in enumerate(templates):
-                    part = PartWording(number % len(described), number % len(solved))
-                    for stem in ("bass", "drums"):
+                    part = PartWording(number % len(clear), number % len(solved))
+                    for stem, moved in product(("bass", "drums"), repeat=2):
                         claim = Claim(said, None if said is State.BALANCED else stem)
-                        for moved in ("bass", "drums"):
-                            holds = claim.holds(Advice(_moves(direction, moved, number)).gains_db)
-                            if Verdict.of(holds) is verdict:
-                                yield template, *_read_back(bank, direction, moved, number, "other", part, claim)
+                        moves = _moves(direction, moved, number)
+                        if Verdict.of(claim.holds(Advice(moves).gains_db)) is verdict:
+                            yield template, *_read_back(bank, moves, "other", part, claim, number)
 
 
 def _read_back(
     bank: ResponseBank,
-    direction: Direction,
-    stem: str,
-    number: int,
+    moves: tuple[Move, ...],
     anchor: str,
     part: PartWording,
     claim: Claim | None = None,
+    judged: int = 0,
 ) -> tuple[str, bool]:
-    """A response that turns a stem by the amount of a number, and whether the parser understands it."""
-    moves = _moves(direction, stem, number)
+    """A response with these moves, its claim judged by a template's number, and whether the parser understands it."""
     verdict = None if claim is None else Verdict.of(claim.holds(Advice(moves).gains_db))
     advice = Advice(moves, verdict)
     try:
-        text = fill_response(advice, anchor, claim, ResponseWording((part,), number if claim else 0), bank)
+        text = fill_response(advice, anchor, claim, ResponseWording((part,), judged), bank)
     except KeyError as error:
         return f"no text, since nothing fills {error} there", False
     return text, parse(text, STEMS).advice == advice
 
 
-def _moves(direction: Direction, stem: str, number: int) -> tuple[Move, ...]:
-    low_db, high_db = ((6.0, 6.0), (1.5, 6.0), (3.5, 3.5))[number % 3]
+def _moves(direction: Direction, stem: str, number: int, degree: Degree = Degree.CLEAR) -> tuple[Move, ...]:
+    low_db, high_db = AMOUNTS_DB[degree][number % 3]
     ends = {Direction.RAISE: (low_db, high_db), Direction.LOWER: (-high_db, -low_db)}
     return (Move(stem, *ends[direction]),) if direction in ends else ()

@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import cache
+from itertools import product
 
-from mixlab.language.advice import Advice, Move, State
+from mixlab.language.advice import Advice, Move
+from mixlab.language.degree import Degree
 from mixlab.language.parse import parse
-from mixlab.language.templates import PartWording, ResponseWording, fill_response, response_bank
+from mixlab.language.templates import PartWording, ResponseWording, describing, fill_response, response_bank
 from mixlab.language.wording import STEM_NAMES
 
 _FORM = re.compile(r"[a-z]+(?:_[a-z]+)*")
-_TO_FIX = {State.TOO_QUIET: (3.0, 6.0), State.TOO_LOUD: (-6.0, -3.0)}
+_AMOUNTS_DB = {Degree.SLIGHT: (1.0, 2.0), Degree.CLEAR: (3.0, 6.0), Degree.FAR: (8.0, 12.0)}
 
 
 @cache
@@ -37,9 +39,9 @@ def unspeakable(roles: tuple[str, ...]) -> str | None:
 def _sentences(role: str, anchor: str) -> Iterator[tuple[str, Advice]]:
     """Every description and every solution about a role, with what they say."""
     bank = response_bank()
-    for state, ends_db in _TO_FIX.items():
-        move = Move(role, *ends_db)
-        described, solved = bank.descriptions[state], bank.solutions[move.direction]
+    for sign, (low_db, high_db) in product((1, -1), _AMOUNTS_DB.values()):
+        move = Move(role, *sorted((sign * low_db, sign * high_db)))
+        described, solved = describing(bank, move), bank.solutions[move.direction]
         for index in range(max(len(described), len(solved))):
             part = PartWording(index % len(described), index % len(solved))
             yield fill_response(Advice((move,)), anchor, None, ResponseWording((part,))), Advice((move,))

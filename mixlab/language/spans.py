@@ -11,7 +11,17 @@ from mixlab.language.wording import STEM_NAMES, load_data
 # A set holds the hashes of its members; a tuple of kinds would be hashed anew for every word of every response.
 _DECISIVE = frozenset(
     {
-        *(Kind.STEM, Kind.AMOUNT, Kind.RAISE, Kind.LOWER, Kind.WEAK_RAISE, Kind.WEAK_LOWER, Kind.LOUDER, Kind.QUIETER),
+        *(
+            Kind.STEM,
+            Kind.AMOUNT,
+            Kind.VAGUE,
+            Kind.RAISE,
+            Kind.LOWER,
+            Kind.WEAK_RAISE,
+            Kind.WEAK_LOWER,
+            Kind.LOUDER,
+            Kind.QUIETER,
+        ),
         *(Kind.LOUD, Kind.QUIET, Kind.BALANCED, Kind.GOOD, Kind.LEAVE, Kind.LEAVE_MARK, Kind.CHANGE),
         *(Kind.NOT, Kind.NOTHING, Kind.NEITHER, Kind.CONFIRMED, Kind.CORRECTED),
     }
@@ -22,8 +32,8 @@ _PAUSES = frozenset({Kind.COMMA, Kind.STOP})
 def decisive_spans(text: str, stems: Sequence[str] = STEM_NAMES) -> list[tuple[int, int]]:
     """Character spans of the words in a response that carry its meaning, in order and without overlap.
 
-    These are the names of stems, the words of direction, state, balance and verdict, negations, and amounts; at a place
-    where answers part, the words of all answers are decisive or none is.
+    These are the names of stems, the words of direction, state, degree, balance and verdict, negations, and amounts; at
+    a place where answers part, the words of all answers are decisive or none is.
     """
     items = read_items(text, tuple(stems))
     rivals = load_data("decisive")["words"]

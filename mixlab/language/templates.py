@@ -15,6 +15,7 @@ import numpy as np
 
 from mixlab.language.advice import Advice, Claim, Direction, Move, State, Verdict
 from mixlab.language.banks import PromptBank, ResponseBank, prompt_bank, response_bank
+from mixlab.language.degree import Degree
 from mixlab.language.wording import (
     STEM_NAMES,
     RangeForm,
@@ -97,10 +98,11 @@ def draw_response(
     if advice.verdict is not None and claim is not None:
         verdict = int(rng.integers(len(bank.verdicts[advice.verdict][claim.state])))
     parts = []
-    for direction in [move.direction for move in advice.moves] or [Direction.LEAVE]:
+    for move in advice.moves or [None]:
+        direction = Direction.LEAVE if move is None else move.direction
         parts.append(
             PartWording(
-                description=int(rng.integers(len(bank.descriptions[_state(direction)]))),
+                description=int(rng.integers(len(describing(bank, move)))),
                 solution=int(rng.integers(len(bank.solutions[direction]))),
                 range_form=_RANGE_FORMS[rng.integers(len(_RANGE_FORMS))],
             )
@@ -130,9 +132,16 @@ def fill_response(
     if not advice.moves:
         part = wording.parts[0]
         fields = {"reference": f"the {sentence_name(anchor)}"}
-        sentences.append(fill(bank.descriptions[State.BALANCED][part.description], fields))
+        sentences.append(fill(describing(bank, None)[part.description], fields))
         sentences.append(fill(bank.solutions[Direction.LEAVE][part.solution], fields))
     return " ".join(sentences)
+
+
+def describing(bank: ResponseBank, move: Move | None) -> tuple[str, ...]:
+    """The templates that describe what a move mends, of its degree; of a balanced mix where there is none."""
+    if move is None:
+        return bank.descriptions[State.BALANCED][Degree.CLEAR]
+    return bank.descriptions[_STATE_TO_FIX[move.direction]][Degree.of(*_ends_db(move))]
 
 
 def render_response(
@@ -180,7 +189,8 @@ def all_texts(stems: Sequence[str] = STEM_NAMES, numbers: Sequence[int] = range(
 
 def _prompt_texts(anchor: str, stems: Sequence[str]) -> Iterator[str]:
     claims: list[Claim | None] = [None, Claim(State.BALANCED)]
-    claims += [Claim(state, stem) for stem in stems for state in (State.TOO_LOUD, State.TOO_QUIET)]
+    states = (State.TOO_LOUD, State.TOO_QUIET)
+    claims += [Claim(state, stem, degree) for stem in stems for state in states for degree in Degree]
     for claim in claims:
         yield from (fill_prompt(template, claim, anchor) for template in prompt_bank().templates(claim))
 
@@ -191,23 +201,32 @@ def _response_texts(stem: str, anchor: str, numbers: Sequence[int]) -> Iterator[
         for state, templates in by_state.items():
             claim = Claim(state, None if state is State.BALANCED else stem)
             yield from (_fill_verdict(template, claim) for template in templates)
-    descriptions = max(len(templates) for templates in bank.descriptions.values())
-    solutions = max(len(templates) for templates in bank.solutions.values())
-    signs = {Direction.RAISE: 1, Direction.LOWER: -1, Direction.LEAVE: 0}
-    for direction, sign in signs.items():
-        for index in range(max(descriptions, solutions, len(numbers)) if sign else max(descriptions, solutions)):
-            low = float(numbers[index % len(numbers)])
-            for high, form in ((low, RangeForm.TO), (float(max(numbers)), _RANGE_FORMS[index % 2])):
-                ends = sorted((sign * low, sign * high))
-                advice = Advice((Move(stem, *ends),) if sign else ())
-                part = PartWording(
-                    index % len(bank.descriptions[_state(direction)]), index % len(bank.solutions[direction]), form
-                )
-                yield fill_response(advice, anchor, None, ResponseWording((part,)))
+    described = (texts for by_degree in bank.descriptions.values() for texts in by_degree.values())
+    longest = max(len(texts) for texts in (*described, *bank.solutions.values()))
+    for sign in (1, -1):
+        for degree in Degree:
+            fitting = [float(number) for number in numbers if Degree.of(number, number) is degree]
+            for index in range(max(longest, len(fitting)) if fitting else 0):
+                low = fitting[index % len(fitting)]
+                for high, form in ((low, RangeForm.TO), (float(max(numbers)), _RANGE_FORMS[index % 2])):
+                    yield _response_text(bank, Move(stem, *sorted((sign * low, sign * high))), anchor, index, form)
+    for index in range(longest):
+        yield _response_text(bank, None, anchor, index)
 
 
-def _state(direction: Direction) -> State:
-    return _STATE_TO_FIX.get(direction, State.BALANCED)
+def _response_text(
+    bank: ResponseBank, move: Move | None, anchor: str, index: int, form: RangeForm = RangeForm.TO
+) -> str:
+    """A response in the templates of a number, which starts anew where there are fewer."""
+    solutions = bank.solutions[Direction.LEAVE if move is None else move.direction]
+    part = PartWording(index % len(describing(bank, move)), index % len(solutions), form)
+    return fill_response(Advice(() if move is None else (move,)), anchor, None, ResponseWording((part,)))
+
+
+def _ends_db(move: Move) -> tuple[float, float]:
+    """The amount of a move as magnitudes in dB, in order."""
+    low_db, high_db = sorted((abs(move.low_db), abs(move.high_db)))
+    return low_db, high_db
 
 
 def _fill_verdict(template: str, claim: Claim) -> str:
@@ -217,14 +236,11 @@ def _fill_verdict(template: str, claim: Claim) -> str:
 
 
 def _fill_move(bank: ResponseBank, move: Move, anchor: str, part: PartWording) -> str:
-    low_db, high_db = sorted((abs(move.low_db), abs(move.high_db)))
+    low_db, high_db = _ends_db(move)
     fields = {
         "stem": sentence_name(move.stem),
         "reference": _REST if move.stem == anchor else f"the {sentence_name(anchor)}",
         **amount_fields(low_db, high_db, part.range_form),
     }
-    templates = (
-        bank.descriptions[_state(move.direction)][part.description],
-        bank.solutions[move.direction][part.solution],
-    )
+    templates = (describing(bank, move)[part.description], bank.solutions[move.direction][part.solution])
     return " ".join(fill(template, fields, is_plural(move.stem)) for template in templates)

@@ -31,7 +31,9 @@ def shuffled(predictions: Sequence[Prediction]) -> list[Prediction]:
         problem = prediction.problem
         # Whether a claim is right is in the audio alone, so items with right and wrong claims stand together.
         kind = "claim" if problem.prompt_category.has_claim else str(problem.prompt_category)
-        alike[problem.anchor, kind, str(problem.claim)].append(index)
+        # How far off a stem is said to be makes no kind of its own, of which an item would soon be the only one.
+        said = "" if problem.claim is None else f"{problem.claim.state} {problem.claim.stem}"
+        alike[problem.anchor, kind, said].append(index)
     answers = list(predictions)
     for members in alike.values():
         # In a random order, every item gets the answer of the next one, so that none keeps its own.

@@ -8,7 +8,7 @@ import yaml
 
 from mixlab.language.advice import Advice, Claim, Direction, Move, State, Verdict
 from mixlab.language.banks import response_bank
-from mixlab.language.templates import PartWording, ResponseWording, fill_response
+from mixlab.language.templates import PartWording, ResponseWording, describing, fill_response
 from mixlab.language.wording import RangeForm
 from mixlab.multitrack.song import STEMS
 from mixlab.storage import config_folder
@@ -24,7 +24,7 @@ def longest(processor):
         bank = response_bank()
         direction = advice.moves[0].direction if advice.moves else Direction.LEAVE
         choices = (
-            range(len(bank.descriptions[STATES.get(direction, State.BALANCED)])),
+            range(len(describing(bank, advice.moves[0] if advice.moves else None))),
             range(len(bank.solutions[direction])),
             RangeForm if advice.moves else [RangeForm.TO],
             range(len(bank.verdicts[advice.verdict][claim.state])) if claim is not None else [0],
@@ -43,7 +43,11 @@ def test_three_moves_by_a_range_after_a_verdict_fit_the_limit_of_the_tiny_model(
     limit = yaml.safe_load((Path(config_folder()) / "model" / "qwen2_audio_tiny.yaml").read_text())["max_new_tokens"]
     others = [stem for stem in STEMS if stem != anchor]
     moves = sum(
-        max(longest(Advice((Move(stem, *ends),)), anchor) for ends in ((6.0, 12.0), (-12.0, -6.0))) for stem in others
+        max(
+            longest(Advice((Move(stem, *ends),)), anchor)
+            for ends in ((6.0, 12.0), (-12.0, -6.0), (10.0, 12.0), (-12.0, -10.0))
+        )
+        for stem in others
     )
     balanced = longest(Advice(), anchor)
     claims = [Claim(state, others[-1]) for state in STATES.values()]

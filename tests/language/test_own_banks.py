@@ -8,7 +8,9 @@ import pytest
 import yaml
 
 from mixlab.errors import ConfigError
+from mixlab.language.advice import Claim, State
 from mixlab.language.banks import default_banks
+from mixlab.language.degree import Degree
 from mixlab.language.own_banks import read_banks
 from mixlab.language.wording import load_data
 
@@ -98,3 +100,31 @@ def test_files_that_hold_no_bank_are_refused(tmp_path, content) -> None:
         with pytest.raises(ConfigError, match="cannot be read as a bank of templates") as raised:
             read_banks(*files)
         assert "\n" not in str(raised.value)
+
+
+def test_a_bank_of_plain_lists_without_a_held_out_part_is_taken(tmp_path) -> None:
+    path = tmp_path / "prompts.yaml"
+    texts = {"advice_seeking": ["Any ideas?"], "balanced": ["The mix is balanced."]}
+    texts |= {state: [f"The {{stem}} {{are|is}} {state.replace('_', ' ')}."] for state in ("too_loud", "too_quiet")}
+    path.write_text(yaml.safe_dump(texts))
+    bank = read_banks(str(path), None).prompts
+    assert bank.held_out is None
+    for degree in Degree:
+        assert bank.templates(Claim(State.TOO_LOUD, "drums", degree)) == ("The {stem} {are|is} too loud.",)
+
+
+def test_a_held_out_paraphrase_that_is_also_trained_on_is_named(written) -> None:
+    file = written("prompts", "held_out", "advice_seeking", texts=["How should I balance this mix?"])
+    with pytest.raises(ConfigError, match=r"'How should I balance this mix\?' stands in held_out and outside of it"):
+        read_banks(file, None)
+
+
+def test_a_held_out_paraphrase_that_says_something_else_is_named(written) -> None:
+    with pytest.raises(ConfigError, match="Something is too loud"):
+        read_banks(written("prompts", "held_out", "too_loud", texts=["Something is too loud."]), None)
+
+
+def test_a_bank_that_knows_other_degrees_is_refused(written) -> None:
+    file = written("responses", "descriptions", "too_loud", texts={"slight": ["The {stem} {are|is} a touch too loud."]})
+    with pytest.raises(ConfigError, match="needs the keys slight, clear, far here"):
+        read_banks(None, file)

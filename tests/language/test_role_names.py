@@ -44,7 +44,7 @@ def test_labels_and_sentences_say_the_words_of_a_role():
         (("bass", ""), "'', which is not"),
         (("bass", 3), "3, which is not"),
         (("bass", "up"), "among bass, up, with which"),
-        (("bass", "rest"), "'The rest is too quiet."),
+        (("bass", "rest"), "'The rest is a touch too quiet."),
         (("other", "other_stem"), "'other' among other, other_stem, with which"),
     ],
 )

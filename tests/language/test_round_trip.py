@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from mixlab.language.advice import Advice, Claim, Direction, Move, State, Verdict
 from mixlab.language.banks import response_bank
+from mixlab.language.degree import Degree
 from mixlab.language.parse import parse
 from mixlab.language.templates import (
     PartWording,
@@ -40,21 +41,30 @@ def fits(advice: Advice, claim: Claim) -> bool:
     return True
 
 
-def wordings(direction: Direction) -> list[PartWording]:
+# A range and a value of each degree.
+AMOUNTS_DB = {
+    Degree.SLIGHT: ((0.5, 2.0), (1.0, 1.0)),
+    Degree.CLEAR: ((1.5, 6.0), (6.0, 6.0)),
+    Degree.FAR: ((8.0, 12.0), (9.0, 9.0)),
+}
+
+
+def wordings(direction: Direction, degree: Degree = Degree.CLEAR) -> list[PartWording]:
     bank = response_bank()
     return [
         PartWording(description, solution)
-        for description in range(len(bank.descriptions[STATE[direction]]))
+        for description in range(len(bank.descriptions[STATE[direction]][degree]))
         for solution in range(len(bank.solutions[direction]))
     ]
 
 
 @pytest.mark.parametrize("stem", STEM_NAMES)
+@pytest.mark.parametrize("degree", list(Degree))
 @pytest.mark.parametrize("direction", [Direction.RAISE, Direction.LOWER])
-def test_every_description_with_every_solution_reads_back(stem: str, direction: Direction) -> None:
+def test_every_description_with_every_solution_reads_back(stem: str, direction: Direction, degree: Degree) -> None:
     anchor = STEM_NAMES[STEM_NAMES.index(stem) - 1]
-    for index, part in enumerate(wordings(direction)):
-        low, high = (1.5, 6.0) if index % 2 else (6.0, 6.0)
+    for index, part in enumerate(wordings(direction, degree)):
+        low, high = AMOUNTS_DB[degree][index % 2]
         ends = sorted((SIGN[direction] * low, SIGN[direction] * high))
         for form in RangeForm:
             wording = ResponseWording((PartWording(part.description, part.solution, form),))

@@ -14,6 +14,7 @@ from mixlab.audio.log_mel import LogMel
 from mixlab.errors import ConfigError
 from mixlab.language.advice import State
 from mixlab.language.banks import Banks, PromptBank, ResponseBank, default_banks
+from mixlab.language.degree import Degree
 from mixlab.language.parse import parse
 from mixlab.synthesis.draw import draw_problem
 from mixlab.synthesis.example import LAYOUTS, Example, Layout, make_clips, make_example
@@ -210,7 +211,9 @@ def test_banks_of_ones_own_word_the_texts_and_leave_the_sound_as_it_is(problem_o
     stems = noise_stems(segment(), samples=100)
     usual = default_banks()
     responses = ResponseBank(
-        {state: ("The {stem} {are|is} off.",) for state in State}, usual.responses.solutions, usual.responses.verdicts
+        {state: dict.fromkeys(Degree, ("The {stem} {are|is} off.",)) for state in State},
+        usual.responses.solutions,
+        usual.responses.verdicts,
     )
     banks = Banks(PromptBank(("Any thoughts?",), usual.prompts.claims), responses)
     own, plain = make_example(problem, stems, LAYOUTS["stems"], banks), make_example(problem, stems, LAYOUTS["stems"])
