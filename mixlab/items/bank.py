@@ -12,10 +12,11 @@ from typing import Protocol
 
 from mixlab.items.settings import DataSettings, HeldoutSettings, ItemSettings
 from mixlab.multitrack.segments import Segment, group_by_song, heard_together
+from mixlab.multitrack.statistics import usual_balance
 from mixlab.synthesis.anchor import fixed_anchor
 from mixlab.synthesis.example import LAYOUTS, Example, Layout
 from mixlab.synthesis.problem import BorrowedStem, Problem
-from mixlab.synthesis.protocol import ProblemProtocol
+from mixlab.synthesis.protocol import ErrorProtocol, LevelProtocol, ProblemProtocol, PromptProtocol, WrongClaims
 
 log = logging.getLogger(__name__)
 
@@ -89,13 +90,18 @@ class ItemBank(ABC):
     def training_protocol(self) -> ProblemProtocol:
         """How training problems are drawn."""
         settings = self.settings
-        return ProblemProtocol(settings.anchor.stem, settings.error, settings.prompt, settings.data.level)
+        return self._protocol(settings.error, settings.prompt, settings.data.level)
 
     @property
     def heldout_protocol(self) -> ProblemProtocol:
         """How the problems of validation and test are drawn."""
         asked = self.heldout
-        return ProblemProtocol(self.settings.anchor.stem, asked.error, asked.prompt, asked.level)
+        return self._protocol(asked.error, asked.prompt, asked.level)
+
+    def _protocol(self, error: ErrorProtocol, prompt: PromptProtocol, level: LevelProtocol) -> ProblemProtocol:
+        asks_usual = prompt.wrong_claims is WrongClaims.PLAUSIBLE
+        usual = usual_balance(self.segments.get("train", ())) if asks_usual else None
+        return ProblemProtocol(self.settings.anchor.stem, error, prompt, level, usual)
 
     @property
     def needs(self) -> str:

@@ -6,6 +6,7 @@ import copy
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from mixlab.errors import ConfigError
 from mixlab.items.bank import ItemBank, TrueBalance
 from mixlab.items.settings import ItemSettings
-from mixlab.language.banks import Banks
+from mixlab.language.banks import HELD_OUT, Banks
 from mixlab.multitrack.demo.source import DemoSource
 from mixlab.multitrack.preparation import prepare
 from mixlab.multitrack.segments import Segment, group_by_song, list_segments
@@ -28,6 +29,9 @@ from mixlab.synthesis.protocol import ProblemProtocol
 from mixlab.synthesis.seeds import generator
 
 log = logging.getLogger(__name__)
+
+UNSEEN_SPLITS = ("test", "shifted")
+"""Those whose prompts are worded in paraphrases that are held out."""
 
 
 class SongExamples:
@@ -197,6 +201,7 @@ class DrawnItems(ItemBank):
 
         They depend on `heldout` and the anchor alone. Each song gives as many items; prompt categories of positive
         weight take turns within a song, in an order drawn for each song, so that every song is asked in every way.
+        What is tested, and no model chosen by, is asked in paraphrases that are held out of training.
         """
         asked, protocol = self.heldout, self.heldout_protocol
         per_song = asked.validation_items_per_song if split == "validation" else asked.items_per_song
@@ -208,7 +213,8 @@ class DrawnItems(ItemBank):
                 rng = generator(asked.seed, split, song_id, number)
                 segment = segments[rng.integers(len(segments))]
                 category = allowed[order[number % len(allowed)]]
-                problems.append(draw_problem(segment, protocol, rng, f"{song_id}-{number}", category))
+                problem = draw_problem(segment, protocol, rng, f"{song_id}-{number}", category)
+                problems.append(replace(problem, unseen_wording=split in UNSEEN_SPLITS))
         return problems
 
     def tuning_problems(self, count: int) -> list[Problem]:
@@ -223,7 +229,10 @@ class DrawnItems(ItemBank):
 
     def notes(self) -> list[str]:
         """Sentences on songs that are not served, or not as one may think."""
-        return list(self.store.notes)
+        own = self.heldout.prompt.prompts
+        if self.heldout.prompt.banks.prompts.held_out is not None:
+            return list(self.store.notes)
+        return [*self.store.notes, f"Tests are worded as training is: {own} has no part {HELD_OUT}."]
 
     def song_lufs(self, problem: Problem) -> Mapping[str, float]:
         """Integrated loudness of the stems over the whole unmodified song, at the source's own rate."""
@@ -239,8 +248,7 @@ class DrawnItems(ItemBank):
     def as_trained(self) -> DrawnItems | None:
         """As `ItemBank.as_trained`."""
         asked = self.heldout
-        trained_on = (self.settings.error, self.settings.prompt.shares, self.settings.prompt.banks)
-        if trained_on == (asked.error, asked.prompt.shares, asked.prompt.banks):
+        if (self.settings.error, self.settings.prompt.words) == (asked.error, asked.prompt.words):
             return None
         own = copy.copy(self)
         trained = asked.but(error=self.settings.error, prompt=self.settings.prompt)

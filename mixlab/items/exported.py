@@ -18,6 +18,7 @@ from mixlab.items.settings import HeldoutSettings, ItemSettings
 from mixlab.settings import FilePath, Plain
 from mixlab.synthesis.example import Clip, Example
 from mixlab.synthesis.problem import Problem
+from mixlab.synthesis.protocol import WrongClaims
 from mixlab.synthesis.seeds import generator
 
 
@@ -233,8 +234,8 @@ class ExportedItems(ItemBank):
 SERVING = {"data": ("batch_size", "eval_batch_size", "examples_per_epoch", "workers", "prepare_workers")}
 """Keys that say how items are served, not which items there are."""
 
-WORDS = ("prompts", "responses")
-"""Keys of the files that texts were worded from; an exported item keeps what it says, wherever they are now."""
+WORDS = ("prompts", "responses", "degree_share")
+"""Keys by which texts were worded; an exported item keeps what it says, wherever the files of banks are now."""
 
 DECIDING = ("anchor", "error", "prompt", "inputs", "data", "evaluation")
 """The groups that decide the items, beside the songs and the seed."""
@@ -267,7 +268,9 @@ def check_settings(exported: ExportedSet, settings: ItemSettings) -> None:
     Raises:
         ConfigError: with the overrides that are missing.
     """
-    wanted, found = _flat(exported.manifest.settings), _flat(deciding_settings(settings))
+    # Exports of before there was a choice have wrong claims of the kind that there was.
+    older = {f"{group}.wrong_claims": str(WrongClaims.UNIFORM) for group in ("prompt", "evaluation.prompt")}
+    wanted, found = older | _flat(exported.manifest.settings), _flat(deciding_settings(settings))
     overrides = [
         f"{'' if key in found else '+'}{key}={_as_override(value)}"
         for key, value in wanted.items()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from mixlab.language.degree import Degree
@@ -115,13 +115,12 @@ class Advice:
 class Claim:
     """What the user says: a stem is too loud or too quiet, or (without a stem) that the balance is right.
 
-    The degree is how far off they say that it is, "clear" where they say nothing of it; whether a claim holds does not
-    depend on it.
+    The degree is how far off they say that it is, "clear" where they say nothing of it; the same is claimed with each.
     """
 
     state: State
     stem: str | None = None
-    degree: Degree = Degree.CLEAR
+    degree: Degree = field(default=Degree.CLEAR, compare=False)
 
     def __post_init__(self) -> None:
         if (self.stem is None) != (self.state is State.BALANCED):

@@ -8,13 +8,17 @@ from typing import TypeVar
 
 import numpy as np
 
-from mixlab.language.advice import Claim, State
+from mixlab.language.advice import Claim, Direction, State
+from mixlab.language.degree import Degree
 from mixlab.multitrack.segments import Segment
+from mixlab.multitrack.statistics import UsualBalance
 from mixlab.synthesis.anchor import choose_anchor, fixed_anchor
 from mixlab.synthesis.problem import GainError, Problem, PromptCategory, Tolerance
-from mixlab.synthesis.protocol import ErrorProtocol, ProblemProtocol
+from mixlab.synthesis.protocol import ErrorProtocol, ProblemProtocol, WrongClaims
 
 Named = TypeVar("Named", bound=str)
+
+_ATTEMPTS = 50
 
 
 def draw_problem(
@@ -32,8 +36,7 @@ def draw_problem(
     """
     anchor = choose_anchor(segment, protocol.anchor, rng, protocol.error.faultable(segment.stems))
     candidates = [stem for stem in segment.stems if stem != anchor]
-    draw_errors = _draw_relative_errors if protocol.error.relative else _draw_errors
-    errors, error_category = draw_errors(anchor, protocol.error.faultable(candidates), protocol.error, rng)
+    errors, error_category = _draw_errors(anchor, candidates, protocol.error, rng)
     spread_db = {stem: segment.spread_db(anchor, stem) for stem in candidates}
     drawn = _choose(rng, protocol.prompt.weights)
     problem = Problem(
@@ -60,17 +63,21 @@ def draw_problem(
     claims = all_claims(candidates)
     right = [claim for claim in claims if problem.holds(claim)]
     wrong = [claim for claim in claims if not problem.holds(claim)]
-    # Both are drawn, so that the prompt category changes nothing else.
+    # All are drawn, so that neither the prompt category nor the kind of wrong claims changes anything else.
     said = {
         PromptCategory.CORRECT_DESCRIPTION: right[rng.integers(len(right))],
         PromptCategory.INCORRECT_DESCRIPTION: wrong[rng.integers(len(wrong))],
     }
-    return replace(
+    if protocol.prompt.wrong_claims is WrongClaims.PLAUSIBLE and protocol.usual is not None:
+        likeliest = _most_plausible(wrong, problem, segment, protocol.usual)
+        said[PromptCategory.INCORRECT_DESCRIPTION] = likeliest or said[PromptCategory.INCORRECT_DESCRIPTION]
+    problem = replace(
         problem,
         claim=said.get(problem.prompt_category),
         master_gain_db=float(rng.uniform(-protocol.level.master_range_db, protocol.level.master_range_db)),
         wording_seed=int(rng.integers(2**31)),
     )
+    return replace(problem, claim=_with_degree(problem, protocol))
 
 
 def drawable(segments: Sequence[Segment], protocol: ProblemProtocol) -> list[Segment]:
@@ -90,7 +97,51 @@ def all_claims(candidates: Sequence[str]) -> list[Claim]:
     return [*claims, Claim(State.BALANCED)]
 
 
+def _most_plausible(claims: Sequence[Claim], problem: Problem, segment: Segment, usual: UsualBalance) -> Claim | None:
+    """The claim that comes next after the right one for who goes by a meter and what is usual, as it is played.
+
+    That is the stem whose loudness above the anchor departs most from the mean of all training songs, in standard
+    deviations; a mix in which none departs by more than one sounds balanced. None where nothing usual is known.
+    """
+    lufs, departures = segment.lufs_played, {None: 1.0}
+    for stem in problem.candidates:
+        spread = usual.of(None, problem.anchor, stem)
+        if spread is not None:
+            above_lu = lufs[stem] - lufs[problem.anchor] + problem.relative_error_db(stem)
+            departures[stem] = (above_lu - spread.mean_lu) / spread.deviation_lu
+    known = [claim for claim in claims if claim.stem in departures]
+    if len(departures) == 1 or not known:
+        return None
+    return max(known, key=lambda claim: departures[claim.stem] * (-1 if claim.state is State.TOO_QUIET else 1))
+
+
+def _with_degree(problem: Problem, protocol: ProblemProtocol) -> Claim | None:
+    """The claim of a problem with what the user says of its size, by a generator of its own.
+
+    A right claim fits the size. A wrong one has that of an error drawn anew, so that no size tells which it is.
+    """
+    claim, rng = problem.claim, np.random.default_rng([problem.wording_seed, 2])
+    if claim is None or claim.stem is None or rng.uniform() >= protocol.prompt.degree_share:
+        return claim
+    imagined = problem
+    for _ in range(_ATTEMPTS):
+        for stem, gain_db in imagined.needed_gains_db.items():
+            if Direction.of(gain_db) is claim.direction and (imagined is not problem or stem == claim.stem):
+                return replace(claim, degree=Degree.of(abs(gain_db), abs(gain_db)))
+        errors, _ = _draw_errors(problem.anchor, problem.candidates, protocol.error, rng)
+        imagined = replace(problem, errors=errors)
+    return claim
+
+
 def _draw_errors(
+    anchor: str, candidates: Sequence[str], protocol: ErrorProtocol, rng: np.random.Generator
+) -> tuple[tuple[GainError, ...], str]:
+    """The errors of a mix, and the name of what is wrong."""
+    draw = _draw_relative_errors if protocol.relative else _draw_absolute_errors
+    return draw(anchor, protocol.faultable(candidates), protocol, rng)
+
+
+def _draw_absolute_errors(
     anchor: str, candidates: Sequence[str], protocol: ErrorProtocol, rng: np.random.Generator
 ) -> tuple[tuple[GainError, ...], str]:
     """Errors on stems beside the anchor, and the name of what is wrong."""

@@ -149,10 +149,11 @@ def make_example(
     prompt_rng = np.random.default_rng([problem.wording_seed, 0])
     response_rng = np.random.default_rng([problem.wording_seed, 1])
     asks = problem.prompt_category is not PromptCategory.AUDIO_ONLY
+    said = (problem.unseen_wording and banks.prompts.held_out) or banks.prompts
     return Example(
         problem=problem,
         clips=make_clips(heard, problem.stems, problem.anchor, layout, gains_db),
-        prompt=render_prompt(problem.claim, problem.anchor, prompt_rng, banks.prompts) if asks else "",
+        prompt=render_prompt(problem.claim, problem.anchor, prompt_rng, said) if asks else "",
         response=render_response(reference, problem.anchor, problem.claim, response_rng, banks.responses),
         reference=reference,
     )

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from mixlab.language.advice import Advice, Claim, Move, State, Verdict
+from mixlab.language.degree import Degree
 
 
 class PromptCategory(StrEnum):
@@ -118,6 +119,8 @@ class Problem:
     """Random common gain that hides the overall level."""
     wording_seed: int
     """Seed of the choice among prompt and response templates."""
+    unseen_wording: bool = False
+    """Whether the user says it in a paraphrase that training never has, where the bank holds some out."""
     flipped: tuple[str, ...] = ()
     """Stems whose polarity is flipped, sorted by name."""
     borrowed: tuple[BorrowedStem, ...] = ()
@@ -215,7 +218,8 @@ class Problem:
 
     def to_json(self) -> dict[str, Any]:
         """The problem as JSON values, one key a field."""
-        claim = None if self.claim is None else {"state": str(self.claim.state), "stem": self.claim.stem}
+        said = self.claim
+        claim = None if said is None else {"state": str(said.state), "stem": said.stem, "degree": str(said.degree)}
         return {
             "item_id": self.item_id,
             "song_id": self.song_id,
@@ -232,6 +236,7 @@ class Problem:
             "headroom_gain_db": self.headroom_gain_db,
             "master_gain_db": self.master_gain_db,
             "wording_seed": self.wording_seed,
+            "unseen_wording": self.unseen_wording,
             "flipped": list(self.flipped),
             "borrowed": [asdict(loan) for loan in self.borrowed],
             "work": self.work,
@@ -243,11 +248,12 @@ class Problem:
     @classmethod
     def from_json(cls, record: dict[str, Any]) -> Problem:
         """The inverse of `to_json`; keys of a larger record (a prediction) that are not the problem's are ignored."""
-        older = {"answer": AnswerForm.VALUE, "rounding_db": 1.0, "tolerances": (), "work": ""}
+        older = {"answer": AnswerForm.VALUE, "rounding_db": 1.0, "tolerances": (), "work": "", "unseen_wording": False}
         fields = {name: record.get(name, older[name]) if name in older else record[name]
                   for name in cls.__dataclass_fields__}  # fmt: skip
         claim = fields["claim"]
-        fields["claim"] = None if claim is None else Claim(State(claim["state"]), claim["stem"])
+        if claim is not None:
+            fields["claim"] = Claim(State(claim["state"]), claim["stem"], Degree(claim.get("degree", Degree.CLEAR)))
         fields["errors"] = tuple(GainError.from_json(error) for error in fields["errors"])
         fields["stems"], fields["flipped"] = tuple(fields["stems"]), tuple(fields["flipped"])
         fields["borrowed"] = tuple(BorrowedStem(**loan) for loan in fields["borrowed"])

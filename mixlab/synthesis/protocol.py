@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from mixlab.language.banks import Banks
 from mixlab.language.own_banks import read_banks
+from mixlab.multitrack.statistics import UsualBalance
 from mixlab.settings import GainDb, LevelDbfs, Many, Positive, Settings, Share, Spelled, sum_to_one
 from mixlab.synthesis.problem import AnswerForm, PromptCategory
 
@@ -23,6 +24,16 @@ class ErrorKind(StrEnum):
     """One stem or several, never the anchor, are off by the error drawn."""
     RELATIVE = "relative"
     """Every stem draws a category, the anchor too; what counts is each stem's gain minus the anchor's."""
+
+
+class WrongClaims(StrEnum):
+    """Which claims a user makes who is wrong."""
+
+    UNIFORM = "uniform"
+    """Any that does not hold."""
+    PLAUSIBLE = "plausible"
+    """What a loudness meter would say next after the right one; any where fewer than five training songs tell what is
+    usual."""
 
 
 class ErrorCategory(Settings):
@@ -172,11 +183,15 @@ class PromptProtocol(Settings):
 
     Attributes:
         weights: how often each prompt category occurs; they sum to one.
+        wrong_claims: which ones they are.
+        degree_share: of the claims about a stem, how many say how far off it is.
         prompts, responses: files with banks of templates, of the form of those in ``mixlab/language/data``; None for
             the banks that come with the package.
     """
 
     weights: dict[Spelled[PromptCategory], Share]
+    wrong_claims: Spelled[WrongClaims] = WrongClaims.UNIFORM
+    degree_share: Share = 0.0
     prompts: str | None = None
     responses: str | None = None
 
@@ -193,6 +208,11 @@ class PromptProtocol(Settings):
     def shares(self) -> dict[PromptCategory, float]:
         """The weights of the categories that occur at all."""
         return {category: weight for category, weight in self.weights.items() if weight > 0}
+
+    @property
+    def words(self) -> tuple[object, ...]:
+        """What is said, whichever files and keys say so: equal where prompts are drawn alike."""
+        return self.shares, self.wrong_claims, self.degree_share, self.banks
 
     @property
     def right_claim_share(self) -> float:
@@ -223,10 +243,13 @@ class LevelProtocol(Settings):
 class ProblemProtocol:
     """All that decides how problems are drawn from segments.
 
-    `anchor` is a stem, or the name of an `AnchorRule`.
+    Attributes:
+        anchor: a stem, or the name of an `AnchorRule`.
+        usual: the balance of the training songs, by which plausible claims go; None where nobody asks for them.
     """
 
     anchor: str
     error: ErrorProtocol
     prompt: PromptProtocol
     level: LevelProtocol
+    usual: UsualBalance | None = None

@@ -17,6 +17,7 @@ from mixlab.evaluation.probes.anchors import AnchorSwap
 from mixlab.evaluation.probes.audio import Constrained, GlobalGain, ShuffledAudio, other_audio
 from mixlab.evaluation.probes.base import PROBES, LeftOut, ProbeKind, spread
 from mixlab.evaluation.probes.claims import ClaimSwap
+from mixlab.evaluation.probes.wording import Wording
 from mixlab.evaluation.probing import run_probes
 from mixlab.language.advice import Advice, Direction, Move
 from mixlab.runs.settings import ProbesSettings
@@ -237,9 +238,36 @@ def test_a_grammar_that_mends_every_answer_gains_what_was_unreadable(problems):
     assert found["gain"] == found["changed"] == found["advice_changed"] == pytest.approx(0.25)
 
 
+def test_who_reads_the_words_is_told_from_who_listens_by_asking_in_other_words(problems):
+    heard = [replace(p, unseen_wording=True, prompt_category=PromptCategory.ADVICE_SEEKING) for p in problems]
+    listener = [Prediction(p, "", advice) for p, advice in zip(heard, right(heard), strict=True)]
+    firm = values(Wording.of(listener, right(heard), RESAMPLES))
+    assert (firm["joint_seen"], firm["joint_unseen"], firm["drop"], firm["changes"]) == (1, 1, 0, 0)
+    lost = [Prediction(p, "", None) for p in heard]
+    reader = values(Wording.of(lost, right(heard), RESAMPLES))
+    assert (reader["joint_seen"], reader["joint_unseen"], reader["drop"], reader["changes"]) == (1, 0, 1, 1)
+
+
+def test_only_items_with_a_sentence_in_unseen_words_are_asked_in_seen_ones(problems, probes):
+    categories = (PromptCategory.AUDIO_ONLY, PromptCategory.ADVICE_SEEKING)
+    asked = [
+        replace(p, unseen_wording=index % 4 < 2, prompt_category=categories[index % 2])
+        for index, p in enumerate(problems)
+    ]
+    again = []
+    subject = probed(asked, probes)
+    subject.model = lambda variants: [Advice() for variant in variants if again.append(variant) is None]
+    found = Wording().ask(subject)
+    assert found.items == len(again) == len(problems) // 4
+    assert all(not p.unseen_wording and p.prompt_category is PromptCategory.ADVICE_SEEKING for p in again)
+    known = [replace(p, unseen_wording=False) for p in asked]
+    with pytest.raises(LeftOut, match="no test item is worded otherwise than training"):
+        Wording().ask(probed(known, probes))
+
+
 def test_every_probe_has_a_title_and_says_how_to_read_it():
     assert set(PROBES) == {"audio_shuffled", "claim_swap", "anchor_gain", "other_anchor", "anchor_swap", "global_gain",
-                           "constrained"}  # fmt: skip
+                           "constrained", "wording"}  # fmt: skip
     for name, kind in PROBES.items():
         assert kind.name == name
         assert kind.title

@@ -17,6 +17,8 @@ from mixlab.audio.levels import rms_dbfs
 from mixlab.errors import ConfigError
 from mixlab.items.bank import group_by_song
 from mixlab.items.settings import HeldoutSettings, ItemSettings
+from mixlab.language.banks import default_banks
+from mixlab.language.templates import fill_prompt
 from mixlab.multitrack.folder import FolderSource
 from mixlab.synthesis.problem import PromptCategory
 from tests.conftest import composed
@@ -78,6 +80,49 @@ def test_every_song_is_asked_in_every_way(bank):
     assert all(sorted(asked) == sorted(PromptCategory) for asked in by_song.values())
     assert len({tuple(asked) for asked in by_song.values()}) > 1
     assert len({problem.item_id for problem in problems}) == len(problems)
+
+
+def worded(problem, bank):
+    """The sentences by which a bank can say what the user of a problem says."""
+    return {fill_prompt(text, problem.claim, problem.anchor) for text in bank.templates(problem.claim)}
+
+
+def test_no_paraphrase_that_is_held_out_is_trained_on_or_chosen_by_and_tests_have_no_other(bank, training):
+    seen = default_banks().prompts
+    spoken = [p for index in range(60) if (p := training.problem(0, index)).prompt_category != "audio_only"]
+    for problem in spoken:
+        prompt = bank.training_examples.example(problem).prompt
+        assert prompt in worded(problem, seen)
+        assert prompt not in worded(problem, seen.held_out)
+    for split, words in (("validation", seen), ("test", seen.held_out)):
+        for problem in bank.problems(split):
+            if problem.prompt_category != "audio_only":
+                assert bank.examples.example(problem).prompt in worded(problem, words)
+    assert not any(problem.unseen_wording for problem in bank.tuning_problems(20))
+
+
+def test_a_bank_without_a_held_out_part_says_that_tests_are_worded_as_training_is(build_bank, bank, tmp_path):
+    texts = {"advice_seeking": ["Any ideas?"], "balanced": ["The mix is balanced."]}
+    texts |= {state: [f"The {{stem}} {{are|is}} {state.replace('_', ' ')}."] for state in ("too_loud", "too_quiet")}
+    file = tmp_path / "own.yaml"
+    file.write_text(json.dumps(texts))
+    own = build_bank(f"evaluation.prompt.prompts={file}")
+    assert f"Tests are worded as training is: {file} has no part held_out." in own.notes()
+    assert not any("worded" in note for note in bank.notes())
+
+
+def test_claims_that_a_meter_would_make_go_by_the_training_songs(build_bank, bank):
+    plausible = build_bank("evaluation.prompt.wrong_claims=plausible")
+    assert plausible.training_protocol.usual is None
+    assert plausible.heldout_protocol.usual.of(None, "bass", "drums").songs >= 5
+    plain, chosen = bank.problems("test"), plausible.problems("test")
+    wrong = [(a.claim, b.claim) for a, b in zip(plain, chosen, strict=True) if a != b]
+    assert wrong
+    assert all(
+        a.claim == b.claim for a, b in zip(plain, chosen, strict=True) if a.prompt_category != "incorrect_description"
+    )
+    own = plausible.as_trained()
+    assert [p.claim for p in own.problems("test")] == [p.claim for p in plain]
 
 
 def test_a_prompt_category_without_weight_is_never_asked(bank):

@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mixlab.language.advice import Claim, Direction, State, Verdict
+from mixlab.language.degree import Degree
 from mixlab.multitrack.song import STEMS
+from mixlab.multitrack.statistics import Spread, UsualBalance
 from mixlab.synthesis.draw import draw_problem
 from mixlab.synthesis.problem import Problem, PromptCategory
 from mixlab.synthesis.protocol import ErrorCategory, LevelProtocol, PromptProtocol
@@ -120,6 +122,59 @@ def test_error_gains_are_uniform_within_their_category(segment, protocol):
     assert scipy.stats.kstest(loudest, "uniform", args=(6, 6)).pvalue > 1e-3
     assert min(gains) < -11.9
     assert max(gains) > 11.9
+
+
+def test_a_right_claim_says_how_far_off_the_stem_is_or_nothing_of_it(segment, protocol):
+    problems = drawn(segment(), protocol, 1500, PromptCategory.CORRECT_DESCRIPTION)
+    sizes = [(p.claim.degree, abs(p.needed_gains_db[p.claim.stem])) for p in problems if p.claim.stem is not None]
+    assert all(size_db >= 8 for degree, size_db in sizes if degree is Degree.FAR)
+    far = [degree for degree, size_db in sizes if size_db >= 8]
+    assert agrees_with(Counter(far), {Degree.FAR: 0.5, Degree.CLEAR: 0.5})
+    silent = replace(protocol, prompt=protocol.prompt.but(degree_share=0.0))
+    said = [p.claim.degree for p in drawn(segment(), silent, 300, PromptCategory.CORRECT_DESCRIPTION)]
+    assert set(said) == {Degree.CLEAR}
+
+
+@pytest.mark.parametrize("kind", ["single", "relative", "several"])
+def test_how_far_off_a_stem_is_said_to_be_does_not_tell_whether_the_claim_is_right(request, segment, protocol, kind):
+    error = protocol.error if kind == "single" else request.getfixturevalue(kind)
+    asked = replace(protocol, error=error, prompt=protocol.prompt.but(degree_share=1.0))
+    shares = []
+    for category in (PromptCategory.CORRECT_DESCRIPTION, PromptCategory.INCORRECT_DESCRIPTION):
+        claims = [p.claim for p in drawn(segment(), asked, 2000, category)]
+        degrees = [claim.degree for claim in claims if claim.stem is not None]
+        shares.append(degrees.count(Degree.FAR) / len(degrees))
+    assert shares[0] == pytest.approx(shares[1], abs=0.06)
+
+
+def test_where_no_error_has_the_direction_that_is_claimed_its_size_is_not_said(segment, protocol):
+    loud = {"far": ErrorCategory(probability=1.0, low_db=9, high_db=12)}
+    asked = replace(protocol, error=protocol.error.but(categories=loud), prompt=protocol.prompt.but(degree_share=1.0))
+    problems = drawn(segment(), asked, 200, PromptCategory.INCORRECT_DESCRIPTION)
+    degrees = {(p.claim.state, p.claim.degree) for p in problems if p.claim.stem is not None}
+    assert degrees == {(State.TOO_QUIET, Degree.CLEAR), (State.TOO_LOUD, Degree.FAR)}
+
+
+def test_a_plausible_wrong_claim_is_what_a_meter_says_next(segment, protocol):
+    usual = UsualBalance({("all", "bass", stem): Spread(40, 0.0, 2.0) for stem in ("drums", "other", "vocals")})
+    asked = replace(protocol, prompt=protocol.prompt.but(wrong_claims="plausible"), usual=usual)
+    lufs = {"bass": -20.0, "drums": -17.0, "other": -20.5, "vocals": -21.0}
+    for problem in drawn(replace(segment(), lufs=lufs), asked, 200, PromptCategory.INCORRECT_DESCRIPTION):
+        assert not problem.holds(problem.claim)
+        at_fault = problem.errors[0].stem if problem.errors else None
+        # The drums are 1.5 deviations up by themselves; without them nothing else departs by one.
+        expected = Claim(State.BALANCED) if at_fault == "drums" else Claim(State.TOO_LOUD, "drums")
+        assert problem.claim == expected, problem
+
+
+def test_plausible_claims_change_nothing_else_and_are_any_where_nothing_usual_is_known(segment, protocol):
+    usual = UsualBalance({("all", "bass", "drums"): Spread(40, 0.0, 2.0)})
+    plausible = replace(protocol, prompt=protocol.prompt.but(wrong_claims="plausible"), usual=usual)
+    wrong = PromptCategory.INCORRECT_DESCRIPTION
+    plain, chosen = drawn(segment(), protocol, 100, wrong), drawn(segment(), plausible, 100, wrong)
+    assert [replace(p, claim=None) for p in plain] == [replace(p, claim=None) for p in chosen]
+    assert [p.claim for p in plain] != [p.claim for p in chosen]
+    assert drawn(segment(), replace(plausible, usual=UsualBalance({})), 100, wrong) == plain
 
 
 @pytest.mark.parametrize("stems", [("bass", "drums", "other", "vocals"), ("bass", "drums")])

@@ -16,6 +16,7 @@ from mixlab.language.advice import State
 from mixlab.language.banks import Banks, PromptBank, ResponseBank, default_banks
 from mixlab.language.degree import Degree
 from mixlab.language.parse import parse
+from mixlab.language.templates import fill_prompt
 from mixlab.synthesis.draw import draw_problem
 from mixlab.synthesis.example import LAYOUTS, Example, Layout, make_clips, make_example
 from mixlab.synthesis.problem import AnswerForm, GainError, Problem, PromptCategory
@@ -204,6 +205,26 @@ def test_a_layout_that_makes_clips_of_nothing_is_refused(groups):
 def test_a_layout_that_nobody_registered_is_refused_with_what_was_meant():
     with pytest.raises(ConfigError, match=r"There is no input layout 'stem' \(did you mean 'stems'\?\)"):
         LAYOUTS["stem"]
+
+
+@given(SEEDS)
+@settings(max_examples=40, deadline=None)
+def test_unseen_words_are_held_out_and_change_the_prompt_alone(problem_of, segment, noise_stems, seed):
+    problem, stems = problem_of(seed=seed), noise_stems(segment(), samples=50)
+    seen, unseen = example_of(problem, stems), example_of(replace(problem, unseen_wording=True), stems)
+    bank = default_banks().prompts
+    for example, templates in ((seen, bank), (unseen, bank.held_out)):
+        texts = {fill_prompt(text, problem.claim, problem.anchor) for text in templates.templates(problem.claim)}
+        assert example.prompt in (texts if problem.prompt_category is not PromptCategory.AUDIO_ONLY else {""})
+    assert seen.response == unseen.response
+    assert seen.reference == unseen.reference
+
+
+def test_a_bank_that_holds_nothing_out_asks_in_the_words_that_it_has(problem_of, segment, noise_stems):
+    problem = problem_of(category=PromptCategory.ADVICE_SEEKING, unseen_wording=True)
+    banks = replace(default_banks(), prompts=replace(default_banks().prompts, held_out=None))
+    example = make_example(problem, noise_stems(segment(), samples=50), LAYOUTS["stems"], banks)
+    assert example.prompt in {fill_prompt(text, None, "bass") for text in banks.prompts.advice_seeking}
 
 
 def test_banks_of_ones_own_word_the_texts_and_leave_the_sound_as_it_is(problem_of, segment, noise_stems):

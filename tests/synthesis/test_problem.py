@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mixlab.language.advice import Advice, Claim, Move, State, Verdict
+from mixlab.language.degree import Degree
 from mixlab.scoring.closed_loop import applied
 from mixlab.scoring.prediction import read_predictions
 from mixlab.synthesis.draw import draw_problem
@@ -103,6 +104,17 @@ def test_form_range_and_step_of_the_advice_survive_json(problem_with):
     found = Problem.from_json(json.loads(json.dumps(problem.to_json())))
     assert (found.answer, found.rounding_db, found.errors[0].range_db) == (AnswerForm.RANGE, 0.5, (3.0, 6.0))
     assert found.right_advice == problem.right_advice
+
+
+def test_how_the_user_says_it_survives_json(problem_with):
+    claim = Claim(State.TOO_LOUD, "drums", Degree.FAR)
+    problem = problem_with(LOUD, claim=claim, unseen_wording=True)
+    record = json.loads(json.dumps(problem.to_json()))
+    found = Problem.from_json(record)
+    assert (found.claim, found.claim.degree, found.unseen_wording) == (claim, Degree.FAR, True)
+    del record["claim"]["degree"], record["unseen_wording"]
+    older = Problem.from_json(record)
+    assert (older.claim, older.claim.degree, older.unseen_wording) == (claim, Degree.CLEAR, False)
 
 
 def as_older(problem: Problem) -> dict:

@@ -120,6 +120,7 @@ PROBES: Registry[ProbeKind] = Registry(
     "mixlab.evaluation.probes.claims",
     "mixlab.evaluation.probes.anchors",
     "mixlab.evaluation.probes.anchor_alone",
+    "mixlab.evaluation.probes.wording",
 )
 """Probes by name; one of one's own is added with ``PROBES.add(MyProbe())``."""
 
