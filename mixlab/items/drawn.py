@@ -19,13 +19,14 @@ from mixlab.multitrack.demo.source import DemoSource
 from mixlab.multitrack.preparation import prepare
 from mixlab.multitrack.segments import Segment, group_by_song, list_segments
 from mixlab.multitrack.song import MultitrackSource
+from mixlab.multitrack.statistics import UsualBalance, usual_balance
 from mixlab.multitrack.store import SongStore
 from mixlab.synthesis.anchor import fixed_anchor
 from mixlab.synthesis.augment import Augmentation, CrossSong
 from mixlab.synthesis.draw import draw_problem, drawable
 from mixlab.synthesis.example import Example, Layout, make_example
 from mixlab.synthesis.problem import Problem, PromptCategory
-from mixlab.synthesis.protocol import ProblemProtocol
+from mixlab.synthesis.protocol import ProblemProtocol, PromptProtocol
 from mixlab.synthesis.seeds import generator
 
 log = logging.getLogger(__name__)
@@ -35,10 +36,14 @@ UNSEEN_SPLITS = ("test", "shifted")
 
 
 class SongExamples:
-    """Makes problems audible and readable from a store, in the words of banks of templates."""
+    """Makes problems audible and readable from a store, in the words of banks of templates.
 
-    def __init__(self, store: SongStore, layout: Layout, banks: Banks) -> None:
-        self.store, self.layout, self.banks = store, layout, banks
+    Args:
+        usual: the balance of the training songs as it is heard; None where responses give no reasons.
+    """
+
+    def __init__(self, store: SongStore, layout: Layout, banks: Banks, usual: UsualBalance | None = None) -> None:
+        self.store, self.layout, self.banks, self.usual = store, layout, banks, usual
 
     def example(self, problem: Problem) -> Example:
         """The example of a problem."""
@@ -47,7 +52,7 @@ class SongExamples:
         stems = self.store.read(problem.song_id, own, problem.start_s, problem.duration_s)
         for loan in problem.borrowed:
             stems |= self.store.read(loan.song_id, [loan.stem], loan.start_s, problem.duration_s)
-        return make_example(problem, stems, self.layout, self.banks)
+        return make_example(problem, stems, self.layout, self.banks, self.usual)
 
 
 class DrawnTraining:
@@ -189,12 +194,16 @@ class DrawnItems(ItemBank):
     @property
     def examples(self) -> SongExamples:
         """What makes examples of held-out problems."""
-        return SongExamples(self.store, self.inputs, self.heldout.prompt.banks)
+        return self._worded(self.heldout.prompt)
 
     @property
     def training_examples(self) -> SongExamples:
         """What makes examples of training problems."""
-        return SongExamples(self.store, self.inputs, self.settings.prompt.banks)
+        return self._worded(self.settings.prompt)
+
+    def _worded(self, prompt: PromptProtocol) -> SongExamples:
+        heard = [replace(segment, lufs_source={}) for segment in self.segments["train"]] if prompt.reasons else ()
+        return SongExamples(self.store, self.inputs, prompt.banks, usual_balance(heard) if prompt.reasons else None)
 
     def problems(self, split: str) -> list[Problem]:
         """The held-out items of a split.

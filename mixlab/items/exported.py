@@ -234,7 +234,7 @@ class ExportedItems(ItemBank):
 SERVING = {"data": ("batch_size", "eval_batch_size", "examples_per_epoch", "workers", "prepare_workers")}
 """Keys that say how items are served, not which items there are."""
 
-WORDS = ("prompts", "responses", "degree_share")
+WORDS = ("prompts", "responses", "degree_share", "reasons")
 """Keys by which texts were worded; an exported item keeps what it says, wherever the files of banks are now."""
 
 DECIDING = ("anchor", "error", "prompt", "inputs", "data", "evaluation")

@@ -57,11 +57,12 @@ class PromptBank:
 
 @dataclass(frozen=True)
 class ResponseBank:
-    """Parts of responses: descriptions of a state, solutions in a direction, verdicts on a claim."""
+    """Parts of responses: descriptions of a state, solutions in a direction, verdicts on a claim, reasons."""
 
     descriptions: Mapping[State, ByDegree]
     solutions: Mapping[Direction, tuple[str, ...]]
     verdicts: Mapping[Verdict, Mapping[State, tuple[str, ...]]]
+    reasons: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, data: Any) -> ResponseBank:
@@ -70,7 +71,7 @@ class ResponseBank:
         Raises:
             ValueError: if it has another form.
         """
-        parts = _parts(data, ("descriptions", "solutions", "verdicts"))
+        parts = _parts(data, ("descriptions", "solutions", "verdicts"), ("reasons",))
         descriptions = _parts(parts["descriptions"], tuple(State))
         solutions = _parts(parts["solutions"], tuple(Direction))
         verdicts = {v: _parts(part, tuple(State)) for v, part in _parts(parts["verdicts"], tuple(Verdict)).items()}
@@ -78,6 +79,7 @@ class ResponseBank:
             {state: _by_degree(descriptions, state) for state in State},
             {direction: _texts(solutions, direction) for direction in Direction},
             {verdict: {state: _texts(verdicts[verdict], state) for state in State} for verdict in Verdict},
+            _texts(parts, "reasons") if "reasons" in parts else (),
         )
 
 

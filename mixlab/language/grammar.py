@@ -41,11 +41,13 @@ def response_grammar(stems: tuple[str, ...], max_moves: int = 1) -> str:
     rules, steps = [], [(stem, direction) for stem in stems for direction in _STATES]
     for stem, direction in steps:
         parts = []
+        reason = _either(_pattern(text, stem) for text in bank.reasons)
         for degree, texts in bank.descriptions[_STATES[direction]].items():
             described = _either(_pattern(text, stem, degree) for text in texts)
             solved = _either(_pattern(text, stem, degree) for text in bank.solutions[direction])
             parts.append(f'({described}) " " ({solved})')
-        rules.append(f"{_rule(stem, direction, stems)} ::= {' | '.join(parts)}")
+        rule, said = _rule(stem, direction, stems), " | ".join(parts)
+        rules.append(f'{rule} ::= ({said}) (" " ({reason}))?')
     described = _either(_pattern(text) for text in bank.descriptions[State.BALANCED][Degree.CLEAR])
     left = _either(_pattern(text) for text in bank.solutions[Direction.LEAVE])
     rules.append(f'balanced ::= ({described}) " " ({left})')
@@ -65,11 +67,15 @@ def response_grammar(stems: tuple[str, ...], max_moves: int = 1) -> str:
 
 
 def _amounts() -> Iterable[str]:
-    """The rules of amounts, for each degree."""
+    """The rules of amounts, for each degree, and of what is measured."""
     for degree in Degree:
         numbers = (str(number) for number in _NUMBERS if Degree.of(number, number) is degree)
         yield f'amount-{degree} ::= ({_either(_literal(number) for number in numbers)}) " dB"'
         yield f'by-{degree} ::= "by " amount-{degree}'
+    yield f"number ::= {_either(_literal(str(number)) for number in _NUMBERS)}"
+    yield 'heard ::= number " dB" side'
+    yield "usual ::= number side"
+    yield 'side ::= " above" | " below"'
 
 
 def _rule(stem: str, direction: Direction, stems: Sequence[str]) -> str:
@@ -90,7 +96,8 @@ def _verdicts(moves: Sequence[tuple[str, Direction]], stems: Sequence[str]) -> I
 
 def _pattern(template: str, stem: str | None = None, degree: Degree = Degree.CLEAR) -> str:
     """A template as a sequence of literals and rules; amounts are of the degree."""
-    rules = {"reference": "reference", "amount": f"amount-{degree}", "by": f"by-{degree}"}
+    rules = {name: name for name in ("reference", "heard", "usual")}
+    rules |= {"amount": f"amount-{degree}", "by": f"by-{degree}"}
     fields = {name: f"{_MARK}{rule}{_MARK}" for name, rule in rules.items()}
     fields |= {} if stem is None else {"stem": sentence_name(stem)}
     parts = fill(template, fields, stem is not None and is_plural(stem)).split(_MARK)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import cache
 from itertools import product
 from pathlib import Path
@@ -16,6 +17,7 @@ from mixlab.language.advice import Advice, Claim, Direction, Move, State, Verdic
 from mixlab.language.banks import Banks, PromptBank, ResponseBank, default_banks
 from mixlab.language.degree import Degree
 from mixlab.language.parse import parse
+from mixlab.language.reason import Reason
 from mixlab.language.templates import PartWording, ResponseWording, fill_prompt, fill_response
 from mixlab.language.wording import AGREEMENT, STEM_NAMES, RangeForm
 
@@ -26,13 +28,19 @@ LARGEST_BYTES = 1_000_000
 """Of a file with a bank."""
 
 PROMPT_FIELDS = {"stem", "anchor"}
-RESPONSE_FIELDS = {"stem", "reference", "amount", "by"}
+RESPONSE_FIELDS = {"stem", "reference", "amount", "by", "heard", "usual"}
 STATES = {Direction.RAISE: State.TOO_QUIET, Direction.LOWER: State.TOO_LOUD, Direction.LEAVE: State.BALANCED}
 AMOUNTS_DB = {
     Degree.SLIGHT: ((1.0, 1.0), (0.5, 2.0), (1.5, 1.5)),
     Degree.CLEAR: ((6.0, 6.0), (1.5, 6.0), (3.5, 3.5)),
     Degree.FAR: ((9.0, 9.0), (8.0, 12.0), (10.5, 10.5)),
 }
+
+REASONS_DB = {
+    Direction.LOWER: ((6.0, 2.0), (6.0, -2.0), (-2.0, -6.0), (9.0, 1.0)),
+    Direction.RAISE: ((2.0, 6.0), (-2.0, 6.0), (-6.0, -2.0), (-9.0, -1.0)),
+}
+"""Loudness above the anchor as it is heard and as it is usual, on both sides of it."""
 
 Bank = TypeVar("Bank", PromptBank, ResponseBank)
 Tried = Iterator[tuple[str, str, bool]]
@@ -132,6 +140,12 @@ def _tried_responses(bank: ResponseBank) -> Tried:
                 for number, template in enumerate(described):
                     part = PartWording(number, (number + turn) % len(solved), tuple(RangeForm)[number % 2])
                     yield template, *_read_back(bank, _moves(direction, stem, number, degree), anchor, part)
+        for number, template in enumerate(bank.reasons):
+            for turn, (heard_db, usual_db) in enumerate(REASONS_DB.get(direction, ())):
+                stem, part = STEMS[turn], PartWording(0, number % len(solved), reason=number)
+                reasons, own = {stem: Reason(heard_db, usual_db)}, replace(plain, reasons=bank.reasons)
+                moves = _moves(direction, stem, number)
+                yield template, *_read_back(own, moves, STEMS[turn - 1], part, reasons=reasons)
         for verdict, by_state in bank.verdicts.items():
             for said, templates in by_state.items():
                 for number, template in enumerate(templates):
@@ -150,12 +164,13 @@ def _read_back(
     part: PartWording,
     claim: Claim | None = None,
     judged: int = 0,
+    reasons: Mapping[str, Reason] | None = None,
 ) -> tuple[str, bool]:
     """A response with these moves, its claim judged by a template's number, and whether the parser understands it."""
     verdict = None if claim is None else Verdict.of(claim.holds(Advice(moves).gains_db))
     advice = Advice(moves, verdict)
     try:
-        text = fill_response(advice, anchor, claim, ResponseWording((part,), judged), bank)
+        text = fill_response(advice, anchor, claim, ResponseWording((part,), judged), bank, reasons)
     except KeyError as error:
         return f"no text, since nothing fills {error} there", False
     return text, parse(text, STEMS).advice == advice

@@ -8,14 +8,15 @@ that every combination can be enumerated and read back by `mixlab.language.parse
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from mixlab.language.advice import Advice, Claim, Direction, Move, State, Verdict
 from mixlab.language.banks import PromptBank, ResponseBank, prompt_bank, response_bank
 from mixlab.language.degree import Degree
+from mixlab.language.reason import Reason
 from mixlab.language.wording import (
     STEM_NAMES,
     RangeForm,
@@ -35,11 +36,12 @@ _RANGE_FORMS = tuple(RangeForm)
 
 @dataclass(frozen=True)
 class PartWording:
-    """Which description, solution and form of a range are used for one move (or for the balance)."""
+    """Which description, solution and form of a range are used for one move (or for the balance), and which reason."""
 
     description: int
     solution: int
     range_form: RangeForm = RangeForm.TO
+    reason: int = 0
 
 
 @dataclass(frozen=True)
@@ -108,13 +110,22 @@ def draw_response(
             )
         )
     order = tuple(int(index) for index in rng.permutation(len(advice.moves)))
+    if bank.reasons:  # last, since most have none
+        parts = [replace(part, reason=int(rng.integers(len(bank.reasons)))) for part in parts]
     return ResponseWording(tuple(parts), verdict, order)
 
 
 def fill_response(
-    advice: Advice, anchor: str, claim: Claim | None, wording: ResponseWording, bank: ResponseBank | None = None
+    advice: Advice,
+    anchor: str,
+    claim: Claim | None,
+    wording: ResponseWording,
+    bank: ResponseBank | None = None,
+    reasons: Mapping[str, Reason] | None = None,
 ) -> str:
     """A response in the given wording: the verdict, if any, then a description and a solution for each move.
+
+    A reason follows for each stem that has one in `reasons`, where it speaks for the move.
 
     Raises:
         ValueError: if the verdict does not fit the claim or the moves, or the wording the number of moves.
@@ -128,7 +139,11 @@ def fill_response(
         template = bank.verdicts[advice.verdict][claim.state][wording.verdict]
         sentences.append(_fill_verdict(template, claim))
     for index in wording.order or range(len(advice.moves)):
-        sentences.append(_fill_move(bank, advice.moves[index], anchor, wording.parts[index]))
+        move, part = advice.moves[index], wording.parts[index]
+        sentences.append(_fill_move(bank, move, anchor, part))
+        reason = (reasons or {}).get(move.stem)
+        if reason is not None and reason.supports(move.direction):
+            sentences.append(fill_reason(bank.reasons[part.reason], move.stem, anchor, reason))
     if not advice.moves:
         part = wording.parts[0]
         fields = {"reference": f"the {sentence_name(anchor)}"}
@@ -144,15 +159,26 @@ def describing(bank: ResponseBank, move: Move | None) -> tuple[str, ...]:
     return bank.descriptions[_STATE_TO_FIX[move.direction]][Degree.of(*_ends_db(move))]
 
 
+def fill_reason(template: str, stem: str, anchor: str, reason: Reason) -> str:
+    """A reason for moving a stem, from a template of the response bank."""
+    fields = {"stem": sentence_name(stem), "reference": f"the {sentence_name(anchor)}"}
+    return fill(template, fields | reason.fields, is_plural(stem))
+
+
 def render_response(
-    advice: Advice, anchor: str, claim: Claim | None, rng: np.random.Generator, bank: ResponseBank | None = None
+    advice: Advice,
+    anchor: str,
+    claim: Claim | None,
+    rng: np.random.Generator,
+    bank: ResponseBank | None = None,
+    reasons: Mapping[str, Reason] | None = None,
 ) -> str:
     """The advice in words that `parse` reads back exactly; the wording is drawn from `rng`.
 
     Raises:
         ValueError: if the verdict does not fit the claim or the moves (see `check_verdict`).
     """
-    return fill_response(advice, anchor, claim, draw_response(advice, claim, rng, bank), bank)
+    return fill_response(advice, anchor, claim, draw_response(advice, claim, rng, bank), bank, reasons)
 
 
 def check_verdict(advice: Advice, claim: Claim | None) -> None:
@@ -212,6 +238,7 @@ def _response_texts(stem: str, anchor: str, numbers: Sequence[int]) -> Iterator[
                     yield _response_text(bank, Move(stem, *sorted((sign * low, sign * high))), anchor, index, form)
     for index in range(longest):
         yield _response_text(bank, None, anchor, index)
+    yield from (fill_reason(template, stem, anchor, Reason(6.0, -2.0)) for template in bank.reasons)
 
 
 def _response_text(

@@ -103,7 +103,8 @@ def _most_plausible(claims: Sequence[Claim], problem: Problem, segment: Segment,
     That is the stem whose loudness above the anchor departs most from the mean of all training songs, in standard
     deviations; a mix in which none departs by more than one sounds balanced. None where nothing usual is known.
     """
-    lufs, departures = segment.lufs_played, {None: 1.0}
+    lufs = segment.lufs_played
+    departures: dict[str | None, float] = {None: 1.0}
     for stem in problem.candidates:
         spread = usual.of(None, problem.anchor, stem)
         if spread is not None:

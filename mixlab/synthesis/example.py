@@ -13,8 +13,10 @@ from mixlab.errors import ConfigError
 from mixlab.language.advice import Advice
 from mixlab.language.banks import Banks, default_banks
 from mixlab.language.templates import clip_label, render_prompt, render_response
+from mixlab.multitrack.statistics import UsualBalance
 from mixlab.registry import Registry
 from mixlab.synthesis.problem import Problem, PromptCategory
+from mixlab.synthesis.reasons import measured_reasons
 
 Groups = Sequence[tuple[str, ...]]
 
@@ -134,13 +136,18 @@ def _mixed(parts: Sequence[tuple[NDArray[np.float32], float]]) -> NDArray[np.flo
 
 
 def make_example(
-    problem: Problem, stems: Mapping[str, NDArray[np.float32]], layout: Layout, banks: Banks | None = None
+    problem: Problem,
+    stems: Mapping[str, NDArray[np.float32]],
+    layout: Layout,
+    banks: Banks | None = None,
+    usual: UsualBalance | None = None,
 ) -> Example:
     """Make a problem audible and readable.
 
     Args:
         stems: unmodified samples of the problem's stems, each of shape (samples,), float32.
         banks: of what is said; None for those that come with the package.
+        usual: the balance of songs as it is heard, for reasons; None where the response gives none.
     """
     banks, reference = banks or default_banks(), problem.right_advice
     heard = {**stems, **{stem: -stems[stem] for stem in problem.flipped}}
@@ -149,11 +156,12 @@ def make_example(
     prompt_rng = np.random.default_rng([problem.wording_seed, 0])
     response_rng = np.random.default_rng([problem.wording_seed, 1])
     asks = problem.prompt_category is not PromptCategory.AUDIO_ONLY
+    reasons = None if usual is None else measured_reasons(problem, stems, usual)
     said = (problem.unseen_wording and banks.prompts.held_out) or banks.prompts
     return Example(
         problem=problem,
         clips=make_clips(heard, problem.stems, problem.anchor, layout, gains_db),
         prompt=render_prompt(problem.claim, problem.anchor, prompt_rng, said) if asks else "",
-        response=render_response(reference, problem.anchor, problem.claim, response_rng, banks.responses),
+        response=render_response(reference, problem.anchor, problem.claim, response_rng, banks.responses, reasons),
         reference=reference,
     )

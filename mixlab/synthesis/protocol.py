@@ -10,6 +10,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
+from mixlab.errors import ConfigError
 from mixlab.language.banks import Banks
 from mixlab.language.own_banks import read_banks
 from mixlab.multitrack.statistics import UsualBalance
@@ -185,6 +186,7 @@ class PromptProtocol(Settings):
         weights: how often each prompt category occurs; they sum to one.
         wrong_claims: which ones they are.
         degree_share: of the claims about a stem, how many say how far off it is.
+        reasons: whether responses say what was measured, where that speaks for a move.
         prompts, responses: files with banks of templates, of the form of those in ``mixlab/language/data``; None for
             the banks that come with the package.
     """
@@ -192,6 +194,7 @@ class PromptProtocol(Settings):
     weights: dict[Spelled[PromptCategory], Share]
     wrong_claims: Spelled[WrongClaims] = WrongClaims.UNIFORM
     degree_share: Share = 0.0
+    reasons: bool = False
     prompts: str | None = None
     responses: str | None = None
 
@@ -200,9 +203,16 @@ class PromptProtocol(Settings):
         """The banks of templates.
 
         Raises:
-            ConfigError: naming the file, and the template that the parser cannot read back.
+            ConfigError: naming the file, and the template that the parser cannot read back; if there are to be reasons,
+                and the file has none.
         """
-        return read_banks(self.prompts, self.responses)
+        banks = read_banks(self.prompts, self.responses)
+        if self.reasons and not banks.responses.reasons:
+            raise ConfigError(
+                f"prompt.reasons is true, but {self.responses} has no part 'reasons'; add one like that in "
+                "mixlab/language/data/responses.yaml, or set it to false."
+            )
+        return banks
 
     @property
     def shares(self) -> dict[PromptCategory, float]:

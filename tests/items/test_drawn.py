@@ -18,6 +18,7 @@ from mixlab.errors import ConfigError
 from mixlab.items.bank import group_by_song
 from mixlab.items.settings import HeldoutSettings, ItemSettings
 from mixlab.language.banks import default_banks
+from mixlab.language.parse import parse
 from mixlab.language.templates import fill_prompt
 from mixlab.multitrack.folder import FolderSource
 from mixlab.synthesis.problem import PromptCategory
@@ -123,6 +124,18 @@ def test_claims_that_a_meter_would_make_go_by_the_training_songs(build_bank, ban
     )
     own = plausible.as_trained()
     assert [p.claim for p in own.problems("test")] == [p.claim for p in plain]
+
+
+def test_reasons_go_by_the_training_songs_and_read_back(build_bank, bank):
+    reasoned = build_bank("prompt.reasons=true")
+    problems = [bank.training().problem(0, index) for index in range(40)]
+    texts = [[b.training_examples.example(p).response for p in problems] for b in (bank, reasoned)]
+    assert any("most songs" in text for text in texts[1])
+    for plain, text, problem in zip(*texts, problems, strict=True):
+        assert text.startswith(plain)
+        assert parse(text).advice == problem.right_advice
+    held_out = reasoned.problems("test")[0]
+    assert reasoned.examples.example(held_out).response == bank.examples.example(held_out).response
 
 
 def test_a_prompt_category_without_weight_is_never_asked(bank):

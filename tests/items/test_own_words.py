@@ -18,6 +18,7 @@ def own_words(tmp_path_factory):
     folder = tmp_path_factory.mktemp("banks")
     prompts, responses = copy.deepcopy(load_data("prompts")), copy.deepcopy(load_data("responses"))
     prompts["advice_seeking"] = ["Any thoughts on this one?"]
+    del prompts["held_out"]
     responses["solutions"] |= {"raise": ["Push up the {stem} {by}."], "lower": ["Pull down the {stem} {by}."]}
     for name, bank in {"prompts": prompts, "responses": responses}.items():
         (folder / f"{name}.yaml").write_text(yaml.safe_dump(bank))

@@ -69,6 +69,18 @@ def test_every_response_of_the_templates_is_in_the_grammar(compiled, seed, stem,
     assert accepts(compiled[1], render_response(right, "bass", confirmed, rng))
 
 
+def test_a_reason_may_follow_and_a_degree_fits_the_amount(compiled):
+    response = "The drums are far too loud. Lower the drums by 9 dB."
+    assert accepts(compiled[1], response)
+    assert accepts(
+        compiled[1], f"{response} The drums are 12 dB above the bass, where most songs have them about 2 below."
+    )
+    assert not accepts(compiled[1], response.replace("9", "2"))
+    assert not accepts(
+        compiled[1], f"{response} The vocals are 12 dB above the bass, where most songs have them about 2 below."
+    )
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -54,6 +54,8 @@ def test_own_templates_are_taken(written) -> None:
         (("solutions", "leave"), "Lower the drums by 3 dB."),
         (("solutions", "leave"), "Leave the {stem} as it is, by {amount}."),
         (("descriptions", "too_loud"), "Lower the {reference} by 3 dB."),
+        (("reasons",), "Raise the {stem} {by}: {heard} and {usual}."),
+        (("reasons",), "Most songs have the {stem} about {usual} {reference}, and here {they|it} {are|is} {heard}."),
         (("verdicts", "confirmed", "too_loud"), "No, the {stem} {are|is} fine."),
         (("verdicts", "corrected", "balanced"), "Yes, the balance is right."),
     ],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,6 +13,7 @@ from mixlab.language.advice import Advice, Claim, Direction, Move, State, Verdic
 from mixlab.language.banks import response_bank
 from mixlab.language.degree import Degree
 from mixlab.language.parse import parse
+from mixlab.language.reason import Reason
 from mixlab.language.templates import (
     PartWording,
     ResponseWording,
@@ -95,6 +98,38 @@ def test_every_half_decibel_from_half_to_24_reads_back_in_every_solution(stem: s
         for steps in range(1, 49):
             move = Move.of(stem, SIGN[direction] * steps / 2)
             read_back(Advice((move,)), "drums", None, ResponseWording((PartWording(0, solution),)))
+
+
+@pytest.mark.parametrize("stem", STEM_NAMES)
+@pytest.mark.parametrize("template", response_bank().reasons)
+def test_what_was_measured_is_not_taken_for_what_to_turn(stem: str, template: str) -> None:
+    anchor, rng = STEM_NAMES[STEM_NAMES.index(stem) - 1], np.random.default_rng(0)
+    for gain_db in (-12.0, -9.5, -3.0, -1.0, 0.5, 2.0, 6.0, 8.0):
+        for usual_db in (-14.0, -2.0, 1.0, 5.0):
+            for away_db in (1.0, 6.0, 21.0):
+                advice = Advice((Move.of(stem, gain_db),))
+                reason = Reason(usual_db - np.sign(gain_db) * away_db, usual_db)
+                bank = replace(response_bank(), reasons=(template,))
+                text = render_response(advice, anchor, None, rng, bank, {stem: reason})
+                assert ("most songs" in text) == (round(reason.heard_db) != 0)
+                assert parse(text).advice == advice, text
+
+
+def test_reasons_of_several_moves_read_back() -> None:
+    rng = np.random.default_rng(0)
+    advice = Advice((Move.of("drums", -9.0), Move.of("vocals", 4.0), Move.of("other", 1.0)))
+    reasons = {"drums": Reason(9.2, 1.4), "vocals": Reason(-5.0, 2.0), "other": Reason(-3.0, -1.0)}
+    for _ in range(60):
+        text = render_response(advice, "bass", None, rng, reasons=reasons)
+        assert text.count("most songs") == 3
+        assert parse(text).advice == advice, text
+
+
+@pytest.mark.parametrize(("heard_db", "usual_db"), [(2.0, 6.0), (5.4, 4.6), (0.3, -6.0), (8.0, 0.2)])
+def test_what_does_not_speak_for_the_move_is_no_reason(heard_db: float, usual_db: float) -> None:
+    reasons = {"vocals": Reason(heard_db, usual_db)}
+    text = render_response(Advice((Move.of("vocals", -6),)), "bass", None, np.random.default_rng(0), reasons=reasons)
+    assert "most songs" not in text
 
 
 @st.composite

@@ -17,6 +17,7 @@ from mixlab.language.banks import Banks, PromptBank, ResponseBank, default_banks
 from mixlab.language.degree import Degree
 from mixlab.language.parse import parse
 from mixlab.language.templates import fill_prompt
+from mixlab.multitrack.statistics import Spread, UsualBalance
 from mixlab.synthesis.draw import draw_problem
 from mixlab.synthesis.example import LAYOUTS, Example, Layout, make_clips, make_example
 from mixlab.synthesis.problem import AnswerForm, GainError, Problem, PromptCategory
@@ -225,6 +226,23 @@ def test_a_bank_that_holds_nothing_out_asks_in_the_words_that_it_has(problem_of,
     banks = replace(default_banks(), prompts=replace(default_banks().prompts, held_out=None))
     example = make_example(problem, noise_stems(segment(), samples=50), LAYOUTS["stems"], banks)
     assert example.prompt in {fill_prompt(text, None, "bass") for text in banks.prompts.advice_seeking}
+
+
+def test_a_reason_is_what_the_meter_says_of_the_clips(problem_of, segment, noise_stems):
+    usual = UsualBalance({("all", "bass", stem): Spread(9, 3.0, 2.0) for stem in ("drums", "other", "vocals")})
+    stems = noise_stems(segment())
+    stems["drums"] = stems["drums"] * np.float32(10 ** (4 / 20))  # 4 dB above the bass before the error
+    problem = problem_of(category=PromptCategory.AUDIO_ONLY, errors=(GainError("drums", 6.0),), master_gain_db=-7.0)
+    texts = [
+        make_example(replace(problem, wording_seed=seed), stems, LAYOUTS["stems"], usual=usual).response
+        for seed in range(9)
+    ]
+    assert all("are 10 dB above the bass, " in text and "about 3 above" in text for text in texts)
+    assert all(parse(text).advice == problem.right_advice for text in texts)
+    quiet = replace(problem, errors=(GainError("drums", -0.6),))  # 3.4 dB above, where 3 is usual: no reason to raise
+    assert "most songs" not in make_example(quiet, stems, LAYOUTS["stems"], usual=usual).response
+    plain, reasoned = (make_example(problem, stems, LAYOUTS["stems"], usual=known).response for known in (None, usual))
+    assert reasoned.startswith(f"{plain} ")
 
 
 def test_banks_of_ones_own_word_the_texts_and_leave_the_sound_as_it_is(problem_of, segment, noise_stems):
