@@ -53,7 +53,8 @@ def test_the_wording_is_drawn_once_for_an_item(raise_vocals):
     assert first == again
     texts = {render_controls(raise_vocals, f"song/{index}", CANDIDATES, "bass").right for index in range(20)}
     assert len(texts) > 10
-    assert first.wrong["wrong_size"] == first.right.replace("6 dB", "12 dB")
+    # How far off a stem is said to be fits the size, be that right or wrong.
+    assert first.wrong["wrong_size"].replace("far too", "too") == first.right.replace("6 dB", "12 dB")
 
 
 def test_what_the_advice_has_no_room_for_is_left_out(raise_vocals):
