@@ -11,6 +11,7 @@ from mixlab.evaluation.loop import close_loop
 from mixlab.evaluation.probes.anchor_alone import GAINS_DB, AnchorGain, OtherAnchor, with_other_anchors
 from mixlab.evaluation.probes.audio import GlobalGain
 from mixlab.evaluation.probes.claims import ClaimSwap
+from mixlab.evaluation.probes.wording import Wording
 from mixlab.language.advice import Advice, Move
 from mixlab.multitrack.segments import Segment
 from mixlab.multitrack.statistics import Spread, UsualBalance
@@ -289,6 +290,15 @@ def test_no_broken_model_seems_to_need_the_anchor(draw):
         assert other.figures[name, "drop"][0] == 0
         assert other.figures[name, "joint_accuracy"][0] == pytest.approx(needs_vocals if name == "raising" else 0)
     assert louder.figures["listening", "changes"][0] == louder.figures["listening", "joint_at_db=6"][0] == 1
+
+
+def test_no_broken_model_minds_how_it_is_asked(items):
+    heard = [item for item in items if item.prompt]
+    for model, joint in ((raises_the_vocals, None), (says_nothing, 0.0), (listens, 1.0)):
+        answers = answered(heard, model)
+        found = Wording.of(answers, [prediction.advice for prediction in answers], resamples=2).figures
+        assert found["", "changes"][0] == found["", "drop"][0] == 0
+        assert joint is None or found["", "joint_seen"][0] == found["", "joint_unseen"][0] == joint
 
 
 def test_the_predecessors_tables_give_a_broken_model_away_as_well(draw):

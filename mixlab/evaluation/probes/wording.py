@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from numpy.typing import ArrayLike
 
-from mixlab.evaluation.probes.base import PROBES, LeftOut, ProbeKind, Probing, stays
+from mixlab.evaluation.probes.base import PROBES, LeftOut, ProbeKind, Probing, changes
 from mixlab.language.advice import Advice
 from mixlab.scoring.metrics import outcomes
 from mixlab.scoring.prediction import Prediction
@@ -24,7 +24,7 @@ class Wording(ProbeKind):
         "All test items with a user's sentence, which are asked in paraphrases that are held out of training, asked "
         "again in those that training has: the same clips, the same claim. Joint accuracy in seen and in unseen "
         "wording; drop: what unseen wording loses; changes: the share of items whose answers name other stems or "
-        "directions, or cannot be read. A model's own scatter is not in it: the same words get the same answer."
+        "directions. A model's own scatter is not in it: the same words get the same answer."
     )
 
     def ask(self, probing: Probing) -> Probe:
@@ -56,7 +56,7 @@ class Wording(ProbeKind):
             "joint_seen": before,
             "joint_unseen": after,
             "drop": before - after,
-            "changes": [1.0 - stays([a.advice, advice]) for a, advice in zip(unseen, seen, strict=True)],
+            "changes": [changes(a.advice, advice) for a, advice in zip(unseen, seen, strict=True)],
         }
         return cls.found([prediction.problem.work_id for prediction in unseen], {"": figures}, resamples)
 
