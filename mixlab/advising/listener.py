@@ -29,7 +29,7 @@ def read_encoder(folder: Path, description: Description) -> ChatEncoder:
         )
     family, segment_s = FAMILIES[description.family], description.segment_s
     try:
-        encoder = ChatEncoder(family.chat(family.read_processor(str(folder))))
+        encoder = ChatEncoder(family.chat(family.read_processor(str(folder))), description.readings)
     except (OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise CheckpointError(f"The processor in {folder} cannot be read ({reason}); copy the folder whole.") from error
@@ -53,7 +53,7 @@ class ModelListener:
     """
 
     def __init__(self, trained: TrainedModel, constrained: bool = False) -> None:
-        self.encoder = ChatEncoder(trained.backbone.chat)
+        self.encoder = ChatEncoder(trained.backbone.chat, trained.description.readings)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.backbone = trained.backbone
         self.backbone.model.to(self.device)

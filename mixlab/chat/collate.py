@@ -23,6 +23,7 @@ class Batch(TypedDict, total=False):
     input_ids, attention_mask, labels, decisive, clip_ends: (batch, tokens). Of all sounds (mostly one a clip) in prompt
     order: waveforms (sounds, samples), zeros at the ends, and clip_samples (sounds,), their lengths; or in their place
     what `with_features` makes of them: input_features (sounds, mels, frames), feature_attention_mask (sounds, frames).
+    Where the model is told numbers: readings_db (clips,), what a meter shows of each, NaN where it shows nothing.
     For training: clip_error_db (clips, stems), how far each of the roles in the clip is from its balance with the
     anchor, NaN for stems that are not in it; moves (batch, stems), which of `MOVES` is right for each role,
     `IGNORED` for stems that cannot be at fault; and what `with_places` adds. For evaluation: the examples.
@@ -36,6 +37,7 @@ class Batch(TypedDict, total=False):
     waveforms: torch.Tensor
     clip_samples: torch.Tensor
     input_features: torch.Tensor
+    readings_db: torch.Tensor
     feature_attention_mask: torch.Tensor
     clip_error_db: torch.Tensor
     moves: torch.Tensor
@@ -112,19 +114,22 @@ class Collator:
 
     def __call__(self, encoded: Sequence[EncodedExample]) -> Batch:
         texts = [item.text for item in encoded]
-        waveforms, clip_samples = self.encoder.line_up([samples for item in encoded for samples in item.waveforms])
         batch = Batch(
             input_ids=self._pad([text.input_ids for text in texts], self.encoder.pad_token_id),
             attention_mask=self._pad([np.ones_like(text.input_ids) for text in texts], 0),
             labels=self._pad([text.labels for text in texts], IGNORED),
             decisive=self._pad([text.decisive for text in texts], False),
             clip_ends=self._pad([text.clip_ends for text in texts], False),
-            waveforms=waveforms,
-            clip_samples=clip_samples,
         )
+        if sounds := [samples for item in encoded for samples in item.waveforms]:
+            batch["waveforms"], batch["clip_samples"] = self.encoder.line_up(sounds)
+        if readings_db := [level_db for item in encoded for level_db in item.readings_db]:
+            batch["readings_db"] = torch.tensor(readings_db)
         examples = [item.example for item in encoded if item.example is not None]
         if not self.left:
-            errors_db = np.concatenate([_clip_errors_db(example, self.roles) for example in examples])
+            # Clips that are only named end nowhere.
+            has_ends = bool(sounds or readings_db)
+            errors_db = np.concatenate([_clip_errors_db(example, self.roles, has_ends) for example in examples])
             batch["clip_error_db"] = torch.from_numpy(errors_db)
             batch["moves"] = torch.tensor([_moves(example, self.roles) for example in examples])
         if self.keep_examples:
@@ -142,12 +147,12 @@ class Collator:
         return torch.from_numpy(padded)
 
 
-def _clip_errors_db(example: Example, roles: Sequence[str]) -> np.ndarray:
+def _clip_errors_db(example: Example, roles: Sequence[str], has_ends: bool) -> np.ndarray:
     error_db = example.problem.relative_error_db
     return np.asarray(
-        [[error_db(stem) if stem in clip.stems else np.nan for stem in roles] for clip in example.clips],
+        [[error_db(stem) if stem in clip.stems else np.nan for stem in roles] for clip in example.clips if has_ends],
         dtype=np.float32,
-    )
+    ).reshape(-1, len(roles))
 
 
 def _moves(example: Example, roles: Sequence[str]) -> list[int]:

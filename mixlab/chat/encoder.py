@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from mixlab.chat.form import Chat
+from mixlab.chat.readings import NO_READINGS, Readings
 from mixlab.language.spans import decisive_spans
 from mixlab.synthesis.example import Clip, Example
 
@@ -41,16 +42,19 @@ class ChatEncoder:
     """Turns clips and texts into what a backbone takes.
 
     The form of the conversation, the slots of its sounds and the front end are the backbone's own (`Chat`).
+
+    Args:
+        readings: what a meter shows of the clips, and how the model is told.
     """
 
-    def __init__(self, chat: Chat) -> None:
-        self.chat = chat
+    def __init__(self, chat: Chat, readings: Readings = NO_READINGS) -> None:
+        self.chat, self.readings = chat, readings
         self.tokenizer = chat.tokenizer
         self.front_end = chat.front_end
         self.sample_rate = chat.front_end.sample_rate
         self.pad_token_id = chat.pad_token_id
         self.end_token_id = chat.end_token_id
-        self._prompts: dict[tuple[tuple[tuple[str, int], ...], str], NDArray[np.int64]] = {}
+        self._prompts: dict[tuple[tuple[tuple[str, int, bool], ...], str], NDArray[np.int64]] = {}
 
     def line_up(self, sounds: Sequence[NDArray[np.float32]]) -> tuple[torch.Tensor, torch.Tensor]:
         """Sounds of shape (samples,) each as one tensor (sounds, samples), zeros at the ends, and lengths (sounds,).
@@ -74,20 +78,28 @@ class ChatEncoder:
         """
         return self.front_end(self.line_up(sounds)[0]).numpy()
 
+    def shown(self, clips: Sequence[Clip]) -> list[Clip]:
+        """The clips with what a meter shows of them, as the model is told."""
+        return self.readings.of(clips, self.sample_rate)
+
     def prompt_text(self, clips: Sequence[Clip], prompt: str) -> str:
-        """The conversation up to the point where the response starts, audio placeholders expanded."""
+        """The conversation up to the point where the response starts, audio placeholders expanded.
+
+        The clips are as `shown`.
+        """
         before, *after = self.chat.conversation(clips, prompt).split(self.chat.audio_token)
         for slot, rest in zip(self.chat.slots(clips), after, strict=True):
             before += self.chat.audio_token * slot.ids.size + rest
         return before
 
     def prompt_ids(self, clips: Sequence[Clip], prompt: str) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """The token ids of `prompt_text`, and where a clip has been heard to its end, both of shape (tokens,).
+        """The token ids of a conversation, and where a clip has been heard to its end, both of shape (tokens,).
 
+        The clips are as `shown`.
         Every label and user sentence occurs again and again, so the ids with one placeholder a sound are kept; what is
         between placeholders is tokenized by itself in any case.
         """
-        key = (tuple((clip.label, clip.samples.size) for clip in clips), prompt)
+        key = (tuple((clip.label, clip.samples.size, clip.has_slot) for clip in clips), prompt)
         ids = self._prompts.get(key)
         if ids is None:
             text = self.chat.conversation(clips, prompt)
@@ -105,7 +117,7 @@ class ChatEncoder:
             done = place + 1
         whole = np.concatenate([*pieces, ids[done:]])
         clip_ends = np.zeros(whole.size, dtype=bool)
-        clip_ends[ends] = True
+        clip_ends[np.array(ends, dtype=np.int64)] = True
         return whole, clip_ends
 
     def encode_text(self, clips: Sequence[Clip], prompt: str, response: str | None) -> EncodedText:
@@ -125,25 +137,38 @@ class ChatEncoder:
 
 @dataclass(frozen=True)
 class EncodedExample:
-    """An example ready to be collated; `waveforms` are its sounds (mostly its clips), each of shape (samples,).
+    """An example ready to be collated.
 
     A question that people ask has no example.
+
+    Attributes:
+        waveforms: its sounds (mostly its clips), each of shape (samples,).
+        readings_db: what the model is told of each clip's level as a number; empty where it is told none.
     """
 
     example: Example | None
     text: EncodedText
     waveforms: tuple[NDArray[np.float32], ...]
+    readings_db: tuple[float, ...] = ()
 
     @classmethod
     def of(cls, encoder: ChatEncoder, example: Example, with_response: bool) -> EncodedExample:
         """The encoded example; without the response for generation."""
-        text = encoder.encode_text(example.clips, example.prompt, example.response if with_response else None)
-        return cls(example, text, encoder.chat.sounds(example.clips))
+        return cls._of(encoder, example.clips, example.prompt, example.response if with_response else None, example)
 
     @classmethod
     def of_question(cls, encoder: ChatEncoder, clips: Sequence[Clip], prompt: str) -> EncodedExample:
         """A question that nobody knows the answer to."""
-        return cls(None, encoder.encode_text(clips, prompt, None), encoder.chat.sounds(clips))
+        return cls._of(encoder, clips, prompt, None, None)
+
+    @classmethod
+    def _of(
+        cls, encoder: ChatEncoder, clips: Sequence[Clip], prompt: str, response: str | None, example: Example | None
+    ) -> EncodedExample:
+        shown = encoder.shown(clips)
+        readings_db = tuple(clip.reading_db for clip in shown if clip.reading_db is not None)
+        text = encoder.encode_text(shown, prompt, response)
+        return cls(example, text, encoder.chat.sounds(shown), readings_db)
 
 
 def _overlap(pieces: Sequence[tuple[int, int]], spans: Sequence[tuple[int, int]]) -> list[bool]:

@@ -87,7 +87,7 @@ class Chat(ABC):
 
     @abstractmethod
     def conversation(self, clips: Sequence[Clip], prompt: str) -> str:
-        """The text up to where the response starts, one `audio_token` a sound; of clips only label and length count."""
+        """The text up to where the response starts, one `audio_token` a slot; of clips only label and length count."""
 
     @abstractmethod
     def audio_tokens(self, samples: int) -> int:
@@ -95,11 +95,11 @@ class Chat(ABC):
 
     def sounds(self, clips: Sequence[Clip]) -> tuple[NDArray[np.float32], ...]:
         """What is heard in each slot, in prompt order, each of shape (samples,)."""
-        return tuple(clip.samples for clip in clips)
+        return tuple(clip.samples for clip in clips if clip.audible)
 
     def slots(self, clips: Sequence[Clip]) -> list[Slot]:
         """The slots of a conversation, in prompt order."""
-        return [self._slot(clip.samples.size, [clip.samples.size]) for clip in clips]
+        return [self._slot_of(clip) for clip in clips if clip.has_slot]
 
     def check_inputs(self, layout: str, clips: int, clip_s: float) -> None:
         """Refuse clips that do not fit.
@@ -117,6 +117,16 @@ class Chat(ABC):
             raise ConfigError(
                 f"data.segment_s is {clip_s:g}, but the model hears {window_s:g} s; shorten the segments."
             )
+
+    def introduced(self, clip: Clip, sound: str) -> str:
+        """A clip's label, with what stands for its sound where it has a slot."""
+        return f"{clip.label} {sound}" if clip.has_slot else f"{clip.label} "
+
+    def _slot_of(self, clip: Clip) -> Slot:
+        """The slot of a clip by itself: of what is heard, or one token where there is only a reading to put there."""
+        if clip.audible:
+            return self._slot(clip.samples.size, [clip.samples.size])
+        return Slot(np.array([self.audio_token_id]), (int(self.closes),))
 
     def _slot(self, samples: int, ends: Sequence[int]) -> Slot:
         """The slot of a sound in which clips end after `ends` samples."""
@@ -147,7 +157,9 @@ class TemplateChat(WhisperChat):
         """As `Chat.conversation`."""
         content: list[dict[str, str]] = []
         for clip in clips:
-            content += [{"type": "text", "text": f"{clip.label} "}, {"type": "audio", "audio_url": ""}]
+            content.append({"type": "text", "text": f"{clip.label} "})
+            if clip.has_slot:
+                content.append({"type": "audio", "audio_url": ""})
         if prompt:
             content.append({"type": "text", "text": prompt})
         return self.rendered(content)

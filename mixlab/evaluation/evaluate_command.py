@@ -28,7 +28,7 @@ from mixlab.errors import CheckpointError, require
 from mixlab.runs.settings import EvaluateSettings
 from mixlab.settings import Plain, parse
 
-OF_THE_RUN = ("anchor", "error", "prompt", "inputs", "dataset", "data", "model", "evaluation")
+OF_THE_RUN = ("anchor", "error", "prompt", "inputs", "readings", "dataset", "data", "model", "evaluation")
 """Groups that a run folder's own configuration settles, unless the command line names them or a key in them."""
 
 ADDED_TO = ("data", "evaluation")
@@ -63,6 +63,7 @@ def settings(values: Mapping[str, Plain], overrides: Sequence[str]) -> EvaluateS
     }
     if (checkpoint / DESCRIPTION).is_file():
         merged["inputs"]["layout"] = description.inputs
+        merged["readings"] = description.readings.plain()
         merged["data"]["segment_s"] = description.segment_s
         if len(description.anchors) == 1:
             merged["anchor"]["stem"] = description.anchors[0]
@@ -83,6 +84,7 @@ def settings(values: Mapping[str, Plain], overrides: Sequence[str]) -> EvaluateS
     found = parse(merged, EvaluateSettings)
     for key, value, trained in (
         ("inputs", str(found.inputs.layout), description.inputs),
+        ("readings", found.readings.plain(), description.readings.plain()),
         ("data.segment_s", found.data.segment_s, description.segment_s),
     ):
         if value != trained:

@@ -6,6 +6,9 @@ import logging
 from collections.abc import Mapping, Sequence
 from itertools import islice
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mixlab.baselines.base import Baseline, Facts, ListenedItem, predictions_of, together
 from mixlab.baselines.loudness import LoudnessRuleSource, LoudnessRuleSourceGenre
 from mixlab.baselines.registry import RULES, build_baselines
@@ -220,6 +223,13 @@ class Evaluator:
                 if stem in segment.lufs_source
             },
             song_lufs=self.bank.song_lufs(problem),
-            log_mel=batch["input_features"].numpy(),
+            log_mel=self._log_mel(problem, batch),
             clip_stems=tuple(clip.stems for clip in example.clips),
         )
+
+    def _log_mel(self, problem: Problem, batch: Batch) -> NDArray[np.float32]:
+        """What rivals hear of an item: the clips, also where the model hears none of them."""
+        if "input_features" in batch:
+            return batch["input_features"].numpy()
+        clips = self.bank.examples.example(problem).clips
+        return self.answering.encoder.features([clip.samples for clip in clips])

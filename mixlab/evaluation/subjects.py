@@ -16,7 +16,7 @@ from mixlab.evaluation.served import ServedModel, shots_in_words
 from mixlab.items.bank import ItemBank
 from mixlab.items.build import open_dataset
 from mixlab.models.backbones.tiny import Tiny
-from mixlab.models.checkpoints import find_trained, load_trained, read_description
+from mixlab.models.checkpoints import find_trained, give_readings, load_trained, read_description
 from mixlab.models.recipes import build_backbone
 from mixlab.runs.folder import RunFolder
 from mixlab.runs.settings import AnswererSettings, EvaluateSettings
@@ -35,10 +35,11 @@ def untrained_subject(settings: EvaluateSettings) -> Subject:
         return Subject(settings.baseline, [], heard_by_baselines(), baseline=settings.baseline)
     layout, roles = LAYOUTS[settings.inputs.layout], open_dataset(settings.dataset).roles
     backbone = build_backbone(settings.model, layout, len(roles), settings.data.segment_s)
+    give_readings(backbone, settings.readings)
     backbone.model.eval()
     title = str(settings.model.arguments.get("name") or settings.model.builder)
     answerer = LoadedModel("model", "model", backbone, settings.model.max_new_tokens)
-    return Subject(f"{title}, zero-shot", [answerer], ChatEncoder(backbone.chat))
+    return Subject(f"{title}, zero-shot", [answerer], ChatEncoder(backbone.chat, settings.readings))
 
 
 def trained_subject(checkpoint: Path, run: RunFolder | None) -> Subject:
@@ -64,7 +65,7 @@ def trained_subject(checkpoint: Path, run: RunFolder | None) -> Subject:
         control = load_trained(folder.adapter).backbone
         answerers.append(LoadedModel(folder.path.name, "control", control, limit, detail))
     title = run.settings.name if run is not None else checkpoint.absolute().name
-    return Subject(title, answerers, ChatEncoder(trained.backbone.chat), description.anchors)
+    return Subject(title, answerers, ChatEncoder(trained.backbone.chat, description.readings), description.anchors)
 
 
 @contextmanager

@@ -49,10 +49,13 @@ class SongExamples:
         """The example of a problem."""
         loans = {loan.stem: loan for loan in problem.borrowed}
         own = [stem for stem in problem.stems if stem not in loans]
-        stems = self.store.read(problem.song_id, own, problem.start_s, problem.duration_s)
-        for loan in problem.borrowed:
-            stems |= self.store.read(loan.song_id, [loan.stem], loan.start_s, problem.duration_s)
-        return make_example(problem, stems, self.layout, self.banks, self.usual)
+        places = [(problem.song_id, own, problem.start_s, problem.duration_s)]
+        places += [(loan.song_id, [loan.stem], loan.start_s, problem.duration_s) for loan in problem.borrowed]
+        stems, lufs = {}, {}
+        for place in places:
+            stems |= self.store.read(*place)
+            lufs |= self.store.lufs(*place)
+        return make_example(problem, stems, self.layout, self.banks, lufs, self.usual)
 
 
 class DrawnTraining:

@@ -8,6 +8,7 @@ that every combination can be enumerated and read back by `mixlab.language.parse
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -70,6 +71,25 @@ def clip_label(stems: Sequence[str], anchor: str) -> str:
     else:
         kind, stem = ("stem" if len(stems) == 1 else "rest"), label_name(stems[0])
     fields = {"stem": stem, "Stem": stem[:1].upper() + stem[1:], "stems": list_names(stems)}
+    return fill(load_data("layout")[kind], fields)
+
+
+def metered_label(label: str, level_db: float, anchor: str | None) -> str:
+    """The words that introduce a clip, with what a meter shows of it.
+
+    "Drums, 3.5 dB above the bass:" from "Drums:", "Drums, -23.5 LUFS:" without an anchor, "Drums, silent:".
+
+    Args:
+        level_db: beside the anchor, or in LUFS where there is none; whole numbers are said without a decimal.
+    """
+    if not math.isfinite(level_db):
+        kind = "silent"
+    elif anchor is None:
+        kind = "loudness"
+    else:
+        kind = "above" if level_db > 0 else "below" if level_db < 0 else "level"
+    amount = f"{level_db if anchor is None else abs(level_db):g}"
+    fields = {"label": label.rstrip(":"), "amount": amount, "anchor": "" if anchor is None else label_name(anchor)}
     return fill(load_data("layout")[kind], fields)
 
 

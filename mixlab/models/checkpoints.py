@@ -19,6 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from mixlab import __version__
+from mixlab.chat.readings import NO_READINGS, Readings
 from mixlab.errors import CheckpointError, ConfigError
 from mixlab.models.adapters import ADAPTERS, LANGUAGE_MODEL_LINEARS, check_fit, full, none, trainable_state
 from mixlab.models.assembly.mini import Mini
@@ -99,6 +100,7 @@ class Description(Settings):
         headroom_dbfs: level that a segment's mixture is brought to.
         max_new_tokens: limit of a response.
         family: of the backbone, which reads the processor in the folder.
+        readings: what a meter shows of the clips, and how the model is told.
         quantization: ``nf4`` where the language model was held in four bits, None where it was not.
         base_fingerprint: of the backbone's weights (`fingerprint`), to know another one by; None where nobody took it.
     """
@@ -115,6 +117,7 @@ class Description(Settings):
     max_new_tokens: Annotated[int, Field(ge=1, le=10_000)]
     family: Word = "qwen2_audio"  # before there were others, it was not written
     quantization: Literal["nf4"] | None = None
+    readings: Readings = NO_READINGS
     base_fingerprint: Word | None = None
     mixlab_version: str = __version__
 
@@ -137,6 +140,10 @@ class Description(Settings):
                 f"The checkpoint was trained on another backbone than {self.builder} {self.arguments} gives here "
                 f"(weights {self.base_fingerprint}, found {found}); put its own weights back, or train again."
             )
+        try:
+            give_readings(backbone, self.readings)
+        except ConfigError as error:
+            raise CheckpointError(f"The checkpoint does not fit its backbone. {error}") from error
         if self.feature_mean is not None and self.feature_deviation is not None:
             fold_feature_statistics(backbone.model, torch.tensor(self.feature_mean), self.feature_deviation)
         if self.quantization == NF4 and not full_precision:
@@ -146,6 +153,16 @@ class Description(Settings):
     def to_text(self) -> str:
         """The description as JSON."""
         return json.dumps(self.plain(), indent=2) + "\n"
+
+
+def give_readings(backbone: Backbone, readings: Readings) -> None:
+    """Give a backbone that is told readings as numbers a meter to read them with, where it has none.
+
+    Raises:
+        ConfigError: if it cannot have one, or reads another.
+    """
+    if readings.in_numbers:
+        backbone.family.with_meter(backbone.model, readings.meter)
 
 
 @dataclass

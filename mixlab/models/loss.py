@@ -104,7 +104,8 @@ def mean_over_processes(values: torch.Tensor) -> torch.Tensor:
         values: of this process, shape (n,); n may differ between processes.
     """
     if not torch.distributed.is_initialized():
-        return values.sum() / values.numel()
+        return values.sum() / max(1, values.numel())
     count = torch.full((), float(values.numel()), device=values.device)
     torch.distributed.all_reduce(count)
+    count = count.clamp(min=1.0)
     return values.sum() * (torch.distributed.get_world_size() / count)

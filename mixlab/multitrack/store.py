@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mixlab.audio.loudness import POWER_HOP_S, integrated_lufs
 from mixlab.multitrack.song import STEMS, as_float32
 
 FRAME_S = 0.05
@@ -78,10 +79,11 @@ class SongStore:
         self.folder = song_folder(cache_dir)
         self.songs = {song.song_id: song for song in songs}
         self._maps: OrderedDict[str, NDArray[Any]] = OrderedDict()
+        self._k_power: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the open files: a worker opens its own."""
-        return self.__dict__ | {"_maps": OrderedDict()}
+        return self.__dict__ | {"_maps": OrderedDict(), "_k_power": OrderedDict()}
 
     def split(self, name: str) -> list[StoredSong]:
         """The songs of a split, sorted by id."""
@@ -113,6 +115,20 @@ class SongStore:
                 self._maps.popitem(last=False)
         self._maps.move_to_end(key)
         return self._maps[key]
+
+    def lufs(self, song_id: str, stems: Iterable[str], start_s: float, duration_s: float) -> dict[str, float]:
+        """Integrated loudness of a segment's stems as the model hears them, in steps of `POWER_HOP_S` of the song."""
+        song = self.songs[song_id]
+        if song.key not in self._k_power:
+            self._k_power[song.key] = self.levels(song_id).k_power
+            if len(self._k_power) > OPEN_SONGS:
+                self._k_power.popitem(last=False)
+        self._k_power.move_to_end(song.key)
+        first, hops = round(start_s / POWER_HOP_S), round(duration_s / POWER_HOP_S)
+        own = list(stems)
+        rows = [song.stems.index(stem) for stem in own]
+        tracks = self._k_power[song.key][rows, first : first + hops].astype(np.float64)
+        return dict(zip(own, integrated_lufs(tracks).tolist(), strict=True))
 
     def levels(self, song_id: str) -> Levels:
         """The level tracks of a song."""

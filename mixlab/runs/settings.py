@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
 from mixlab.baselines.registry import BASELINES
 from mixlab.calling.settings import ServerSettings
+from mixlab.chat.readings import Readings
 from mixlab.items.settings import HeldoutSettings, ItemSettings
 from mixlab.models.settings import Compute, LossSettings, ModelSettings
 from mixlab.registry import Choice
 from mixlab.scoring.formats import Protocol
 from mixlab.settings import Count, FilePath, Many, Name, NotNegative, PositiveCount, Seed, Settings, Spelled, Workers
+from mixlab.synthesis.example import LAYOUTS
 
 MIXINGBUDDY_TARGETS = {"vocals", "drums", "bass"}
 MIXINGBUDDY_CATEGORIES = {"very_quiet", "quiet", "no_error", "loud", "very_loud"}
@@ -221,11 +223,22 @@ class ProbesSettings(Settings):
     levels_db: Annotated[Many[Annotated[float, Field(ge=-30.0, le=30.0)]], Field(min_length=1)]
 
 
-class TrainSettings(ItemSettings):
-    """The whole configuration of `mixlab train`."""
+class _HearingSettings(ItemSettings):
+    """What any run of a model has: which items there are, and what the model gets to know of them."""
 
     evaluation: EvaluationSettings
     model: ModelSettings
+    readings: Readings
+
+    @model_validator(mode="after")
+    def _shows_readings_of_the_clips_that_there_are(self) -> Self:
+        self.readings.check_layout(LAYOUTS[self.inputs.layout])
+        return self
+
+
+class TrainSettings(_HearingSettings):
+    """The whole configuration of `mixlab train`."""
+
     adapter: Choice
     compute: Compute
     loss: LossSettings
@@ -255,11 +268,9 @@ class AnswererSettings(ServerSettings):
     audio_tokens_per_s: NotNegative
 
 
-class EvaluateSettings(ItemSettings):
+class EvaluateSettings(_HearingSettings):
     """The whole configuration of `mixlab evaluate`."""
 
-    evaluation: EvaluationSettings
-    model: ModelSettings
     trainer: TrainerSettings
     probes: ProbesSettings
     checkpoint: FilePath | None

@@ -31,12 +31,19 @@ class Layout:
         label: what the model hears, in a few words.
         groups: from the stems, the anchor first, to those of each clip, in the order of the prompt.
         introduce: the words that stand before a clip in the prompt, from its stems and the anchor.
+        audible: whether the model hears the clips; those that it does not are named, with what a meter shows of them.
     """
 
     name: str
     label: str
     groups: Callable[[tuple[str, ...]], Groups]
     introduce: Callable[[Sequence[str], str], str] = clip_label
+    audible: bool = True
+
+    @property
+    def has_anchor_clip(self) -> bool:
+        """Whether the first clip is the anchor alone, beside which a meter can show the others."""
+        return tuple(self.groups(("anchor", "one", "other"))[0]) == ("anchor",)
 
     def most_clips(self, stems: int) -> int:
         """How many clips an example has at most where songs have so many stems.
@@ -72,6 +79,7 @@ for _layout in (
     Layout("stems", "the anchor, then each other track", _each),
     Layout("anchor_rest", "the anchor, then the sum of the other tracks", _anchor_rest),
     Layout("mixture", "the sum of all tracks; the anchor is only named", _all),
+    Layout("none", "nothing; each track is only named, with what a meter shows of it", _each, audible=False),
 ):
     LAYOUTS.add(_layout)
 
@@ -83,11 +91,23 @@ class Clip:
     Attributes:
         stems: the stems that are summed in it.
         samples: shape (samples,), float32, mono at the model's rate.
+        lufs: its integrated loudness, where that is known without measuring `samples`.
+        audible: whether the model hears it.
+        reading_db: what the model is told of its level as a number, NaN where a meter shows nothing; None where it is
+            told none.
     """
 
     label: str
     stems: tuple[str, ...]
     samples: NDArray[np.float32]
+    lufs: float | None = None
+    audible: bool = True
+    reading_db: float | None = None
+
+    @property
+    def has_slot(self) -> bool:
+        """Whether something stands for it in a conversation beside its label."""
+        return self.audible or self.reading_db is not None
 
 
 @dataclass(frozen=True)
@@ -107,6 +127,7 @@ def make_clips(
     anchor: str,
     layout: Layout,
     gains_db: Mapping[str, float],
+    lufs: Mapping[str, float] | None = None,
 ) -> tuple[Clip, ...]:
     """Lay out stems as clips.
 
@@ -114,11 +135,15 @@ def make_clips(
         stems: samples of each stem, each of shape (samples,), which are left as they are.
         order: the stems to use, the anchor first.
         gains_db: applied to each stem, in float32 and without clipping.
+        lufs: integrated loudness of each stem before its gain, as it is heard; None where nobody measured.
     """
-    return tuple(
-        Clip(layout.introduce(group, anchor), group, _mixed([(stems[stem], gains_db[stem]) for stem in group]))
-        for group in layout.groups(order)
-    )
+    clips = []
+    for group in layout.groups(order):
+        samples = _mixed([(stems[stem], gains_db[stem]) for stem in group])
+        # A gain moves the loudness of one stem by as much; that of a sum is measured where somebody asks.
+        known = lufs[group[0]] + gains_db[group[0]] if lufs is not None and len(group) == 1 else None
+        clips.append(Clip(layout.introduce(group, anchor), group, samples, known, layout.audible))
+    return tuple(clips)
 
 
 def _mixed(parts: Sequence[tuple[NDArray[np.float32], float]]) -> NDArray[np.float32]:
@@ -140,6 +165,7 @@ def make_example(
     stems: Mapping[str, NDArray[np.float32]],
     layout: Layout,
     banks: Banks | None = None,
+    lufs: Mapping[str, float] | None = None,
     usual: UsualBalance | None = None,
 ) -> Example:
     """Make a problem audible and readable.
@@ -147,6 +173,7 @@ def make_example(
     Args:
         stems: unmodified samples of the problem's stems, each of shape (samples,), float32.
         banks: of what is said; None for those that come with the package.
+        lufs: integrated loudness of each of `stems` as it is heard; None where nobody measured.
         usual: the balance of songs as it is heard, for reasons; None where the response gives none.
     """
     banks, reference = banks or default_banks(), problem.right_advice
@@ -156,11 +183,11 @@ def make_example(
     prompt_rng = np.random.default_rng([problem.wording_seed, 0])
     response_rng = np.random.default_rng([problem.wording_seed, 1])
     asks = problem.prompt_category is not PromptCategory.AUDIO_ONLY
-    reasons = None if usual is None else measured_reasons(problem, stems, usual)
+    reasons = None if usual is None or lufs is None else measured_reasons(problem, lufs, usual)
     said = (problem.unseen_wording and banks.prompts.held_out) or banks.prompts
     return Example(
         problem=problem,
-        clips=make_clips(heard, problem.stems, problem.anchor, layout, gains_db),
+        clips=make_clips(heard, problem.stems, problem.anchor, layout, gains_db, lufs),
         prompt=render_prompt(problem.claim, problem.anchor, prompt_rng, said) if asks else "",
         response=render_response(reference, problem.anchor, problem.claim, response_rng, banks.responses, reasons),
         reference=reference,

@@ -11,7 +11,7 @@ from mixlab.items.build import SOURCES
 from mixlab.models.adapters import ADAPTERS
 from mixlab.models.backbones.base import Backbone, bare, dtype_of
 from mixlab.models.backbones.tiny import fold_feature_statistics
-from mixlab.models.checkpoints import Description, fingerprint
+from mixlab.models.checkpoints import Description, fingerprint, give_readings
 from mixlab.models.compute import apply_compute
 from mixlab.models.footprint import Footprint, footprint
 from mixlab.models.module import AdviceModule
@@ -31,7 +31,9 @@ def build_module(settings: TrainSettings, base: Backbone, bank: ItemBank) -> Adv
         "base": fingerprint(base.model),
         "inputs": settings.inputs.layout,
         "anchor": settings.anchor.stem,
+        "readings": settings.readings.plain(),
     }
+    give_readings(base, settings.readings)
     backbone = adapted(settings, base)
     apply_compute(settings.compute, backbone)
     optim = settings.optim.build(OPTIMIZERS, "optim")
@@ -56,6 +58,7 @@ def estimate(settings: TrainSettings) -> tuple[Footprint, Footprint]:
     """The backbone as it is loaded, and what of it will train, told from its configuration without its weights."""
     with torch.random.fork_rng():
         base = outline(settings.model)
+        give_readings(base, settings.readings)
         base.model.to(dtype_of(str(settings.model.arguments.get("dtype") or "float32")))
         loaded = footprint(base)
         return loaded, footprint(adapted(settings, base))
@@ -74,7 +77,7 @@ def describe_run(settings: TrainSettings, module: AdviceModule, data: MixDataMod
     An untrained backbone gets the feature statistics of the data folded in.
     """
     mean, deviation = None, None
-    if settings.model.builder == "tiny" and settings.model.arguments["base"] is None:
+    if settings.model.builder == "tiny" and settings.model.arguments["base"] is None and data.bank.inputs.audible:
         mean, deviation = data.feature_statistics()
         fold_feature_statistics(bare(module.model), torch.from_numpy(mean), deviation)
     anchor, roles = fixed_anchor(settings.anchor.stem), data.bank.roles
@@ -84,6 +87,7 @@ def describe_run(settings: TrainSettings, module: AdviceModule, data: MixDataMod
         feature_mean=None if mean is None else tuple(map(float, mean)),
         feature_deviation=deviation,
         inputs=settings.inputs.layout,
+        readings=settings.readings,
         anchors=roles if anchor is None else (anchor,),
         stems=roles,
         segment_s=settings.data.segment_s,

@@ -88,7 +88,9 @@ def prepare_run(settings: TrainSettings, job: Job, resume_from: Path | None) -> 
         module.on_load_checkpoint(checkpoint)
         if job.folder not in resume_from.parents:
             require_steps_left(settings, int(checkpoint["global_step"]))
-    data = MixDataModule(bank, ChatEncoder(module.backbone.chat), settings.trainer.features == "worker")
+    data = MixDataModule(
+        bank, ChatEncoder(module.backbone.chat, settings.readings), settings.trainer.features == "worker"
+    )
     data.prepare_data()
     data.setup()
     return module, data

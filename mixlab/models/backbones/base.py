@@ -53,6 +53,17 @@ class Family(ABC):
     model_class: str
     parts: Parts = Parts()
 
+    def with_meter(self, model: nn.Module, meter: str) -> None:
+        """Give the model's projector a meter that its readings are told through, with weights of zero, if it has none.
+
+        Raises:
+            ConfigError: if the model cannot have it, or reads another meter.
+        """
+        raise ConfigError(
+            f"readings.form is 'number', which a model of the family '{self.name}' cannot be told; "
+            "set readings.form=words."
+        )
+
     def loaded_class(self) -> Any:
         """The class of its model."""
         return getattr(transformers, self.model_class)
@@ -83,8 +94,9 @@ class Family(ABC):
 
     def inputs(self, batch: Batch) -> dict[str, torch.Tensor]:
         """The arguments of its forward pass, and of generation, for a batch with features."""
-        taken = ("input_ids", "attention_mask", "input_features", "feature_attention_mask")
-        return {name: batch[name] for name in taken}  # type: ignore[literal-required]
+        taken = ("input_ids", "attention_mask", "input_features", "feature_attention_mask", "readings_db")
+        # Where nothing is heard there are no features.
+        return {name: batch[name] for name in taken if name in batch}  # type: ignore[literal-required]
 
 
 FAMILIES: Registry[Family] = Registry(

@@ -50,7 +50,8 @@ class AudioFlamingo3(Family):
     def inputs(self, batch: Batch) -> dict[str, torch.Tensor]:
         """With the mask of frames under its own name."""
         inputs = super().inputs(batch)
-        inputs["input_features_mask"] = inputs.pop("feature_attention_mask")
+        if "feature_attention_mask" in inputs:
+            inputs["input_features_mask"] = inputs.pop("feature_attention_mask")
         return inputs
 
 
@@ -77,6 +78,9 @@ class OneWindowChat(TemplateChat):
 
     def conversation(self, clips: Sequence[Clip], prompt: str) -> str:
         """As `Chat.conversation`."""
+        if not any(clip.audible for clip in clips):
+            text = " ".join([*(clip.label for clip in clips), prompt]).strip()
+            return self.rendered([{"type": "text", "text": text}])
         rate = self.front_end.sample_rate
         places = [
             f"{clip.label} {start / rate:g} to {(start + clip.samples.size) / rate:g} s."
@@ -88,14 +92,18 @@ class OneWindowChat(TemplateChat):
         return self.rendered(content).replace(self.audio_token, f"{before}{self.audio_token}{after}")
 
     def sounds(self, clips: Sequence[Clip]) -> tuple[NDArray[np.float32], ...]:
-        """One sound."""
+        """One sound, or none where no clip is heard."""
+        if not any(clip.audible for clip in clips):
+            return ()
         whole = np.zeros(self._end(clips), dtype=np.float32)
         for clip, start in zip(clips, self._starts(clips), strict=True):
             whole[start : start + clip.samples.size] = clip.samples
         return (whole,)
 
     def slots(self, clips: Sequence[Clip]) -> list[Slot]:
-        """One slot, in which every clip ends somewhere."""
+        """One slot, in which every clip ends somewhere, or none where no clip is heard."""
+        if not any(clip.audible for clip in clips):
+            return []
         ends = [start + clip.samples.size for clip, start in zip(clips, self._starts(clips), strict=True)]
         return [self._slot(self._end(clips), ends)]
 

@@ -165,7 +165,7 @@ class JoinedChat(Chat):
 
     def conversation(self, clips: Sequence[Clip], prompt: str) -> str:
         """As `Chat.conversation`."""
-        said = "".join(f"{clip.label} {self.audio_token}\n" for clip in clips) + prompt
+        said = "".join(self.introduced(clip, self.audio_token).strip() + "\n" for clip in clips) + prompt
         if self.tokenizer.chat_template is None:
             return f"{said}\n"
         message = [{"role": "user", "content": said}]
@@ -179,6 +179,8 @@ class JoinedChat(Chat):
         """The clips, all by one factor where the tower wants unit power: what lies between them stays."""
         if not self.hearing.common_scale:
             return super().sounds(clips)
+        if not any(clip.audible for clip in clips):
+            return ()
         power = np.mean([np.mean(np.square(clip.samples), dtype=np.float64) for clip in clips])
         factor = np.float32(1.0 / np.sqrt(power + 1e-12))
         return tuple(clip.samples * factor for clip in clips)

@@ -60,7 +60,7 @@ class OmniChat(WhisperChat):
 
     def conversation(self, clips: Sequence[Clip], prompt: str) -> str:
         """As `Chat.conversation`."""
-        heard = "".join(f"{clip.label} <|audio_bos|>{self.audio_token}<|audio_eos|>" for clip in clips)
+        heard = "".join(self.introduced(clip, f"<|audio_bos|>{self.audio_token}<|audio_eos|>") for clip in clips)
         return (
             "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n"
             f"<|im_start|>user\n{heard}{prompt}<|im_end|>\n<|im_start|>assistant\n"

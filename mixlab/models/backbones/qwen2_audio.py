@@ -11,14 +11,23 @@ from typing import Any, TypeVar
 import torch
 import torch.nn.functional as F
 from torch import nn
-from transformers import Qwen2AudioProcessor
+from transformers import Qwen2AudioForConditionalGeneration, Qwen2AudioProcessor
+from transformers.conversion_mapping import (
+    get_checkpoint_conversion_mapping,
+    register_checkpoint_conversion_mapping,
+)
 from transformers.masking_utils import create_bidirectional_mask
 from transformers.modeling_outputs import BaseModelOutput
-from transformers.models.qwen2_audio.modeling_qwen2_audio import Qwen2AudioEncoder, Qwen2AudioModel
+from transformers.models.qwen2_audio.modeling_qwen2_audio import (
+    Qwen2AudioEncoder,
+    Qwen2AudioModel,
+    Qwen2AudioMultiModalProjector,
+)
 
 from mixlab.audio.log_mel import LogMel
 from mixlab.chat.form import Chat, TemplateChat
-from mixlab.models.backbones.base import FAMILIES, Family
+from mixlab.errors import ConfigError
+from mixlab.models.backbones.base import FAMILIES, Family, bare
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -29,6 +38,19 @@ class Qwen2Audio(Family):
     name = "qwen2_audio"
     model_types = ("qwen2_audio",)
     model_class = "Qwen2AudioForConditionalGeneration"
+
+    def loaded_class(self) -> Any:
+        """With a place for readings."""
+        return MeteredQwen2Audio
+
+    def with_meter(self, model: nn.Module, meter: str) -> None:
+        """As `Family.with_meter`."""
+        own: Any = bare(model)
+        if (found := getattr(own.config, "meter", None)) not in (None, meter):
+            raise ConfigError(f"readings.meter is '{meter}', but the model was taught to read '{found}'; choose that.")
+        if found is None:
+            own.config.meter = meter
+            own.model.multi_modal_projector = metered(own.model.multi_modal_projector, own.config)
 
     def trimmed(self, model: nn.Module) -> nn.Module:
         """The model with a tower that need not hear silence to the end of its window, asking nothing of the device."""
@@ -111,6 +133,74 @@ def taken_over(module: Module, kind: type[Module]) -> Module:
     return own
 
 
+METER_LOW_DB = {"relative": -24.0, "lufs": -48.0}
+"""The lower end of each meter's scale; readings beyond its ends count as the end."""
+
+METER_STEP_DB, METER_STEPS = 1.5, 33
+
+
+class MeteredProjector(Qwen2AudioMultiModalProjector):
+    """transformers' projector, with a matrix that says what a meter shows in the width of the language model.
+
+    A reading is spread over Gaussian bumps along the meter's scale, so that what is near sounds alike and nothing has
+    to be linear in dB; its vector is added to all states of the clip.
+    """
+
+    def __init__(self, config: Any) -> None:
+        super().__init__(config)
+        self._add_meter(config)
+
+    def _add_meter(self, config: Any) -> None:
+        self.reading = nn.Linear(METER_STEPS, config.text_config.hidden_size, bias=False)
+        self.low_db = METER_LOW_DB[config.meter]
+
+    def of_readings(self, readings_db: torch.Tensor) -> torch.Tensor:
+        """The vectors of readings of shape (clips,): shape (clips, width), zeros where a meter shows nothing."""
+        steps = torch.arange(METER_STEPS, device=readings_db.device)
+        places = ((readings_db.float() - self.low_db) / METER_STEP_DB).clamp(0, METER_STEPS - 1)
+        bumps = torch.exp(-0.5 * (places[:, None] - steps) ** 2).nan_to_num(0.0)
+        return self.reading(bumps.to(self.reading.weight.dtype))
+
+
+def metered(projector: nn.Module, config: Any) -> MeteredProjector:
+    """A projector as a `MeteredProjector` of the same weights, which does not read yet."""
+    own = taken_over(projector, MeteredProjector)
+    # A copy, so that the module that was taken over stays as it was.
+    own._modules, own._parameters = dict(own._modules), dict(own._parameters)
+    own._add_meter(config)
+    own.reading.to(own.linear.weight).weight.data.zero_()
+    return own
+
+
+class MeteredQwen2Audio(Qwen2AudioForConditionalGeneration):
+    """transformers' model, which may have a meter beside its ears (`meter` of its configuration)."""
+
+    def __init__(self, config: Any) -> None:
+        super().__init__(config)
+        if getattr(config, "meter", None) is not None:
+            self.model.multi_modal_projector = MeteredProjector(config)
+            self.post_init()
+
+    def forward(
+        self,
+        input_ids: torch.Tensor | None = None,
+        input_features: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        feature_attention_mask: torch.Tensor | None = None,
+        readings_db: torch.Tensor | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """As transformers' own, with readings as in `SlotFillingModel`; generation takes no argument without a name."""
+        given = {} if readings_db is None else {"readings_db": readings_db}
+        return super().forward(input_ids, input_features, attention_mask, feature_attention_mask, **kwargs, **given)
+
+
+# Folders that it writes name the class that everybody has, and transformers renames the keys of older folders for
+# classes that are not its own only where it is told so.
+MeteredQwen2Audio.__name__ = Qwen2AudioForConditionalGeneration.__name__
+register_checkpoint_conversion_mapping(MeteredQwen2Audio.__name__, get_checkpoint_conversion_mapping("qwen2_audio"))
+
+
 class SlotFillingModel(Qwen2AudioModel):
     """transformers' model, for texts whose slots have a token for each state of their clip (`Chat.slots`).
 
@@ -125,29 +215,42 @@ class SlotFillingModel(Qwen2AudioModel):
         attention_mask: torch.Tensor | None = None,
         feature_attention_mask: torch.Tensor | None = None,
         inputs_embeds: torch.Tensor | None = None,
+        readings_db: torch.Tensor | None = None,
         **kwargs: Any,
     ) -> Any:
-        """As transformers' own."""
+        """As transformers' own.
+
+        Args:
+            readings_db: what a meter shows of each clip, shape (clips,), NaN where it shows nothing.
+        """
+        told = input_features is not None or readings_db is not None
         # In generation, what was heard is asked for once and comes with every token.
-        if inputs_embeds is None and input_ids is not None and input_features is not None and input_ids.shape[1] > 1:
-            assert feature_attention_mask is not None
-            inputs_embeds = self._filled(input_ids, input_features, feature_attention_mask)
+        if inputs_embeds is None and input_ids is not None and told and input_ids.shape[1] > 1:
+            inputs_embeds = self._filled(input_ids, input_features, feature_attention_mask, readings_db)
         return super().forward(
             input_ids=input_ids, attention_mask=attention_mask, inputs_embeds=inputs_embeds, **kwargs
         )
 
-    def _filled(self, ids: torch.Tensor, features: torch.Tensor, heard: torch.Tensor) -> torch.Tensor:
-        """Embeddings of the texts, shape (batch, tokens, width), with the states of the clips in their slots."""
+    def _filled(
+        self,
+        ids: torch.Tensor,
+        features: torch.Tensor | None,
+        heard: torch.Tensor | None,
+        readings_db: torch.Tensor | None,
+    ) -> torch.Tensor:
+        """Embeddings of the texts, shape (batch, tokens, width), with the states of the clips in their slots.
+
+        A clip that is not heard has one state, its reading.
+        """
         text = self.get_input_embeddings()(ids)
-        positions, counts = self.audio_tower._get_feat_extract_output_lengths(heard.sum(-1))
-        within = torch.arange(features.shape[-1] // 2, device=ids.device) < positions[:, None]
-        mask = create_bidirectional_mask(
-            config=self.audio_tower.config,
-            inputs_embeds=text.new_empty(*within.shape, 1),
-            attention_mask=within,
-            allow_is_bidirectional_skip=False,
-        )
-        states = self.multi_modal_projector(self.audio_tower(features, attention_mask=mask).last_hidden_state)
+        if features is None or heard is None:
+            assert readings_db is not None
+            states = text.new_zeros(len(readings_db), 1, text.shape[-1])
+            counts = torch.ones(len(readings_db), dtype=torch.long, device=ids.device)
+        else:
+            states, counts = self._heard(features, heard, text)
+        if readings_db is not None:
+            states = states + self.multi_modal_projector.of_readings(readings_db).to(states.dtype)[:, None]
         is_slot = ids == self.config.audio_token_id
         ends = counts.cumsum(0)
         torch._assert_async(is_slot.sum() == ends[-1], "The audio tokens of the texts are not as many as the clips'.")
@@ -157,6 +260,21 @@ class SlotFillingModel(Qwen2AudioModel):
         state = number - (ends - counts)[clip]
         filling = states.flatten(0, 1)[clip * states.shape[1] + state].view_as(text)
         return torch.where(is_slot[..., None], filling.to(text.dtype), text)
+
+    def _heard(
+        self, features: torch.Tensor, heard: torch.Tensor, text: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The projected states of the clips, shape (clips, states, width), and how many of them each has, (clips,)."""
+        positions, counts = self.audio_tower._get_feat_extract_output_lengths(heard.sum(-1))
+        within = torch.arange(features.shape[-1] // 2, device=text.device) < positions[:, None]
+        mask = create_bidirectional_mask(
+            config=self.audio_tower.config,
+            inputs_embeds=text.new_empty(*within.shape, 1),
+            attention_mask=within,
+            allow_is_bidirectional_skip=False,
+        )
+        states = self.multi_modal_projector(self.audio_tower(features, attention_mask=mask).last_hidden_state)
+        return states, counts
 
 
 def filling_slots(model: nn.Module) -> nn.Module:

@@ -54,7 +54,7 @@ class VoxtralChat(Chat):
 
     def conversation(self, clips: Sequence[Clip], prompt: str) -> str:
         """As `Chat.conversation`."""
-        heard = "".join(f"{clip.label} [BEGIN_AUDIO]{self.audio_token}" for clip in clips)
+        heard = "".join(self.introduced(clip, f"[BEGIN_AUDIO]{self.audio_token}") for clip in clips)
         return f"<s>[INST]{heard}{prompt}[/INST]"
 
     def audio_tokens(self, samples: int) -> int:
