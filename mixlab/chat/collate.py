@@ -148,11 +148,9 @@ class Collator:
 
 
 def _clip_errors_db(example: Example, roles: Sequence[str], has_ends: bool) -> np.ndarray:
-    error_db = example.problem.relative_error_db
-    return np.asarray(
-        [[error_db(stem) if stem in clip.stems else np.nan for stem in roles] for clip in example.clips if has_ends],
-        dtype=np.float32,
-    ).reshape(-1, len(roles))
+    error_db, clips = example.problem.relative_error_db, example.clips if has_ends else ()
+    rows = [[error_db(stem) if stem in clip.stems else np.nan for stem in roles] for clip in clips]
+    return np.asarray(rows, dtype=np.float32).reshape(len(rows), len(roles))
 
 
 def _moves(example: Example, roles: Sequence[str]) -> list[int]:

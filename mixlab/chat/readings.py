@@ -43,14 +43,19 @@ class Readings(Settings):
     form: Spelled[ReadingForm] = ReadingForm.NUMBER
 
     @property
+    def shown(self) -> bool:
+        """Whether there is a meter."""
+        return self.meter is not Meter.NONE
+
+    @property
     def in_words(self) -> bool:
         """Whether labels of clips say readings."""
-        return self.meter is not Meter.NONE and self.form is ReadingForm.WORDS
+        return self.shown and self.form is ReadingForm.WORDS
 
     @property
     def in_numbers(self) -> bool:
         """Whether clips come with readings as numbers."""
-        return self.meter is not Meter.NONE and self.form is ReadingForm.NUMBER
+        return self.shown and self.form is ReadingForm.NUMBER
 
     def check_layout(self, layout: Layout) -> None:
         """Refuse readings that a layout leaves no place for.
@@ -63,7 +68,7 @@ class Readings(Settings):
                 f"readings.meter is 'relative', but inputs is '{layout.name}', where the anchor has no clip of its own "
                 "to be louder or quieter than; choose readings=lufs, readings=none or another inputs."
             )
-        if not layout.audible and self.meter is Meter.NONE:
+        if not (layout.audible or self.shown):
             raise ValueError(
                 f"inputs is '{layout.name}' and readings.meter is 'none', so the model neither hears nor reads; "
                 "choose readings=relative, or inputs=stems."
@@ -71,7 +76,7 @@ class Readings(Settings):
 
     def of(self, clips: Sequence[Clip], sample_rate: int) -> list[Clip]:
         """The clips with what the meter shows of them: in their labels, or as their `reading_db`."""
-        if self.meter is Meter.NONE:
+        if not self.shown:
             return list(clips)
         levels_db = self._shown(clips, sample_rate)
         if self.in_numbers:

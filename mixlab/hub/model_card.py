@@ -94,7 +94,7 @@ def model_card(record: RunRecord, published: Published, licences: Licences, repo
         protocol=yaml.safe_dump(_protocol(record.config), sort_keys=False, allow_unicode=True),
         training=yaml.safe_dump(_training(record.config), sort_keys=False, allow_unicode=True),
         versions=versions(),
-        is_plain=published.base.is_plain and description.family == "qwen2_audio",
+        is_plain=published.base.is_plain and description.family == "qwen2_audio" and not description.readings.shown,
         tiny=description.builder == "tiny",
         sample_rate=published.sample_rate,
     )  # fmt: skip
@@ -160,7 +160,7 @@ def licence_text(licences: Licences) -> str | None:
 
 def _protocol(config: Mapping[str, Plain]) -> dict[str, Plain]:
     kept = ("error", "prompt", "gates", "level", "seed", "items_per_song", "resamples")
-    training = {key: config[key] for key in ("anchor", "inputs", "error", "prompt")}
+    training = {key: config[key] for key in ("anchor", "inputs", "readings", "error", "prompt") if key in config}
     return {"training": training, "test": _some(config["evaluation"], kept)}
 
 

@@ -10,7 +10,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, field_validator, mode
 
 from mixlab.baselines.registry import BASELINES
 from mixlab.calling.settings import ServerSettings
-from mixlab.chat.readings import Readings
+from mixlab.chat.readings import NO_READINGS, Readings
 from mixlab.items.settings import HeldoutSettings, ItemSettings
 from mixlab.models.settings import Compute, LossSettings, ModelSettings
 from mixlab.registry import Choice
@@ -228,7 +228,7 @@ class _HearingSettings(ItemSettings):
 
     evaluation: EvaluationSettings
     model: ModelSettings
-    readings: Readings
+    readings: Readings = NO_READINGS
 
     @model_validator(mode="after")
     def _shows_readings_of_the_clips_that_there_are(self) -> Self:

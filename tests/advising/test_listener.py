@@ -1,11 +1,14 @@
 """The real model behind the command: clips of any length up to the window, in batches of mixed lengths."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from mixlab.advising.listener import ModelListener
 from mixlab.advising.session import Question
 from mixlab.chat.encoder import EncodedExample
+from mixlab.chat.readings import Readings
 from mixlab.models.checkpoints import load_trained
 from mixlab.synthesis.example import Clip
 
@@ -36,3 +39,16 @@ def test_a_shorter_clip_has_fewer_audio_tokens(listener, seconds, audio_tokens):
 def test_a_batch_of_mixed_lengths_and_stems_answers_as_one_by_one(listener):
     questions = [question(10.0, 3), question(3.1, 2, "The drums are too loud."), question(6.0, 2)]
     assert listener(questions) == [listener([one])[0] for one in questions]
+
+
+@pytest.mark.parametrize(("meter", "shown"), [("relative", "above the bass:"), ("lufs", "LUFS:")])
+def test_a_model_that_was_trained_with_a_meter_has_it_in_advice_too(save_checkpoint, meter, shown):
+    readings = Readings.model_validate({"meter": meter, "form": "words"})
+    own = ModelListener(load_trained(save_checkpoint(readings=readings)))
+    quiet, loud = (
+        replace(clip, stems=(stem,)) for clip, stem in zip(question(10.0).clips, ("bass", "drums"), strict=True)
+    )
+    asked = Question((quiet, replace(loud, samples=loud.samples * 4)), "")
+    text = own.encoder.prompt_text(own.encoder.shown(asked.clips), "")
+    assert shown in text
+    assert len(own([asked])) == 1

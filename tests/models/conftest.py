@@ -3,6 +3,7 @@ import pytest
 from mixlab.chat.collate import Collator
 from mixlab.chat.datasets import HeldoutExamples
 from mixlab.chat.encoder import ChatEncoder
+from mixlab.chat.readings import NO_READINGS, Readings
 from mixlab.items.drawn import SongExamples
 from mixlab.language.banks import default_banks
 from mixlab.models.adapters import LANGUAGE_MODEL_LINEARS, lora
@@ -16,6 +17,12 @@ from mixlab.synthesis.problem import GainError, Problem, PromptCategory
 
 class SineStore:
     """Stands in for a song store: every stem is a tone of its own."""
+
+    def lufs(self, song_id, stems, start_s, duration_s):
+        from mixlab.audio.loudness import integrated_lufs, k_weighted_power
+
+        heard = self.read(song_id, stems, start_s, duration_s)
+        return {stem: float(integrated_lufs(k_weighted_power(heard[stem][None], 16000))) for stem in heard}
 
     def read(self, song_id, stems, start_s, duration_s):
         import numpy as np
@@ -59,9 +66,9 @@ def examples_of(layout: str = "stems") -> SongExamples:
     return SongExamples(SineStore(), LAYOUTS[layout], default_banks())
 
 
-def batches_of(backbone, layout: str = "stems"):
+def batches_of(backbone, layout: str = "stems", readings: Readings = NO_READINGS):
     """Collates problems for training, or for generation."""
-    encoder = ChatEncoder(backbone.chat)
+    encoder = ChatEncoder(backbone.chat, readings)
 
     def make(problems, generation=False, features=True):
         dataset = HeldoutExamples(problems, examples_of(layout), encoder, with_response=not generation)

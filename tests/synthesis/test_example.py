@@ -231,17 +231,19 @@ def test_a_bank_that_holds_nothing_out_asks_in_the_words_that_it_has(problem_of,
 def test_a_reason_is_what_the_meter_says_of_the_clips(problem_of, segment, noise_stems):
     usual = UsualBalance({("all", "bass", stem): Spread(9, 3.0, 2.0) for stem in ("drums", "other", "vocals")})
     stems = noise_stems(segment())
-    stems["drums"] = stems["drums"] * np.float32(10 ** (4 / 20))  # 4 dB above the bass before the error
+    lufs = dict.fromkeys(stems, -30.0) | {"drums": -26.0}  # 4 dB above the bass before the error
+    known = {"lufs": lufs, "usual": usual}
     problem = problem_of(category=PromptCategory.AUDIO_ONLY, errors=(GainError("drums", 6.0),), master_gain_db=-7.0)
     texts = [
-        make_example(replace(problem, wording_seed=seed), stems, LAYOUTS["stems"], usual=usual).response
+        make_example(replace(problem, wording_seed=seed), stems, LAYOUTS["stems"], **known).response
         for seed in range(9)
     ]
     assert all("are 10 dB above the bass, " in text and "about 3 above" in text for text in texts)
     assert all(parse(text).advice == problem.right_advice for text in texts)
     quiet = replace(problem, errors=(GainError("drums", -0.6),))  # 3.4 dB above, where 3 is usual: no reason to raise
-    assert "most songs" not in make_example(quiet, stems, LAYOUTS["stems"], usual=usual).response
-    plain, reasoned = (make_example(problem, stems, LAYOUTS["stems"], usual=known).response for known in (None, usual))
+    assert "most songs" not in make_example(quiet, stems, LAYOUTS["stems"], **known).response
+    plain = make_example(problem, stems, LAYOUTS["stems"], lufs=lufs).response
+    reasoned = make_example(problem, stems, LAYOUTS["stems"], **known).response
     assert reasoned.startswith(f"{plain} ")
 
 
