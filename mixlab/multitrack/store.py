@@ -21,6 +21,9 @@ OPEN_SONGS = 256
 """Songs whose files a store keeps mapped in a process, below the usual limit on open files. What they hold lies in the
 page cache, which all processes share."""
 
+KEPT_TRACKS = 4096
+"""Songs whose loudness a store keeps in a process: a few kB a minute each."""
+
 
 @dataclass(frozen=True)
 class StoredSong:
@@ -121,7 +124,7 @@ class SongStore:
         song = self.songs[song_id]
         if song.key not in self._k_power:
             self._k_power[song.key] = self.levels(song_id).k_power
-            if len(self._k_power) > OPEN_SONGS:
+            if len(self._k_power) > KEPT_TRACKS:
                 self._k_power.popitem(last=False)
         self._k_power.move_to_end(song.key)
         first, hops = round(start_s / POWER_HOP_S), round(duration_s / POWER_HOP_S)

@@ -55,7 +55,7 @@ def train_a_step(demo_source, demo_store, demo_cache, tmp_path):
         settings = train_settings(*overrides, *ONE_STEP, f"paths.cache={demo_cache}")
         bank = DrawnItems(demo_source, settings, 16000)
         module = new_module(settings, bank)
-        data = MixDataModule(bank, ChatEncoder(module.backbone.chat), features_in_worker=True)
+        data = MixDataModule(bank, ChatEncoder(module.backbone.chat, settings.readings), features_in_worker=True)
         data.setup()
         before = [p.detach().clone() for p in module.parameters() if p.requires_grad]
         trainer = build_trainer(settings.trainer, limit_val_batches=0, default_root_dir=tmp_path)
@@ -99,7 +99,16 @@ def test_the_full_size_recipes_are_built_without_weights_and_fit_one_gpu(name):
 
 
 def test_there_is_a_sweep_for_every_question():
-    asked = {"anchor_choice", "error_range", "prompt_category", "adapter_rank", "inputs", "backbone", "objective"}
+    asked = {
+        "anchor_choice",
+        "error_range",
+        "prompt_category",
+        "adapter_rank",
+        "inputs",
+        "readings",
+        "backbone",
+        "objective",
+    }
     assert {*asked, "joint"} <= set(SWEEPS)
 
 
