@@ -131,7 +131,7 @@ class ChatEncoder:
         labels = ids.copy()
         labels[: prompt_ids.size] = IGNORED
         decisive = np.zeros(ids.size, dtype=bool)
-        decisive[prompt_ids.size : -1] = _overlap(answer["offset_mapping"], decisive_spans(response))
+        decisive[prompt_ids.size : -1] = overlap(answer["offset_mapping"], decisive_spans(response))
         return EncodedText(ids, labels, decisive, np.pad(clip_ends, (0, ids.size - clip_ends.size)))
 
 
@@ -171,7 +171,7 @@ class EncodedExample:
         return cls(example, text, encoder.chat.sounds(shown), readings_db)
 
 
-def _overlap(pieces: Sequence[tuple[int, int]], spans: Sequence[tuple[int, int]]) -> list[bool]:
+def overlap(pieces: Sequence[tuple[int, int]], spans: Sequence[tuple[int, int]]) -> list[bool]:
     """Whether each piece of a text shares a character with one of the spans; both in order."""
     found = []
     index = 0

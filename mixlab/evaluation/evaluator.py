@@ -21,6 +21,7 @@ from mixlab.evaluation.probes.audio import other_audio
 from mixlab.items.bank import ItemBank
 from mixlab.multitrack.statistics import usual_balance
 from mixlab.runs.settings import EvaluationSettings
+from mixlab.scoring.calibration import calibration
 from mixlab.scoring.categories import category_confusion
 from mixlab.scoring.closed_loop import closed_loop
 from mixlab.scoring.comparison import compare_methods
@@ -178,6 +179,7 @@ class Evaluator:
             category_confusion(headline_predictions(predictions[main]), ranges_db),
             conventions={name: found for name, found in usual.items() if found is not None},
             psychometric={name: found for name, found in curves.items() if found},
+            calibration=calibration(headline_predictions(predictions[main]), resamples),
             ceiling=ceiling,
         )
 

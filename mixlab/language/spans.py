@@ -26,6 +26,8 @@ _DECISIVE = frozenset(
         *(Kind.NOT, Kind.NOTHING, Kind.NEITHER, Kind.CONFIRMED, Kind.CORRECTED),
     }
 )
+_VERDICTS = frozenset({"yes", "no"})
+_WHOLE = frozenset({"balance", "mix"})
 _PAUSES = frozenset({Kind.COMMA, Kind.STOP})
 
 
@@ -47,4 +49,27 @@ def decisive_spans(text: str, stems: Sequence[str] = STEM_NAMES) -> list[tuple[i
         )
         if is_decisive and (not spans or item.start >= spans[-1][1]):
             spans.append((item.start, item.end))
+    return spans
+
+
+def naming_spans(text: str, stems: Sequence[str] = STEM_NAMES) -> list[tuple[int, int]]:
+    """Character spans of the words in a response that say which answer it is: the verdict, then what is out of balance.
+
+    These are "yes" or "no" in the opening and, in each sentence, the stem that it speaks of where no sentence before
+    did, or "balance". Direction and size follow from the stem nearly always, and words like "too loud" and "sticks out"
+    are a choice of wording.
+    """
+    items = read_items(text, tuple(stems))
+    _, opening = read_opening(items)
+    spans = [(item.start, item.end) for item in items[:opening] if item.words[0] in _VERDICTS]
+    named: set[str] = set()
+    is_open = True
+    for item in items[opening:]:
+        what = item.entry.stem if item.has(Kind.STEM) else item.words[0] if item.words[0] in _WHOLE else None
+        if is_open and what is not None:
+            is_open = False
+            if what not in named:
+                named.add(what)
+                spans.append((item.start, item.end))
+        is_open = is_open or item.has(Kind.STOP)
     return spans

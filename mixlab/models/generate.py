@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,21 +14,51 @@ from torch import nn
 from transformers import LogitsProcessor, LogitsProcessorList
 
 from mixlab.chat.collate import Batch, with_features
+from mixlab.chat.encoder import overlap
 from mixlab.language.parse import parse
+from mixlab.language.spans import naming_spans
+from mixlab.language.wording import STEM_NAMES
 from mixlab.models.backbones.base import Backbone
 from mixlab.models.constrained import GrammarDecoder
 from mixlab.scoring.prediction import Prediction
 
 
-@torch.inference_mode()
+@dataclass(frozen=True)
+class Said:
+    """A response.
+
+    Attributes:
+        text: without special tokens.
+        probability: what the model gives to the answer that it names (`naming_spans`), given the words before; None
+            where nothing is named, or the tokens are not those that the text is read as.
+    """
+
+    text: str
+    probability: float | None
+
+
 def generate_texts(backbone: Backbone, batch: Batch, max_new_tokens: int, processors: Sequence[Any] = ()) -> list[str]:
-    """The model's responses to a batch of prompts (padded on the left), greedily, without special tokens.
+    """The texts of `generate`."""
+    return [said.text for said in generate(backbone, batch, max_new_tokens, processors)]
+
+
+@torch.inference_mode()
+def generate(
+    backbone: Backbone,
+    batch: Batch,
+    max_new_tokens: int,
+    processors: Sequence[Any] = (),
+    stems: Sequence[Sequence[str]] | None = None,
+) -> list[Said]:
+    """The model's responses to a batch of prompts (padded on the left), greedily.
 
     A batch of N gives the texts of N batches of one (tested).
 
     Args:
         processors: of the logits, in the order of the batch (`GrammarDecoder.processors`).
+        stems: that each prompt speaks of; None for the usual ones.
     """
+    likeliest = _Likeliest()
     model, chat = backbone.model, backbone.chat
     batch = with_features(batch, chat.front_end)
     was_training = model.training
@@ -38,14 +70,45 @@ def generate_texts(backbone: Backbone, batch: Batch, max_new_tokens: int, proces
                 **backbone.family.inputs(batch),
                 max_new_tokens=max_new_tokens,
                 do_sample=False,
-                logits_processor=LogitsProcessorList(processors),
+                logits_processor=LogitsProcessorList([*processors, likeliest]),
                 eos_token_id=chat.end_token_id,
                 pad_token_id=chat.pad_token_id,
             )
     finally:
         model.train(was_training)
     responses = tokens[:, batch["input_ids"].shape[1] :]
-    return [text.strip() for text in chat.tokenizer.batch_decode(responses, skip_special_tokens=True)]
+    texts = chat.tokenizer.batch_decode(responses, skip_special_tokens=True)
+    log_probabilities = torch.stack(likeliest.seen, dim=1).tolist()
+    return [
+        Said(text.strip(), _named_with(chat.tokenizer, text, ids, found, named))
+        for text, ids, found, named in zip(
+            texts, responses.tolist(), log_probabilities, stems or [STEM_NAMES] * len(texts), strict=True
+        )
+    ]
+
+
+class _Likeliest(LogitsProcessor):
+    """Notes the log-probability of the likeliest token of each step, which greedy decoding takes."""
+
+    def __init__(self) -> None:
+        self.seen: list[torch.Tensor] = []
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """The scores as they are."""
+        self.seen.append(scores.float().log_softmax(dim=-1).amax(dim=-1))
+        return scores
+
+
+def _named_with(
+    tokenizer: Any, text: str, ids: Sequence[int], log_probabilities: Sequence[float], stems: Sequence[str]
+) -> float | None:
+    """The probability of the tokens that name the answer, or None."""
+    read = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    spans = naming_spans(text, stems)
+    if not spans or list(ids[: len(read["input_ids"])]) != read["input_ids"]:
+        return None
+    names = overlap(read["offset_mapping"], spans)
+    return math.exp(sum(found for found, is_name in zip(log_probabilities, names, strict=False) if is_name))
 
 
 @contextmanager
@@ -102,15 +165,16 @@ def predict(
     stems = [example.problem.stems for example in batch["examples"]]
     processors: list[Any] = [] if groups is None else [OneAnswer(groups)]
     processors += decoder.processors(stems) if decoder else []
-    texts = generate_texts(backbone, batch, max_new_tokens, processors)
-    firsts = range(len(texts)) if groups is None else np.cumsum([0, *groups[:-1]]).tolist()
+    said = generate(backbone, batch, max_new_tokens, processors, stems)
+    firsts = range(len(said)) if groups is None else np.cumsum([0, *groups[:-1]]).tolist()
     return [
         Prediction(
             example.problem,
-            text,
-            parse(text, stems=example.problem.stems).advice,
+            answer.text,
+            parse(answer.text, stems=example.problem.stems).advice,
             prompt=example.prompt,
             reference=example.response,
+            probability=answer.probability,
         )
-        for example, text in ((batch["examples"][place], texts[place]) for place in firsts)
+        for example, answer in ((batch["examples"][place], said[place]) for place in firsts)
     ]

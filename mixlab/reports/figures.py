@@ -11,6 +11,7 @@ from mixlab.reports.drawing import INK, MUTED, SERIES, dots, draw, svg
 from mixlab.reports.sheets import Sheet
 from mixlab.reports.table import label_of, row_label
 from mixlab.scoring.bootstrap import Figure
+from mixlab.scoring.calibration import Calibration
 from mixlab.scoring.loop_path import LoopFigures
 from mixlab.scoring.metrics import TOLERANCES_DB
 from mixlab.scoring.prediction import Prediction
@@ -115,6 +116,25 @@ def psychometric_figure(found: Mapping[str, Mapping[str, Curve]]) -> str:
     all_axes[0].set_ylabel("share found")
     all_axes[0].legend(loc="upper left", bbox_to_anchor=(0.0, -0.2), ncols=4)
     return svg(figure, "psychometric")
+
+
+def calibration_figure(found: Calibration | None) -> str:
+    """The share that is right against what is said, in bins; beside it joint accuracy against coverage; or empty."""
+    if found is None:
+        return ""
+    figure, (reliability, coverage) = draw(2, height=3.4, width=7.4)
+    reliability.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle="--")
+    dots(reliability, [(part.said, part.right) for part in found.bins], SERIES[0])
+    reliability.set_xlim(0, 1.04)
+    reliability.set_xlabel("probability that the model says")
+    reliability.set_ylabel("share that is right")
+    dots(coverage, [(share, right) for share, (_, right) in found.coverage.items()], SERIES[0])
+    coverage.set_xlim(0, 1.04)
+    coverage.set_xlabel("share of answers kept, surest first")
+    coverage.set_ylabel("joint accuracy")
+    for axes in (reliability, coverage):
+        axes.set_ylim(0, 1.04)
+    return svg(figure, "calibration")
 
 
 def gain_figure(predictions: Sequence[Prediction]) -> str:

@@ -57,6 +57,7 @@ def write_report(
             "gain": figures.gain_figure(headline_predictions(result.model_predictions)),
             "segments": figures.segments_figure(result.by_segments, result.ceiling),
             "tolerance": figures.tolerance_figure(result.rows),
+            "calibration": figures.calibration_figure(result.calibration),
             "psychometric": figures.psychometric_figure(result.psychometric),
             "closed_loop": figures.loop_figure(result.loops),
             "curve": figures.curve_figure(run.curve),

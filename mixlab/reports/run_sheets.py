@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from mixlab.language.advice import Direction
+from mixlab.reports.calibration import calibration_sheets
 from mixlab.reports.comparison import matrix_sheets
 from mixlab.reports.probes import probe_sheets
 from mixlab.reports.psychometric import psychometric_sheets
@@ -40,7 +41,8 @@ def run_sheets(result: SplitResult) -> list[Sheet]:
         confusion_sheet(headline_predictions(result.model_predictions)),
     ]
     found += [*category_sheets(result.confusion), *matrix_sheets(result.comparisons)]
-    found += [*psychometric_sheets(result.psychometric), *group_sheets(result.rows[0].scores)]
+    found += [*calibration_sheets(result.calibration), *psychometric_sheets(result.psychometric)]
+    found += group_sheets(result.rows[0].scores)
     if (short := short_controls_sheet(result.rows)).lines:
         found.append(short)
     found += segments_sheets(result.by_segments, result.ceiling)

@@ -32,6 +32,8 @@ class Prediction:
     """What the user said; empty where only audio was given."""
     reference: str = ""
     """The right response, in words."""
+    probability: float | None = None
+    """What the model gives this answer among all that it could have given; None where that is not known."""
 
     @cached_property
     def needed(self) -> dict[str, Direction]:
@@ -70,6 +72,7 @@ class Prediction:
             "advice": [move.to_json() for move in moves],
             "verdict": None if verdict is None else str(verdict),
             "parsed": self.advice is not None,
+            "probability": self.probability,
         }
 
     @classmethod
@@ -83,7 +86,15 @@ class Prediction:
         if record["parsed"]:
             moves = tuple(Move(move["stem"], move["low_db"], move["high_db"]) for move in record["advice"])
             advice = Advice(moves, None if record["verdict"] is None else Verdict(record["verdict"]))
-        return cls(Problem.from_json(record), record["text"], advice, record["prompt"], record["reference"])
+        words = record["text"], advice, record["prompt"], record["reference"]
+        return cls(Problem.from_json(record), *words, probability=_share(record.get("probability")))
+
+
+def _share(value: Any) -> float | None:
+    """A probability, which older rows do not have."""
+    if value is not None and not 0.0 <= float(value) <= 1.0:
+        raise ValueError(f"probability is {value}, which is no share")
+    return None if value is None else float(value)
 
 
 def write_predictions(path: str | Path, predictions: Iterable[Prediction]) -> None:

@@ -7,6 +7,7 @@ from math import isfinite
 from typing import Literal
 
 from mixlab.scoring.bootstrap import Figure, flat_figures
+from mixlab.scoring.calibration import Calibration
 from mixlab.scoring.closed_loop import ClosedLoop
 from mixlab.scoring.comparison import Comparison
 from mixlab.scoring.conventions import Conventions
@@ -79,6 +80,8 @@ class SplitResult:
     """Of the closed loop over several steps, by method; empty where there was one step only."""
     psychometric: dict[str, dict[str, Curve]] = field(default_factory=dict)
     """By method and stem; empty where no error is small."""
+    calibration: Calibration | None = None
+    """Whether the model is right as often as it says; None where it does not say."""
     ceiling: dict[str, Figure] = field(default_factory=dict)
     """What the best listener could reach, by the names of `HEARD`; empty where nobody knows."""
     by_segments: dict[str, dict[int, Figure]] = field(default_factory=dict)
@@ -115,6 +118,8 @@ class SplitResult:
                 flat |= {f"{prefix}model_lead_p": row.lead.p, f"{prefix}model_lead_p_holm": row.lead.p_holm}
         for true, taken in self.confusion.items():
             flat |= {f"{self.split}/confusion/{true}/{name}": float(count) for name, count in taken.items()}
+        if self.calibration is not None:
+            flat |= self.calibration.flat(f"{lead}calibration")
         flat |= flat_figures(f"{lead}ceiling", self.ceiling)
         for method, by_count in self.by_segments.items():
             place = self.split if method == self.rows[0].method else f"{lead}baselines/{method}"

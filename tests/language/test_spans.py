@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from mixlab.language.advice import Advice, Claim, Direction, Move, State, Verdict
 from mixlab.language.banks import response_bank
-from mixlab.language.spans import decisive_spans
+from mixlab.language.spans import decisive_spans, naming_spans
 from mixlab.language.templates import PartWording, ResponseWording, fill_response, render_response
 
 
@@ -49,3 +50,26 @@ def test_where_answers_part_every_answer_is_decisive() -> None:
     ):
         found = {text[start:end] for start, end in decisive_spans(text)}
         assert words <= found
+
+
+def named(text: str, stems: tuple[str, ...] = ("bass", "drums", "vocals", "other")) -> list[str]:
+    return [text[start:end] for start, end in naming_spans(text, stems)]
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("The drums are far too loud next to the bass. Lower the drums by 6 dB.", ["drums"]),
+        ("No, that is wrong. The vocals are a touch too quiet in the mix. Raise them by 2 dB.", ["No", "vocals"]),
+        ("Yes, exactly. The balance of the stems is right. There is nothing to change.", ["Yes", "balance"]),
+        ("The drums are too loud. Lower the drums by 6 dB. The vocals are too quiet.", ["drums", "vocals"]),
+        ("Sunny with some clouds.", []),
+        ("", []),
+    ],
+)
+def test_an_answer_is_named_by_its_verdict_and_the_first_word_for_each_stem(text: str, names: list[str]) -> None:
+    assert named(text) == names
+
+
+def test_a_stem_of_ones_own_names_an_answer_too() -> None:
+    assert named("The lead guitar is too loud.", ("bass", "lead_guitar")) == ["lead guitar"]

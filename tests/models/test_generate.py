@@ -1,10 +1,17 @@
+from importlib import resources
+from pathlib import Path
+
 import pytest
 import torch
 
-from mixlab.models.generate import OneAnswer, generate_texts, predict
+from mixlab.chat.encoder import overlap
+from mixlab.language.spans import naming_spans
+from mixlab.models.checkpoints import load_trained
+from mixlab.models.generate import OneAnswer, generate, generate_texts, predict
 
-from .conftest import make_problem
+from .conftest import batches_of, make_problem
 
+ADVISOR = Path(str(resources.files("mixlab.models"))) / "tiny_advisor"
 STEMS = [("bass", "drums", "vocals"), ("bass", "other"), ("bass", "drums", "vocals", "other"), ("bass", "vocals")]
 
 
@@ -73,3 +80,27 @@ def test_prompts_of_one_mix_get_one_answer_whichever_batch_they_are_in(base, mak
     alone = predict(base, make_batch(problems, generation=True), 8)
     twice = predict(base, make_batch([problems[0], problems[0]], generation=True), 8, groups=[2])
     assert twice == alone[:1]
+
+
+def test_the_probability_of_an_answer_is_that_of_the_words_that_name_it():
+    backbone = load_trained(ADVISOR).backbone
+    make = batches_of(backbone)
+    for problem in (make_problem(0, gain_db=9.0), make_problem(1)):
+        batch = make([problem], generation=True)
+        (said,) = generate(backbone, batch, 40)
+        text = said.text if said.text[0].isupper() else f" {said.text}"
+        words = backbone.chat.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+        ids = torch.cat([batch["input_ids"], torch.tensor([words["input_ids"]])], dim=1)
+        with torch.no_grad():
+            inputs = backbone.family.inputs(batch) | {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+            log_p = backbone.model(**inputs).logits[0].log_softmax(-1)
+        start = batch["input_ids"].shape[1]
+        names = overlap(words["offset_mapping"], naming_spans(text))
+        named = [log_p[start + n - 1, ids[0, start + n]] for n, is_name in enumerate(names) if is_name]
+        assert named
+        assert said.probability == pytest.approx(float(torch.stack(named).sum().exp()), rel=1e-3)
+
+
+def test_babble_has_no_probability(base, make_batch):
+    (said,) = generate(base, make_batch([make_problem(0)], generation=True), 4)
+    assert said.probability is None
