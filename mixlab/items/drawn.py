@@ -51,7 +51,8 @@ class SongExamples:
         own = [stem for stem in problem.stems if stem not in loans]
         places = [(problem.song_id, own, problem.start_s, problem.duration_s)]
         places += [(loan.song_id, [loan.stem], loan.start_s, problem.duration_s) for loan in problem.borrowed]
-        stems, lufs = {}, {}
+        stems: dict[str, NDArray[np.float32]] = {}
+        lufs: dict[str, float] = {}
         for place in places:
             stems |= self.store.read(*place)
             lufs |= self.store.lufs(*place)

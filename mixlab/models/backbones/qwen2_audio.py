@@ -162,9 +162,9 @@ class MeteredProjector(Qwen2AudioMultiModalProjector):
         return self.reading(bumps.to(self.reading.weight.dtype))
 
 
-def metered(projector: nn.Module, config: Any) -> MeteredProjector:
+def metered(projector: Any, config: Any) -> nn.Module:
     """A projector as a `MeteredProjector` of the same weights, which does not read yet."""
-    own = taken_over(projector, MeteredProjector)
+    own: Any = taken_over(projector, MeteredProjector)
     # A copy, so that the module that was taken over stays as it was.
     own._modules, own._parameters = dict(own._modules), dict(own._parameters)
     own._add_meter(config)
