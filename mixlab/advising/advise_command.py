@@ -26,7 +26,9 @@ Other signs do, too; what cannot be read is answered with the quotes that work. 
 In roles, ? stands for such a character:          roles='{take ?1?.wav: vocals}'
 
 Gains are relative to the current faders, and each was said of some segment: the lower median of those that agree.
-Agreement is the share of segments that say the same, not certainty.
+Agreement is the share of segments that say the same, not certainty. How sure the model is of its words is told by
+section and in JSON; the report of its run shows how often it is right where it says so, and min_probability leaves out
+what it is less sure of.
 """
 
 from __future__ import annotations
@@ -40,7 +42,7 @@ from pydantic import Field, field_validator
 
 from mixlab.errors import ConfigError, InputFileError
 from mixlab.escaping import say
-from mixlab.settings import FilePath, Many, Plain, Positive, PositiveCount, Settings, Spelled, parse
+from mixlab.settings import FilePath, Many, Plain, Positive, PositiveCount, Settings, Share, Spelled, parse
 
 if TYPE_CHECKING:
     from mixlab.advising.report import Report
@@ -78,6 +80,7 @@ class AdviseSettings(Settings):
     constrained: bool
     min_segments: PositiveCount
     min_agreement: Annotated[float, Field(gt=0.0, le=1.0)]
+    min_probability: Share
 
     @field_validator("tracks", mode="before")
     @classmethod
@@ -168,7 +171,7 @@ def make_report(settings: AdviseSettings, answer: Answer | None = None) -> Repor
         disable=len(consultation.segments) <= settings.batch_size,
         transient=True,
     )
-    quorum = Quorum(settings.min_segments, settings.min_agreement)
+    quorum = Quorum(settings.min_segments, settings.min_agreement, settings.min_probability)
     summary = consultation.summary([answer for batch in batches for answer in batch], quorum)
     return Report(
         text=summary_text(summary, settings.sections),

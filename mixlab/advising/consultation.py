@@ -22,6 +22,7 @@ REASONS = {
     "not_understood": "answer not understood",
     "stem_silent": "advice on a stem that is not heard there",
     "moves_anchor": "advice to move the anchor",
+    "unsure": "not sure enough of the answer",
 }
 """Why a segment gives no advice, in words."""
 
@@ -64,15 +65,15 @@ class Consultation:
         for start in range(0, len(self.segments), batch_size):
             chosen = self.segments[start : start + batch_size]
             prompts = [self._prompt_for(segment) for segment in chosen]
-            texts = listener(
+            said = listener(
                 [
                     Question(self.session.clips(segment, self.layout), prompt)
                     for segment, prompt in zip(chosen, prompts, strict=True)
                 ]
             )
             yield [
-                SegmentAnswer.read(segment.start_s, segment.end_s, segment.stems, text, bool(prompt), named)
-                for segment, prompt, text in zip(chosen, prompts, texts, strict=True)
+                SegmentAnswer.read(segment.start_s, segment.end_s, segment.stems, answer, bool(prompt), named)
+                for segment, prompt, answer in zip(chosen, prompts, said, strict=True)
             ]
 
     def summary(self, answers: Sequence[SegmentAnswer], quorum: Quorum | None = None) -> Summary:

@@ -11,10 +11,11 @@ from mixlab.advising.session import Question
 from mixlab.chat.collate import Collator, move_batch
 from mixlab.chat.encoder import ChatEncoder, EncodedExample
 from mixlab.errors import CheckpointError
+from mixlab.language.said import Said
 from mixlab.models.backbones.base import FAMILIES
 from mixlab.models.checkpoints import Description, TrainedModel
 from mixlab.models.constrained import GrammarDecoder
-from mixlab.models.generate import generate_texts
+from mixlab.models.generate import generate
 
 
 def read_encoder(folder: Path, description: Description) -> ChatEncoder:
@@ -61,8 +62,9 @@ class ModelListener:
         self._decoder = GrammarDecoder(trained.backbone, len(trained.description.stems)) if constrained else None
         self._collate = Collator(self.encoder, features=False, left=True)
 
-    def __call__(self, questions: Sequence[Question]) -> list[str]:
+    def __call__(self, questions: Sequence[Question]) -> list[Said]:
+        """What the model says to each question, with how sure it is."""
         batch = self._collate([EncodedExample.of_question(self.encoder, q.clips, q.prompt) for q in questions])
         stems = [sorted({stem for clip in question.clips for stem in clip.stems}) for question in questions]
         processors = self._decoder.processors(stems) if self._decoder else ()
-        return generate_texts(self.backbone, move_batch(batch, self.device), self.max_new_tokens, processors)
+        return generate(self.backbone, move_batch(batch, self.device), self.max_new_tokens, processors, stems)

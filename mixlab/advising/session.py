@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from mixlab.audio.hearing import MONO_LOSS_DB, Heard
 from mixlab.audio.levels import FLOOR_DBFS, rms_dbfs
 from mixlab.audio.loudness import mean_square
+from mixlab.language.said import Said
 from mixlab.multitrack.segments import Gates
 from mixlab.multitrack.store import FRAME_S
 from mixlab.synthesis.example import Clip, Layout, make_clips
@@ -52,8 +53,8 @@ class Question:
     prompt: str
 
 
-Answer = Callable[[Sequence[Question]], list[str]]
-"""Answers a batch of questions, one text each."""
+Answer = Callable[[Sequence[Question]], list[Said]]
+"""Answers a batch of questions."""
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from mixlab.language.advice import Advice, Claim, Direction, Move, State, Verdict
 from mixlab.language.parse import parse
+from mixlab.language.said import Said
 
 _Said = TypeVar("_Said", Direction, Verdict)
 
@@ -20,10 +21,18 @@ class Quorum:
     Attributes:
         min_segments: how many segments have to say something; all of them, where the file has fewer.
         min_agreement: the share of these that has to say the same.
+        min_probability: how sure the model has to be of its answer on a segment, for it to count.
     """
 
     min_segments: int = 2
     min_agreement: float = 0.6
+    min_probability: float = 0.0
+
+    def sure(self, answer: SegmentAnswer) -> SegmentAnswer:
+        """The answer, without its advice where the model is not sure enough of it, or does not say how sure it is."""
+        if answer.advice is None or (answer.probability or 0.0) >= self.min_probability:
+            return answer
+        return replace(answer, advice=None, reason="unsure")
 
     def vote(self, said: Sequence[_Said], asked: int) -> tuple[_Said | None, float, str]:
         """What most segments say, their share, and why it does not count (empty where it does).
@@ -52,6 +61,7 @@ class SegmentAnswer:
         was_asked: whether the user's sentence was put to the model.
         advice: on the stems that were heard; None where there is none.
         reason: why there is no advice, a key of `consultation.REASONS`; empty where there is.
+        probability: how sure the model is of its answer, see `Said`.
     """
 
     start_s: float
@@ -61,6 +71,7 @@ class SegmentAnswer:
     was_asked: bool
     advice: Advice | None
     reason: str = ""
+    probability: float | None = None
 
     @classmethod
     def read(
@@ -68,7 +79,7 @@ class SegmentAnswer:
         start_s: float,
         end_s: float,
         stems: tuple[str, ...],
-        text: str,
+        answer: Said,
         was_asked: bool,
         silent: Iterable[str] = (),
     ) -> SegmentAnswer:
@@ -77,14 +88,16 @@ class SegmentAnswer:
         Args:
             silent: stems that are not heard here; a move of one is understood, but no advice.
         """
+        text, probability = answer.text, answer.probability
         said = parse(text, stems, [stem for stem in silent if stem not in stems]).advice
         if said is None:
-            return cls(start_s, end_s, stems, text, was_asked, None, "not_understood")
+            return cls(start_s, end_s, stems, text, was_asked, None, "not_understood", probability)
         moves = tuple(move for move in said.moves if move.stem in stems)
         reason = "stem_silent" if said.moves and not moves else ""
         if said.gain_db(stems[0]) != 0.0:
             reason = "moves_anchor"
-        return cls(start_s, end_s, stems, text, was_asked, None if reason else Advice(moves, said.verdict), reason)
+        advice = None if reason else Advice(moves, said.verdict)
+        return cls(start_s, end_s, stems, text, was_asked, advice, reason, probability)
 
     def to_json(self) -> dict[str, Any]:
         """The segment as JSON values; its advice is empty where there is none."""
@@ -97,6 +110,7 @@ class SegmentAnswer:
             "verdict": None if self.advice is None or self.advice.verdict is None else str(self.advice.verdict),
             "understood": self.reason != "not_understood",
             "reason": self.reason or None,
+            "probability": None if self.probability is None else round(self.probability, 3),
         }
 
 
@@ -207,6 +221,7 @@ def summarise(
         quorum: what it takes for advice; by default `Quorum()`.
     """
     quorum = quorum or Quorum()
+    answers = [quorum.sure(answer) for answer in answers]
     heard = sorted(set(others) & {stem for answer in answers for stem in answer.stems})
     stems = tuple(_stem_advice(stem, answers, quorum) for stem in heard)
     asked = [answer.advice for answer in answers if answer.was_asked and answer.advice is not None]

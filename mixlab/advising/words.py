@@ -27,6 +27,9 @@ def _advice_text(summary: Summary) -> str:
     if len(summary.answers) == 1 and summary.answers[0].advice is not None:
         return summary.answers[0].text
     advice = summary.advice(with_verdict=True)
+    unsure = [answer.probability or 0.0 for answer in summary.answers if answer.reason == "unsure"]
+    if not advice.moves and unsure and all(stem.doubt for stem in summary.stems):
+        return f"I cannot tell: the model is not sure enough of its answer (it says {max(unsure):.0%} at most)."
     if not advice.moves and any(stem.doubt for stem in summary.stems):
         return "No move is advised: what the segments say is not enough for one."
     if summary.claim is None or not _fits(advice, summary.claim):
@@ -78,4 +81,6 @@ def _clock(time_s: float) -> str:
 
 def _section(answer: SegmentAnswer) -> str:
     said = f"({REASONS[answer.reason]}: {answer.text})" if answer.reason else answer.text
-    return f"  {_clock(answer.start_s)}-{_clock(answer.end_s)}  {said}"
+    is_read = answer.reason in ("", "unsure")
+    sure = "" if answer.probability is None or not is_read else f"  (says {answer.probability:.0%})"
+    return f"  {_clock(answer.start_s)}-{_clock(answer.end_s)}  {said}{sure}"

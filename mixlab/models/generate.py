@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,25 +15,12 @@ from transformers import LogitsProcessor, LogitsProcessorList
 from mixlab.chat.collate import Batch, with_features
 from mixlab.chat.encoder import overlap
 from mixlab.language.parse import parse
+from mixlab.language.said import Said
 from mixlab.language.spans import naming_spans
 from mixlab.language.wording import STEM_NAMES
 from mixlab.models.backbones.base import Backbone
 from mixlab.models.constrained import GrammarDecoder
 from mixlab.scoring.prediction import Prediction
-
-
-@dataclass(frozen=True)
-class Said:
-    """A response.
-
-    Attributes:
-        text: without special tokens.
-        probability: what the model gives to the answer that it names (`naming_spans`), given the words before; None
-            where nothing is named, or the tokens are not those that the text is read as.
-    """
-
-    text: str
-    probability: float | None
 
 
 def generate_texts(backbone: Backbone, batch: Batch, max_new_tokens: int, processors: Sequence[Any] = ()) -> list[str]:

@@ -8,6 +8,7 @@ import soundfile
 
 from mixlab.advising.advise_command import AdviseSettings
 from mixlab.audio.files import read_header
+from mixlab.language.said import Said
 from mixlab.models.adapters import LANGUAGE_MODEL_LINEARS, lora
 from mixlab.models.backbones.tiny import Tiny
 from mixlab.models.checkpoints import Description, save_trained
@@ -91,6 +92,7 @@ def settings(checkpoint):
             "constrained": False,
             "min_segments": 2,
             "min_agreement": 0.6,
+            "min_probability": 0.0,
         }
         return AdviseSettings.model_validate(values | {key: value for key, value in changes.items()})
 
@@ -104,12 +106,13 @@ class Model:
         self.texts = list(texts)
         self.questions = []
         self.batches = []
+        self.probability = 0.9
 
     def __call__(self, questions):
         self.batches.append(len(questions))
         said = []
         for question in questions:
-            said.append(self.texts[min(len(self.questions), len(self.texts) - 1)])
+            said.append(Said(self.texts[min(len(self.questions), len(self.texts) - 1)], self.probability))
             self.questions.append(question)
         return said
 

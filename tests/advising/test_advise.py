@@ -10,6 +10,7 @@ import pytest
 
 from mixlab.advising import advise_command
 from mixlab.errors import ConfigError
+from mixlab.language.said import Said
 
 from ..conftest import composed
 
@@ -73,7 +74,7 @@ def test_nothing_but_the_advice_goes_to_stdout(settings, write_tone, monkeypatch
 
     def chatty(chosen):
         print("a library chats")
-        return made(chosen, lambda questions: ["Lower the drums by 6 dB."] * len(questions))
+        return made(chosen, lambda questions: [Said("Lower the drums by 6 dB.")] * len(questions))
 
     monkeypatch.setattr(advise_command, "make_report", chatty)
     files = (write_tone("bass.wav", 5.0), write_tone("drums.wav", 5.0))

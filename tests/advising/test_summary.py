@@ -9,15 +9,18 @@ from mixlab.advising.summary import Quorum, SegmentAnswer, read_claim, summarise
 from mixlab.advising.words import summary_text
 from mixlab.language.advice import Claim, Direction, State, Verdict
 from mixlab.language.parse import parse
+from mixlab.language.said import Said
 from tests.conftest import composed
 
 STEMS = ("bass", "drums", "vocals")
 BALANCED = "The mix is balanced. Leave everything as it is."
 
 
-def answers(*texts, stems=STEMS, was_asked=False):
+def answers(*texts, stems=STEMS, was_asked=False, probability=0.9):
     return [
-        SegmentAnswer.read(10.0 * number, 10.0 * (number + 1), stems, text, was_asked, (*STEMS, "other"))
+        SegmentAnswer.read(
+            10.0 * number, 10.0 * (number + 1), stems, Said(text, probability), was_asked, (*STEMS, "other")
+        )
         for number, text in enumerate(texts)
     ]
 
@@ -129,8 +132,8 @@ def test_a_stem_that_no_segment_held_is_unheard_and_one_that_was_not_understood_
 
 def test_what_advice_needs_is_the_same_for_the_page_and_the_command():
     defaults = composed(name="advising/advise")
-    assert (Quorum().min_segments, Quorum().min_agreement) == (defaults["min_segments"], defaults["min_agreement"])
-    assert {"min_segments", "min_agreement"} <= AdviseSettings.model_fields.keys()
+    assert {key: defaults[key] for key in vars(Quorum())} == vars(Quorum())
+    assert vars(Quorum()).keys() <= AdviseSettings.model_fields.keys()
 
 
 YES = "You are right, the drums are too loud. " + lower_drums(6)
@@ -231,6 +234,28 @@ def test_sections_are_listed_on_request():
     found = answers(*[BALANCED] * 6, "loud", lower_drums(6), "Raise the other stem by 2 dB.")
     assert summary_text(summarise(found, "bass", ("drums", "vocals")), True).splitlines()[-3:] == [
         "  1:00-1:10  (answer not understood: loud)",
-        f"  1:10-1:20  {lower_drums(6)}",
+        f"  1:10-1:20  {lower_drums(6)}  (says 90%)",
         "  1:20-1:30  (advice on a stem that is not heard there: Raise the other stem by 2 dB.)",
     ]
+
+
+def test_answers_that_the_model_is_not_sure_of_do_not_count():
+    sure, unsure = answers(lower_drums(6), lower_drums(6)), answers(*["Raise the vocals by 3 dB."] * 3, probability=0.3)
+    found = summarise([*sure, *unsure], "bass", ("drums", "vocals"), quorum=Quorum(min_probability=0.5))
+    assert found.gains_db == {"drums": -6.0, "vocals": 0.0}
+    assert found.reasons == {"unsure": 3}
+    assert summarise([*sure, *unsure], "bass", ("drums", "vocals")).gains_db != found.gains_db
+
+
+def test_a_model_that_is_sure_of_nothing_cannot_tell():
+    found = summarise(answers(lower_drums(6), probability=0.41), "bass", ("drums",), quorum=Quorum(min_probability=0.5))
+    assert found.gains_db == {}
+    assert summary_text(found, with_sections=True).startswith("I cannot tell: the model is not sure enough")
+    assert "(says 41%)" in summary_text(found, with_sections=True)
+
+
+def test_an_answer_without_a_probability_counts_where_none_is_asked_for_alone():
+    nobody_knows = answers(lower_drums(6), probability=None)
+    assert summarise(nobody_knows, "bass", ("drums",)).gains_db == {"drums": -6.0}
+    assert summarise(nobody_knows, "bass", ("drums",), quorum=Quorum(min_probability=0.1)).gains_db == {}
+    assert nobody_knows[0].to_json()["probability"] is None

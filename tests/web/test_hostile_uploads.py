@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("gradio")
 
 from mixlab.errors import MixlabError
+from mixlab.language.said import Said
 from mixlab.models.checkpoints import Description
 from mixlab.web.desk import Desk
 from mixlab.web.sessions import MOST_FOLDERS, Folders
@@ -28,7 +29,7 @@ DESCRIPTION = Description(
 @pytest.fixture
 def desk():
     folders = Folders(100.0, 80.0, 60.0)
-    yield Desk(Advisor(DESCRIPTION, 16000, lambda questions: [""] * len(questions), True), folders, LIMITS)
+    yield Desk(Advisor(DESCRIPTION, 16000, lambda questions: [Said("")] * len(questions), True), folders, LIMITS)
     folders.close()
 
 

@@ -6,6 +6,7 @@ import soundfile
 
 from mixlab.advising.exchange import reaper_project
 from mixlab.errors import MixlabError
+from mixlab.language.said import Said
 from mixlab.models.checkpoints import Description
 from mixlab.web.uploads import Limits, check_audio
 from mixlab.web.work import Advisor, Work, advise
@@ -34,7 +35,9 @@ def advised(tmp_path):
             uploads.append(check_audio(path, name, Limits()))
         work = Work()
         work.add(uploads, STEMS)
-        for _ in advise(work, Advisor(DESCRIPTION, RATE, lambda asked: [says] * len(asked), True), "bass", "", None):
+        for _ in advise(
+            work, Advisor(DESCRIPTION, RATE, lambda asked: [Said(says)] * len(asked), True), "bass", "", None
+        ):
             pass
         return work
 
