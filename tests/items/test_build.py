@@ -45,7 +45,8 @@ def test_training_on_what_is_asked_needs_no_word(bank_of, caplog, error):
 
 @pytest.mark.parametrize("choice", [f"{group}={name}" for group in DECIDING for name in choices(group)])
 def test_every_choice_that_decides_items_makes_a_bank(bank_of, choice):
-    bank = bank_of(choice)
+    # Who hears nothing has to read something.
+    bank = bank_of(choice, *(["readings=relative"] if choice == "inputs=none" else []))
     assert isinstance(bank, DrawnItems)
     assert sum(bank.training_protocol.error.probabilities.values()) == pytest.approx(1.0)
     assert sum(bank.heldout_protocol.prompt.shares.values()) == pytest.approx(1.0)
