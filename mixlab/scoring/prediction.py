@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -32,8 +32,8 @@ class Prediction:
     """What the user said; empty where only audio was given."""
     reference: str = ""
     """The right response, in words."""
-    probability: float | None = None
-    """What the model gives this answer among all that it could have given; None where that is not known."""
+    probability: float | None = field(default=None, compare=False)
+    """What the model gives this answer among all that it could have given, to float32; None where it is not known."""
 
     @cached_property
     def needed(self) -> dict[str, Direction]:

@@ -37,11 +37,11 @@ OF_A_FOLDER = (
 OF_MUSDB = ("musdb18hq_7b_lora", "musdb18hq_7b_qlora")
 NEEDED = {name: ["dataset.root=/data/songs"] for name in (
     *(f"dataset={name}" for name in OF_A_FOLDER), *(f"+experiment={name}" for name in OF_MUSDB)
-)}  # fmt: skip
+)} | {"inputs=none": ["readings=relative"]}  # fmt: skip
 
 
 def chosen(*overrides):
-    """The settings of a training, of which the choices that need a folder have one."""
+    """The settings of a training, of which the choices that need a folder, or a meter, have one."""
     return train_settings(*overrides, *(value for override in overrides for value in NEEDED.get(override, [])))
 
 

@@ -100,7 +100,7 @@ def test_a_label_is_shown_on_one_line_and_cut():
         ({"Flute": ["*"]}, [], r"role 'Flute', which is not lower-case words joined by '_'; choose another name"),
         ({"lead guitar": ["*"]}, [], r"names the role 'lead guitar', which is not lower-case words"),
         ({3: ["*"]}, [], r"names the role 3, which is not lower-case words"),
-        ({"bass": ["*"], "up": ["*up*"]}, [], r"with which '.* Turn the bass up by 3 to 6 dB\.' cannot be read"),
+        ({"bass": ["*"], "up": ["*up*"]}, [], r"with which '.* Turn the bass up by 1 to 2 dB\.' cannot be read"),
         ({"rest": ["*"], "bass": ["*bass*"]}, [], r"names the role 'rest' among rest, bass, with which 'The rest is"),
         ({"bass": []}, [], r"dataset\.stems\.bass is an empty list; add a pattern"),
         ({"bass": "*bass*"}, [], r"dataset\.stems\.bass is '\*bass\*'; set it to a list"),

@@ -2,6 +2,7 @@
 
 from mixlab.advising.summary import SegmentAnswer, summarise
 from mixlab.advising.words import summary_text
+from mixlab.language.said import Said
 from mixlab.web.drawing import results
 from mixlab.web.work import Advised, Work, as_json
 
@@ -11,7 +12,7 @@ SAID = ("Raise the drums by 4 dB.", "Raise the drums by 4 dB and the vocals by 1
 
 def work():
     answers = [
-        SegmentAnswer.read(10.0 * i, 10.0 * i + 10, STEMS, said, False, ("other",)) for i, said in enumerate(SAID)
+        SegmentAnswer.read(10.0 * i, 10.0 * i + 10, STEMS, Said(said), False, ("other",)) for i, said in enumerate(SAID)
     ]
     summary = summarise(answers, "bass", ("drums", "vocals"))
     made = Work()

@@ -128,7 +128,7 @@ def test_generation_goes_on_as_the_model_without_a_cache_would(backbone, make_ba
 
 def test_six_db_more_change_the_embeddings_of_that_clip(backbone, make_batch):
     """And of no other, where each clip is a sound of its own."""
-    quiet, loud = (make_batch([make_problem(0, gain_db=gain_db)]) for gain_db in (0.1, 6.1))
+    quiet, loud = (make_batch([make_problem(0, gain_db=gain_db)], generation=True) for gain_db in (0.1, 6.1))
     audio = quiet["input_ids"][0] == backbone.chat.audio_token_id
     changed = (embedded(backbone, quiet) - embedded(backbone, loud))[0].abs().amax(dim=-1)
     anchor_end, rest_end = quiet["clip_ends"][0].nonzero()[:, 0].tolist()
