@@ -301,6 +301,8 @@ class EvaluateSettings(_HearingSettings):
             )
         if self.evaluation.segments > 1:
             raise ValueError("answers of a server have no scores that could be added up; set evaluation.segments=1")
+        if self.readings.shown:
+            raise ValueError("an answerer is sent clips and words, and no readings of a meter; set readings=none")
         if self.trainer.devices != 1 or self.trainer.strategy != "auto":
             raise ValueError("one process asks an answerer; choose trainer=cpu")
         return self

@@ -300,6 +300,7 @@ def test_a_server_that_cannot_answer_is_told_by_its_first_answer(cache, tmp_path
         (["endpoint=http://h", "model=m", "evaluation.loop_steps=2"], "the cost is told before an answerer is asked"),
         (["endpoint=http://h", "model=m", "probes.which=[claim_swap]"], "set evaluation.loop_steps=1"),
         (["endpoint=http://h", "model=m", "evaluation.segments=2"], "set evaluation.segments=1"),
+        (["endpoint=http://h", "model=m", "readings=relative"], "set readings=none"),
         (["endpoint=http://h", "model=m", "trainer=ddp"], "one process asks an answerer; choose trainer=cpu"),
     ],
 )  # fmt: skip
