@@ -114,15 +114,19 @@ class ExportedExamples:
     Args:
         root: folder of the export.
         items: by split and item id.
+        audible: whether the model hears the clips.
     """
 
-    def __init__(self, root: Path, items: Mapping[tuple[str, str], Item]) -> None:
-        self.root, self.items = root, items
+    def __init__(self, root: Path, items: Mapping[tuple[str, str], Item], audible: bool) -> None:
+        self.root, self.items, self.audible = root, items, audible
 
     def example(self, problem: Problem) -> Example:
         """The example of a problem, as it was exported."""
         item = self.items[problem.split, problem.item_id]
-        clips = tuple(Clip(clip.label, clip.stems, read_audio(self.root / clip.path)[0][0]) for clip in item.clips)
+        clips = tuple(
+            Clip(clip.label, clip.stems, read_audio(self.root / clip.path)[0][0], audible=self.audible)
+            for clip in item.clips
+        )
         return Example(item.problem, clips, item.prompt, item.response, item.reference)
 
 
@@ -198,7 +202,7 @@ class ExportedItems(ItemBank):
     @cached_property
     def examples(self) -> ExportedExamples:
         """What makes examples; they are as they were exported."""
-        return ExportedExamples(self.exported.root, self._by_id)
+        return ExportedExamples(self.exported.root, self._by_id, self.inputs.audible)
 
     def training(self) -> ExportedTraining:
         """The training problems by (epoch, index)."""

@@ -26,16 +26,16 @@ def content_of(example):
     """All of an example."""
     return (
         example.problem,
-        [(clip.label, clip.stems, clip.samples.dtype, clip.samples.tobytes()) for clip in example.clips],
+        [(clip.label, clip.stems, clip.audible, clip.samples.dtype, clip.samples.tobytes()) for clip in example.clips],
         (example.prompt, example.response, example.reference),
     )
 
 
-@pytest.mark.parametrize("inputs", ["stems", "anchor_rest", "mixture"])
+@pytest.mark.parametrize("inputs", ["stems", "anchor_rest", "mixture", "none"])
 def test_exported_examples_are_those_from_songs_bit_for_bit(demo_source, build_small, write_export, serve, inputs):
-    layout = f"inputs.layout={inputs}"
-    drawn = build_small(demo_source, layout)
-    read = serve(write_export(drawn, train_items=4), layout)
+    layout = (f"inputs.layout={inputs}", *(["readings=relative"] if inputs == "none" else []))
+    drawn = build_small(demo_source, *layout)
+    read = serve(write_export(drawn, train_items=4), *layout)
     for index in range(4):
         served, original = (bank.examples.example(bank.training().problem(0, index)) for bank in (read, drawn))
         assert content_of(served) == content_of(original)
